@@ -1,0 +1,39 @@
+# `make demo` and `make test` need Python 3.11 or newer with venv and headers, g++ and nothing else.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+NATIVE := $(wildcard native/*.cpp native/*.h) CMakeLists.txt
+SMALLEST_SUITE := 600
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/installed
+	$(PY) examples/f1/demo.py
+
+# Fails, too, if fewer tests ran than the suite holds (SMALLEST_SUITE), or less than 90 % of the branches did.
+test: $(VENV)/installed
+	$(PY) -m pytest --cov=relhop --cov-report=term --cov-fail-under=90 --junitxml=build/tests.xml
+	$(PY) tests/count.py build/tests.xml $(SMALLEST_SUITE)
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy relhop
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/clang-format --dry-run --Werror native/*.cpp native/*.h
+
+bench: $(VENV)/installed
+	$(PY) -m benchmarks.sampling
+
+# An editable install: Python files are used where they stand, native ones are compiled again when they change.
+$(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "relhop needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv is missing: apt install python3-venv python3-dev"; exit 1; }
+	$(PY) -m pip install --quiet --constraint constraints.txt \
+	  --config-settings=cmake.define.RELHOP_WERROR=ON --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,292 @@
+// The Python face of the native code: views of NumPy arrays in, NumPy arrays out. The only file that knows Python; the
+// GIL is released around all work, and errors become Python's here.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <variant>
+
+#include "error.h"
+#include "pipeline.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace relhop {
+namespace {
+
+template <class T>
+using Array = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using AnyRows = nb::ndarray<nb::numpy, nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+std::span<const T> view(const Array<T>& array) {
+  return {array.data(), array.size()};
+}
+
+RowArray view_rows(const AnyRows& array) {
+  const bool wide = array.dtype() == nb::dtype<uint64_t>();
+  if (!wide && array.dtype() != nb::dtype<uint32_t>()) throw nb::type_error("row numbers must be uint32 or uint64");
+  return {array.data(), array.size(), wide};
+}
+
+// Keeps the arrays alive that the views in Topology look at.
+struct SharedTopology {
+  std::vector<Array<int64_t>> times;
+  std::vector<AnyRows> rows;
+  std::vector<Array<uint64_t>> offsets;
+  std::unique_ptr<const Topology> topology;
+};
+
+struct PyTable {
+  std::string name;
+  uint64_t num_rows;
+  std::optional<Array<int64_t>> time;
+};
+
+struct PyLink {
+  std::string name;
+  uint32_t child, parent;
+  AnyRows parents;
+  Array<uint64_t> offsets;
+  AnyRows children;
+};
+
+std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& tables,
+                                                    const std::vector<PyLink>& links) {
+  auto shared = std::make_shared<SharedTopology>();
+  std::vector<TableRows> table_rows;
+  for (const PyTable& table : tables) {
+    TableRows& rows = table_rows.emplace_back(TableRows{table.name, table.num_rows, {}});
+    if (table.time) rows.time = view(shared->times.emplace_back(*table.time));
+  }
+  std::vector<LinkRows> link_rows;
+  for (const PyLink& link : links) {
+    shared->rows.push_back(link.parents);
+    shared->rows.push_back(link.children);
+    shared->offsets.push_back(link.offsets);
+    link_rows.push_back(
+        {link.name, link.child, link.parent, view_rows(link.parents), view(link.offsets), view_rows(link.children)});
+  }
+  shared->topology = std::make_unique<const Topology>(std::move(table_rows), std::move(link_rows));
+  return shared;
+}
+
+struct SharedFeatures {
+  nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
+  std::optional<Array<int64_t>> time;
+  std::optional<AnyRows> order;
+  FeatureTable table;
+};
+
+// NumPy takes over the buffer's memory.
+template <class T>
+nb::object give(Buffer<T>& buffer, size_t columns = 0) {
+  const size_t size = buffer.size();
+  T* data = buffer.release();
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  if (columns == 0) return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {size / columns, columns}, owner));
+}
+
+template <class T>
+nb::object give_columns(Buffer<T>& buffer, size_t columns) {
+  return columns == 0 ? nb::none() : give(buffer, columns);
+}
+
+nb::dict give_features(FeatureRows& rows, const FeatureTable& table) {
+  nb::dict result;
+  result["timestamps"] = give_columns(rows.timestamps, table.num_timestamps);
+  result["numerical"] = give_columns(rows.numerical, table.num_numerical);
+  result["categorical"] = give_columns(rows.categorical, table.num_categorical);
+  result["time"] = table.time.empty() && table.num_rows > 0 ? nb::none() : give(rows.time);
+  result["position"] = give(rows.position);
+  return result;
+}
+
+nb::dict give_sample(Sample& sample) {
+  nb::list nodes, edges;
+  for (Sample::Nodes& of_table : sample.nodes) {
+    nb::dict d;
+    d["rows"] = give(of_table.rows);
+    d["batch"] = give(of_table.batch);
+    d["num_per_hop"] = nb::cast(of_table.num_per_hop);
+    nodes.append(d);
+  }
+  for (Sample::Edges& of_type : sample.edges) {
+    nb::dict d;
+    d["source"] = give(of_type.source);
+    d["target"] = give(of_type.target);
+    d["num_per_hop"] = nb::cast(of_type.num_per_hop);
+    edges.append(d);
+  }
+  nb::dict result;
+  result["nodes"] = nodes;
+  result["edges"] = edges;
+  return result;
+}
+
+struct PyPipeline {
+  std::shared_ptr<const SharedTopology> topology;
+  std::vector<std::shared_ptr<const SharedFeatures>> features;
+  SampleOptions options;
+  Array<int64_t> rows, times;
+  uint32_t table;
+  size_t batch_size;
+  std::unique_ptr<Pipeline> pipeline;
+
+  Batch make(size_t index) const {
+    const size_t begin = index * batch_size, count = std::min(batch_size, rows.size() - begin);
+    const Seeds seeds{table, view(rows).subspan(begin, count), view(times).subspan(begin, count)};
+    Batch batch{sample(*topology->topology, options, seeds), {}};
+    for (size_t t = 0; t < features.size(); ++t) {
+      const Buffer<int64_t>& found = batch.sample.nodes[t].rows;
+      batch.features.push_back(features[t]->table.gather({found.data(), found.size()}));
+    }
+    return batch;
+  }
+
+  nb::object next() {
+    using std::chrono::milliseconds;
+    for (;;) {
+      std::variant<Batch, std::monostate, Pipeline::Wait> result;
+      {
+        nb::gil_scoped_release release;
+        result = pipeline->next(milliseconds(100));
+      }
+      if (PyErr_CheckSignals() != 0) {  // Ctrl-C while waiting
+        close();
+        throw nb::python_error();
+      }
+      if (auto* batch = std::get_if<Batch>(&result)) {
+        nb::dict given = give_sample(batch->sample);
+        nb::list columns;
+        for (size_t t = 0; t < features.size(); ++t)
+          columns.append(give_features(batch->features[t], features[t]->table));
+        given["features"] = columns;
+        return given;
+      }
+      if (std::holds_alternative<std::monostate>(result)) return nb::none();
+    }
+  }
+
+  void close() {
+    nb::gil_scoped_release release;
+    pipeline->close();
+  }
+};
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.attr("__doc__") = "Sampling and gathering of neighborhoods; see native/ for the code behind it.";
+  // Never released: the interpreter may be gone when static objects are destroyed.
+  static PyObject* corrupt_store =
+      nb::object(nb::module_::import_("relhop.errors").attr("CorruptStore")).release().ptr();
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const CorruptStore& error) {
+      PyErr_SetString(corrupt_store, error.what());
+    }
+  });
+
+  nb::enum_<Strategy>(m, "Strategy")
+      .value("recency", Strategy::recency)
+      .value("last", Strategy::last)
+      .value("uniform", Strategy::uniform);
+
+  nb::class_<PyTable>(m, "TableRows")
+      .def(nb::init<std::string, uint64_t, std::optional<Array<int64_t>>>(), "name"_a, "num_rows"_a, "time"_a.none());
+  nb::class_<PyLink>(m, "LinkRows")
+      .def(nb::init<std::string, uint32_t, uint32_t, AnyRows, Array<uint64_t>, AnyRows>(), "name"_a, "child"_a,
+           "parent"_a, "parents"_a, "offsets"_a, "children"_a);
+
+  nb::class_<SharedTopology>(m, "Topology")
+      .def(nb::new_(&make_topology), "tables"_a, "links"_a)
+      .def(
+          "cut",
+          [](const SharedTopology& t, uint32_t table, int64_t anchor_time) {
+            return t.topology->cut(table, anchor_time);
+          },
+          "table"_a, "anchor_time"_a, "How many rows of the table have time <= anchor_time.");
+
+  nb::class_<SampleOptions>(m, "SampleOptions")
+      .def(nb::init<std::vector<std::vector<int64_t>>, std::vector<std::vector<Strategy>>, uint64_t, uint64_t,
+                    std::vector<uint64_t>>(),
+           "num_neighbors"_a, "strategies"_a, "random_seed"_a, "epoch"_a, "caps"_a);
+
+  m.def(
+      "sample",
+      [](const SharedTopology& topology, const SampleOptions& options, uint32_t table, Array<int64_t> rows,
+         Array<int64_t> times, unsigned num_threads) {
+        Sample result;
+        {
+          nb::gil_scoped_release release;
+          result = sample(*topology.topology, options, {table, view(rows), view(times)}, num_threads);
+        }
+        return give_sample(result);
+      },
+      "topology"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a);
+
+  nb::class_<SharedFeatures>(m, "FeatureTable")
+      .def(nb::new_([](std::string name,
+                       nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records,
+                       std::vector<size_t> num_fields, std::optional<Array<int64_t>> time,
+                       std::optional<AnyRows> order) {
+             if (num_fields.size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
+             auto shared = std::make_shared<SharedFeatures>(SharedFeatures{records, time, order, {}});
+             FeatureTable& table = shared->table;
+             table.name = std::move(name);
+             table.records = {reinterpret_cast<const std::byte*>(records.data()), records.size()};
+             table.num_rows = records.shape(0);
+             table.record_size = records.shape(1);
+             table.num_timestamps = num_fields[0];
+             table.num_numerical = num_fields[1];
+             table.num_categorical = num_fields[2];
+             if (time) table.time = view(*time);
+             if (order) table.order = view_rows(*order);
+             table.check();
+             return shared;
+           }),
+           "name"_a, "records"_a, "num_fields"_a, "time"_a.none(), "order"_a.none())
+      .def(
+          "gather",
+          [](const SharedFeatures& features, Array<int64_t> rows) {
+            FeatureRows result;
+            {
+              nb::gil_scoped_release release;
+              result = features.table.gather(view(rows));
+            }
+            return give_features(result, features.table);
+          },
+          "rows"_a);
+
+  nb::class_<PyPipeline>(m, "Pipeline")
+      .def(
+          "__init__",
+          [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology,
+             std::vector<std::shared_ptr<const SharedFeatures>> features, SampleOptions options, uint32_t table,
+             Array<int64_t> rows, Array<int64_t> times, size_t batch_size, unsigned num_threads, size_t depth) {
+            if (batch_size == 0 || num_threads == 0 || depth == 0)
+              throw nb::value_error("batch_size, num_threads and depth must be at least 1");
+            new (self) PyPipeline{
+                std::move(topology), std::move(features), std::move(options), rows, times, table, batch_size, nullptr};
+            const size_t num_batches = (rows.size() + batch_size - 1) / batch_size;
+            self->pipeline =
+                std::make_unique<Pipeline>([self](size_t i) { return self->make(i); }, num_batches, num_threads, depth);
+          },
+          "topology"_a, "features"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "batch_size"_a, "num_threads"_a,
+          "depth"_a)
+      .def("next", &PyPipeline::next, "The next batch as a dict, or None after the last.")
+      .def_prop_ro(
+          "num_started", [](PyPipeline& self) { return self.pipeline->num_started(); },
+          "How many batches were begun so far.")
+      .def("close", &PyPipeline::close, "Stops the threads; no batch follows.");
+}
+
+}  // namespace relhop

@@ -1,0 +1,191 @@
+"""Seeds -> a stream of batches, sampled and gathered ahead by native threads.
+
+Native threads sample neighborhoods and gather rows without the GIL, a batch each, at most `prefetch` batches ahead; this
+thread only names the arrays and wraps them as a PyG `HeteroData`. There are no worker processes. The loader knows nothing of
+models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch_frame
+from torch_frame import TensorFrame
+from torch_geometric.data import HeteroData
+
+from relhop import _native
+from relhop.features import FeatureReader, RowFeatures
+from relhop.sampling import Fanouts, NeighborSampler, Strategies, Subgraphs
+from relhop.schema import Stype
+from relhop.store.reader import Store
+from relhop.times import MICROS_PER
+from relhop.training_table import TrainingTable
+
+
+class SeedLoader:
+    """Batches of neighborhoods, one per row of a training or prediction table.
+
+    Each batch is a `HeteroData` with every table and edge type of the schema (empty ones too):
+
+    - per table: `tf` (a torch_frame `TensorFrame`; absent where the table has no features), `row` (store rows), `n_id`
+      (positions in the user's input), `batch` (which seed's subgraph), `time` (int64 microseconds; timed tables only),
+      `num_sampled_nodes` (hops + 1 counts);
+    - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and `num_sampled_edges`;
+    - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training table),
+      `seed_time` (int64 microseconds), `batch_size` and, where there are labels, `y`.
+
+    Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column `c` its age
+    `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes with -1 for null; `timestamp` holds
+    calendar fields as torch_frame lays them out, -1 for null.
+
+    Args:
+        store: What to read; under `as_of` nothing later exists.
+        table: Seeds, anchor times and labels.
+        num_neighbors: See `NeighborSampler`.
+        strategies: See `NeighborSampler`.
+        batch_size: Seeds a batch; the last batch may be smaller.
+        shuffle: Whether to go through the seeds in a new random order each epoch.
+        seed: Key of the order and of the sampler's draws.
+        num_threads: Native threads; changes speed only, never a batch.
+        prefetch: How many batches may be ready ahead; bounds the memory.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        table: TrainingTable,
+        num_neighbors: Fanouts,
+        *,
+        strategies: Strategies = "recency",
+        batch_size: int = 512,
+        shuffle: bool = False,
+        seed: int = 0,
+        num_threads: int = 2,
+        prefetch: int = 4,
+    ) -> None:
+        self.store, self.table = store, table
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.num_threads, self.prefetch = num_threads, prefetch
+        self._sampler = NeighborSampler(store, num_neighbors, strategies, random_seed=seed)
+        self._rows, self._times = self._sampler.check_seeds(table.entity_table, table.rows, table.anchor_times)
+        self._readers = {name: FeatureReader(stored) for name, stored in store.tables.items()}
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-len(self.table) // self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order of the seeds and the draws of the sampler; the same epoch gives the same batches."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[HeteroData]:
+        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
+        input_ids = np.arange(len(self.table))
+        if self.shuffle:
+            input_ids = np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
+        pipeline = _native.Pipeline(
+            self._sampler.topology,
+            [reader.native for reader in self._readers.values()],
+            self._sampler.options(self._epoch),
+            self._sampler.table_number(self.table.entity_table),
+            self._rows[input_ids],
+            self._times[input_ids],
+            self.batch_size,
+            self.num_threads,
+            self.prefetch,
+        )
+        try:
+            for begin in range(0, len(input_ids), self.batch_size):
+                yield self._assemble(pipeline.next(), input_ids[begin : begin + self.batch_size])
+        finally:
+            pipeline.close()
+
+    def _assemble(self, native: dict[str, Any], input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> HeteroData:
+        subgraphs = Subgraphs.from_native(self.store.schema, native)
+        data = HeteroData()
+        seed_time = self._times[input_ids]
+        for (name, nodes), columns in zip(subgraphs.nodes.items(), native["features"], strict=True):
+            features = RowFeatures(**columns)
+            out = data[name]
+            out.num_nodes = len(nodes.rows)
+            out.row = torch.from_numpy(nodes.rows)
+            out.n_id = torch.from_numpy(features.position)
+            out.batch = torch.from_numpy(nodes.batch)
+            out.num_sampled_nodes = nodes.num_per_hop
+            if features.time is not None:
+                out.time = torch.from_numpy(features.time)
+            frame = tensor_frame(features, self._readers[name].columns, seed_time[nodes.batch])
+            if frame is not None:
+                out.tf = frame
+        for edge_type, edges in subgraphs.edges.items():
+            data[edge_type].edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
+            data[edge_type].num_sampled_edges = edges.num_per_hop
+        entity = data[self.table.entity_table]
+        entity.batch_size = len(input_ids)
+        entity.input_id = torch.from_numpy(input_ids)
+        entity.seed_time = torch.from_numpy(seed_time)
+        if self.table.target is not None:
+            entity.y = torch.from_numpy(self.table.target[input_ids])
+        return data
+
+
+def tensor_frame(
+    features: RowFeatures,
+    columns: dict[Stype, tuple[str, ...]],
+    anchor_times: np.ndarray[Any, np.dtype[np.int64]],
+) -> TensorFrame | None:
+    """A table's features as torch_frame takes them, each row seen from its anchor time [N]; `None` without columns."""
+    tensors: dict[torch_frame.stype, torch.Tensor] = {}
+    names: dict[torch_frame.stype, list[str]] = {}
+    numbers = [] if features.numerical is None else [features.numerical]
+    if features.timestamps is not None:
+        numbers.append(ages(features.timestamps, anchor_times))
+        tensors[torch_frame.timestamp] = torch.from_numpy(calendar_fields(features.timestamps))
+        names[torch_frame.timestamp] = list(columns[Stype.timestamp])
+    if numbers:
+        tensors[torch_frame.numerical] = torch.from_numpy(numbers[0] if len(numbers) == 1 else np.hstack(numbers))
+        names[torch_frame.numerical] = [*columns[Stype.numerical], *map(age_column, columns[Stype.timestamp])]
+    if features.categorical is not None:
+        tensors[torch_frame.categorical] = torch.from_numpy(features.categorical)
+        names[torch_frame.categorical] = list(columns[Stype.categorical])
+    return TensorFrame(tensors, names) if tensors else None
+
+
+def age_column(timestamp_column: str) -> str:
+    """The name of the numerical feature that is a timestamp column's age."""
+    return f"{timestamp_column} (age)"
+
+
+def ages(
+    timestamps: np.ndarray[Any, np.dtype[np.int64]], anchor_times: np.ndarray[Any, np.dtype[np.int64]]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Days from timestamps [N, C] to anchor times [N], float32; NaN for null."""
+    days = (anchor_times[:, None] - timestamps.astype(np.float64)) / MICROS_PER["days"]
+    days[timestamps == np.iinfo(np.int64).min] = np.nan
+    return days.astype(np.float32)
+
+
+def calendar_fields(timestamps: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Year, month 0-11, day 0-30, weekday 0-6 (Monday = 0), hour, minute, second of microseconds [N, C]: [N, C, 7].
+
+    Null is -1 throughout.
+    """
+    stamps = timestamps.view("datetime64[us]")
+    years, months, days = (stamps.astype(f"datetime64[{unit}]") for unit in "YMD")
+    seconds = (stamps - days).astype("timedelta64[s]").astype(np.int64)
+    fields = [
+        years.astype(np.int64) + 1970,
+        (months - years.astype("datetime64[M]")).astype(np.int64),
+        (days - months.astype("datetime64[D]")).astype(np.int64),
+        (days.astype(np.int64) + 3) % 7,  # 1970-01-01 was a Thursday
+        seconds // 3600,
+        seconds // 60 % 60,
+        seconds % 60,
+    ]
+    stacked = np.stack(fields, axis=-1)
+    stacked[np.isnat(stamps)] = -1
+    return stacked

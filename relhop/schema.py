@@ -1,0 +1,270 @@
+"""What the data is: tables, their keys and times, and the links between them. Does no I/O.
+
+A `Schema` is immutable and checked when made. `relhop.Graph` binds one to sources; a store carries one in its
+manifest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias, get_args
+
+from relhop.errors import SchemaError, nearest
+from relhop.times import TimeUnit
+
+EdgeType: TypeAlias = tuple[str, str, str]
+"""(source table, relation, destination table), as in PyG: messages flow from source to destination."""
+
+
+class Stype(StrEnum):
+    """Semantic type of a column: what it means, and so how a model reads it."""
+
+    numerical = "numerical"
+    categorical = "categorical"
+    timestamp = "timestamp"
+    multicategorical = "multicategorical"
+    text = "text"
+    id = "id"
+
+
+FEATURE_STYPES = frozenset({Stype.numerical, Stype.categorical, Stype.timestamp})
+"""The semantic types that become features of a row's record; the others are kept for queries and people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table: where it comes from, its primary key, its time, and what its columns mean.
+
+    What is left `None` is inferred from the data when the graph is made or snapshot.
+
+    Args:
+        name: Name of the table in queries and in batches.
+        source: A path of a CSV or Parquet file, a pandas DataFrame or an Arrow table. `None`: the graph's source
+            of the same name.
+        sql: A DuckDB SELECT over the graph's sources, instead of `source`. Inside it the names are those of sources.
+        pkey_col: Column or columns that name a row.
+        time_col: Column that says when a row came to be. A row is visible to an anchor time t iff its time <= t.
+        time_unit: What an integer time column counts, since 1970. Not used for dates and timestamps.
+        stypes: Semantic types by column.
+        exclude: Columns that a model must not see, such as those filled in after the row's time. They stay
+            available to queries.
+    """
+
+    name: str = field(kw_only=False)
+    source: Any = field(default=None, compare=False, repr=False)
+    sql: str | None = None
+    pkey_col: tuple[str, ...] | str | None = None
+    time_col: str | None = None
+    time_unit: TimeUnit | None = None
+    stypes: Mapping[str, Stype] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/\\\0") or self.name.startswith("."):
+            raise SchemaError(f"table name {self.name!r} cannot name a folder; choose one without '/' and leading '.'")
+        if self.source is not None and self.sql is not None:
+            raise SchemaError(f"table '{self.name}' has both a source and sql; give one")
+        if self.time_unit is not None and self.time_unit not in get_args(TimeUnit):
+            raise SchemaError(
+                f"table '{self.name}': time_unit {self.time_unit!r} is not one of {', '.join(get_args(TimeUnit))}"
+            )
+        object.__setattr__(self, "pkey_col", _columns(self.pkey_col))
+        object.__setattr__(self, "exclude", _columns(self.exclude) or ())
+        object.__setattr__(self, "stypes", {c: self._stype(c, s) for c, s in self.stypes.items()})
+
+    def _stype(self, column: str, stype: str) -> Stype:
+        try:
+            return Stype(stype)
+        except ValueError:
+            raise SchemaError(
+                f"table '{self.name}', column '{column}': unknown semantic type {stype!r};"
+                f" choose one of {', '.join(Stype)}.{nearest(str(stype), Stype)}"
+            ) from None
+
+    @property
+    def pkey(self) -> tuple[str, ...]:
+        """The primary key's columns; empty where there is none."""
+        return _columns(self.pkey_col) or ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key: column `fkey` of table `child` holds primary keys of table `parent`.
+
+    Args:
+        child: The table that holds the key.
+        fkey: Its column, or columns in the order of the parent's primary key.
+        parent: The table that it points at; may be `child` itself.
+    """
+
+    child: str
+    fkey: tuple[str, ...] | str
+    parent: str
+
+    def __post_init__(self) -> None:
+        columns = _columns(self.fkey)
+        if not columns:
+            raise SchemaError(f"the link from '{self.child}' to '{self.parent}' names no column")
+        object.__setattr__(self, "fkey", columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The foreign key's columns."""
+        return _columns(self.fkey) or ()
+
+    @property
+    def fkey_name(self) -> str:
+        """The columns joined by `+`: `driverId`, `origin+time_hour`."""
+        return "+".join(self.columns)
+
+    @property
+    def name(self) -> str:
+        """`child.fkey`: unique within a schema, the link's folder in a store."""
+        return f"{self.child}.{self.fkey_name}"
+
+    @property
+    def to_parent(self) -> EdgeType:
+        """Edges whose messages flow from child to parent: `(child, f2p_<fkey>, parent)`."""
+        return (self.child, f"f2p_{self.fkey_name}", self.parent)
+
+    @property
+    def to_child(self) -> EdgeType:
+        """Edges whose messages flow from parent to child: `(parent, rev_f2p_<fkey>, child)`."""
+        return (self.parent, f"rev_f2p_{self.fkey_name}", self.child)
+
+
+class Schema:
+    """Tables and links that fit together.
+
+    Attributes:
+        tables: By name, in the order given.
+        links: In the order given; the order numbers the edge types.
+
+    Raises:
+        SchemaError: On a name given twice, a link to or from an unknown table, or one to a table without (or with
+            a wider or narrower) primary key.
+    """
+
+    def __init__(self, tables: Iterable[Table], links: Iterable[Link] = ()) -> None:
+        self.tables: dict[str, Table] = {}
+        for table in tables:
+            if table.name in self.tables:
+                raise SchemaError(f"two tables are named '{table.name}'")
+            self.tables[table.name] = table
+        self.links: tuple[Link, ...] = tuple(links)
+        seen: set[str] = set()
+        for link in self.links:
+            for end in (link.child, link.parent):
+                if end not in self.tables:
+                    raise SchemaError(
+                        f"the link {link.name} -> {link.parent} names the table '{end}', which the graph"
+                        f" does not have.{nearest(end, self.tables)}"
+                    )
+            pkey = self.tables[link.parent].pkey
+            if len(pkey) != len(link.columns):
+                raise SchemaError(
+                    f"the link {link.name} -> {link.parent} has {len(link.columns)} column(s), but the primary key of"
+                    f" '{link.parent}' is {'(' + ', '.join(pkey) + ')' if pkey else 'not set'}"
+                )
+            if link.name in seen:
+                raise SchemaError(f"two links are named {link.name}")
+            seen.add(link.name)
+
+    @property
+    def edge_types(self) -> tuple[EdgeType, ...]:
+        """All edge types: of link i, number 2i is `to_parent` and number 2i + 1 is `to_child`."""
+        return tuple(e for link in self.links for e in (link.to_parent, link.to_child))
+
+    def table(self, name: str) -> Table:
+        """The table of that name.
+
+        Raises:
+            SchemaError: If there is none; suggests the nearest.
+        """
+        try:
+            return self.tables[name]
+        except KeyError:
+            raise SchemaError(f"there is no table '{name}'.{nearest(name, self.tables)}") from None
+
+    def link(self, name: str) -> Link:
+        """The link of that name, `child.fkey`.
+
+        Raises:
+            SchemaError: If there is none; suggests the nearest.
+        """
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise SchemaError(f"there is no link '{name}'.{nearest(name, [link.name for link in self.links])}")
+
+    def links_between(self, child: str, parent: str) -> list[Link]:
+        """The links from one table to another; several where a child holds two keys of one parent."""
+        return [link for link in self.links if link.child == child and link.parent == parent]
+
+    def feature_columns(self, table: str) -> dict[str, Stype]:
+        """The columns of a table that a model sees, with their semantic types.
+
+        Keys, the time column (which a model sees as an age against the anchor), excluded columns and columns of
+        types outside `FEATURE_STYPES` are left out.
+        """
+        described = self.table(table)
+        hidden = {*described.pkey, *described.exclude, described.time_col}
+        hidden |= {column for link in self.links if link.child == table for column in link.columns}
+        return {c: s for c, s in described.stypes.items() if s in FEATURE_STYPES and c not in hidden}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON or YAML; sources and SQL of the tables are left out, for a store has neither."""
+        tables = {}
+        for table in self.tables.values():
+            tables[table.name] = {
+                "pkey_col": list(table.pkey),
+                "time_col": table.time_col,
+                "time_unit": table.time_unit,
+                "stypes": {column: str(stype) for column, stype in table.stypes.items()},
+                "exclude": list(table.exclude),
+            }
+        links = [{"child": k.child, "fkey": list(k.columns), "parent": k.parent} for k in self.links]
+        return {"tables": tables, "links": links}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Schema:
+        """The inverse of `to_dict`."""
+        tables = [
+            Table(
+                name,
+                pkey_col=tuple(t["pkey_col"]) or None,
+                time_col=t["time_col"],
+                time_unit=t["time_unit"],
+                stypes=t["stypes"],
+                exclude=tuple(t["exclude"]),
+            )
+            for name, t in data["tables"].items()
+        ]
+        return cls(tables, [Link(k["child"], tuple(k["fkey"]), k["parent"]) for k in data["links"]])
+
+    def replace_table(self, table: Table) -> Schema:
+        """A schema in which that table takes the place of its namesake."""
+        self.table(table.name)
+        return Schema([table if t.name == table.name else t for t in self.tables.values()], self.links)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.to_dict() == other.to_dict()
+
+    def __repr__(self) -> str:
+        return f"Schema({len(self.tables)} tables, {len(self.links)} links)"
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _columns(value: tuple[str, ...] | list[str] | str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def replace(table: Table, **changes: Any) -> Table:
+    """A copy of a table's description with some fields changed."""
+    return dataclasses.replace(table, **changes)

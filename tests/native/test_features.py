@@ -1,0 +1,78 @@
+"""The native gather of rows against NumPy's own indexing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relhop import _native
+from relhop.errors import CorruptStore
+
+
+def records(num_rows, timestamps, numerical, categorical, seed=0):
+    """Random columns and the record file that holds them, padded as docs/format.md says."""
+    rng = np.random.default_rng(seed)
+    columns = (
+        rng.integers(-(2**62), 2**62, (num_rows, timestamps)),
+        rng.normal(size=(num_rows, numerical)).astype(np.float32),
+        rng.integers(-1, 1000, (num_rows, categorical)).astype(np.int32),
+    )
+    parts = [c.view(np.uint8).reshape(num_rows, -1) for c in columns]
+    packed = np.concatenate(parts, axis=1)
+    pad = -packed.shape[1] % (8 if timestamps else 4)
+    return columns, np.ascontiguousarray(np.pad(packed, ((0, 0), (0, pad))))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 50), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.lists(st.integers(0, 10**6)), st.data()
+)
+def test_gathered_columns_equal_numpys(num_rows, timestamps, numerical, categorical, picks, data):
+    columns, packed = records(num_rows, timestamps, numerical, categorical)
+    rows = np.array([p % num_rows for p in picks], dtype=np.int64)
+    time = np.sort(np.arange(num_rows) * 3) if data.draw(st.booleans()) else None
+    dtype = data.draw(st.sampled_from([None, np.uint32, np.uint64]))
+    order = None if dtype is None else np.random.default_rng(1).permutation(num_rows).astype(dtype)
+    table = _native.FeatureTable("t", packed, [timestamps, numerical, categorical], time, order)
+    got = table.gather(rows)
+    for name, expected in zip(("timestamps", "numerical", "categorical"), columns, strict=True):
+        if expected.shape[1] == 0:
+            assert got[name] is None
+        else:
+            np.testing.assert_array_equal(got[name], expected[rows])
+    np.testing.assert_array_equal(got["position"], rows if order is None else order[rows])
+    if time is None:
+        assert got["time"] is None
+    else:
+        np.testing.assert_array_equal(got["time"], time[rows])
+
+
+@pytest.mark.parametrize("row", [-1, 5])
+def test_a_row_that_is_not_there_is_an_index_error(row):
+    table = _native.FeatureTable("drivers", records(5, 1, 1, 1)[1], [1, 1, 1], None, None)
+    with pytest.raises(IndexError, match=f"^table drivers has 5 rows; there is no row {row}$"):
+        table.gather(np.array([0, row]))
+
+
+def test_fields_that_exceed_the_record_are_a_corrupt_store():
+    with pytest.raises(CorruptStore, match=r"^table t: fields of 20 bytes in records of 16$"):
+        _native.FeatureTable("t", records(5, 1, 1, 1)[1], [2, 1, 0], None, None)
+
+
+@pytest.mark.parametrize(
+    ("time", "order", "message"),
+    [
+        (np.zeros(4, np.int64), None, "table t: time.bin does not hold a time a row"),
+        (None, np.zeros(4, np.uint32), "table t: order.bin does not hold a position a row"),
+    ],
+)
+def test_files_of_other_lengths_are_a_corrupt_store(time, order, message):
+    with pytest.raises(CorruptStore, match=f"^{message}$"):
+        _native.FeatureTable("t", records(5, 1, 1, 1)[1], [1, 1, 1], time, order)
+
+
+def test_row_numbers_of_another_width_are_refused():
+    with pytest.raises(TypeError, match="^row numbers must be uint32 or uint64$"):
+        _native.FeatureTable("t", records(2, 0, 1, 0)[1], [0, 1, 0], None, np.zeros(2, np.int32))
