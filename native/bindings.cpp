@@ -103,7 +103,7 @@ nb::dict give_features(FeatureRows& rows, const FeatureTable& table) {
   result["timestamps"] = give_columns(rows.timestamps, table.num_timestamps);
   result["numerical"] = give_columns(rows.numerical, table.num_numerical);
   result["categorical"] = give_columns(rows.categorical, table.num_categorical);
-  result["time"] = table.time.empty() && table.num_rows > 0 ? nb::none() : give(rows.time);
+  result["time"] = table.timed ? give(rows.time) : nb::none();
   result["position"] = give(rows.position);
   return result;
 }
@@ -231,7 +231,10 @@ NB_MODULE(_native, m) {
         }
         return give_sample(result);
       },
-      "topology"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a);
+      "topology"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a,
+      nb::sig("def sample(topology: Topology, options: SampleOptions, table: int, rows: NDArray[numpy.int64],"
+              " times: NDArray[numpy.int64], num_threads: int) -> dict[str, list[dict[str, typing.Any]]]"),
+      "The subgraphs of seeds: 'nodes' by table, 'edges' by edge type.");
 
   nb::class_<SharedFeatures>(m, "FeatureTable")
       .def(nb::new_([](std::string name,
@@ -248,6 +251,7 @@ NB_MODULE(_native, m) {
              table.num_timestamps = num_fields[0];
              table.num_numerical = num_fields[1];
              table.num_categorical = num_fields[2];
+             table.timed = time.has_value();
              if (time) table.time = view(*time);
              if (order) table.order = view_rows(*order);
              table.check();
@@ -264,7 +268,8 @@ NB_MODULE(_native, m) {
             }
             return give_features(result, features.table);
           },
-          "rows"_a);
+          "rows"_a, nb::sig("def gather(self, rows: NDArray[numpy.int64]) -> dict[str, typing.Any]"),
+          "The columns of some rows by kind; see relhop.features.RowFeatures.");
 
   nb::class_<PyPipeline>(m, "Pipeline")
       .def(
@@ -282,7 +287,8 @@ NB_MODULE(_native, m) {
           },
           "topology"_a, "features"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "batch_size"_a, "num_threads"_a,
           "depth"_a)
-      .def("next", &PyPipeline::next, "The next batch as a dict, or None after the last.")
+      .def("next", &PyPipeline::next, nb::sig("def next(self) -> dict[str, list[dict[str, typing.Any]]] | None"),
+           "The next batch: what sample() returns and 'features' by table. None after the last.")
       .def_prop_ro(
           "num_started", [](PyPipeline& self) { return self.pipeline->num_started(); },
           "How many batches were begun so far.")

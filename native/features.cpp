@@ -23,8 +23,7 @@ void FeatureTable::check() const {
   if (records.size() != num_rows * record_size)
     throw CorruptStore("table " + name + ": rows.bin holds " + std::to_string(records.size()) + " bytes, expected " +
                        std::to_string(num_rows * record_size));
-  if (!time.empty() && time.size() != num_rows)
-    throw CorruptStore("table " + name + ": time.bin does not hold a time a row");
+  if (timed && time.size() != num_rows) throw CorruptStore("table " + name + ": time.bin does not hold a time a row");
   if (order.data != nullptr && order.size != num_rows)
     throw CorruptStore("table " + name + ": order.bin does not hold a position a row");
 }
@@ -36,14 +35,13 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows) const {
       throw std::out_of_range("table " + name + " has " + std::to_string(num_rows) + " rows; there is no row " +
                               std::to_string(row));
   FeatureRows out{Buffer<int64_t>(count * num_timestamps), Buffer<float>(count * num_numerical),
-                  Buffer<int64_t>(count * num_categorical), Buffer<int64_t>(time.empty() ? 0 : count),
-                  Buffer<int64_t>(count)};
+                  Buffer<int64_t>(count * num_categorical), Buffer<int64_t>(timed ? count : 0), Buffer<int64_t>(count)};
   for (size_t i = 0; i < count; ++i) {
     const auto row = static_cast<uint64_t>(rows[i]);
     if (i + kAhead < count) {
       const auto ahead = static_cast<uint64_t>(rows[i + kAhead]);
       if (record_size > 0) __builtin_prefetch(&records[ahead * record_size]);
-      if (!time.empty()) __builtin_prefetch(&time[ahead]);
+      if (timed) __builtin_prefetch(&time[ahead]);
     }
     if (record_size > 0) {
       const std::byte* record = &records[row * record_size];
@@ -57,7 +55,7 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows) const {
         out.categorical[i * num_categorical + c] = code;
       }
     }
-    if (!time.empty()) out.time[i] = time[row];
+    if (timed) out.time[i] = time[row];
     out.position[i] = order.data == nullptr ? rows[i] : static_cast<int64_t>(order[row]);
   }
   return out;

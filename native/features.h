@@ -28,6 +28,7 @@ struct FeatureTable {
   size_t record_size = 0;
   size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
   uint64_t num_rows = 0;
+  bool timed = false;
   std::span<const int64_t> time;  // as in Topology
   RowArray order;                 // row -> position; data is null where rows keep the input's order
 

@@ -100,7 +100,9 @@ class SeedLoader:
         )
         try:
             for begin in range(0, len(input_ids), self.batch_size):
-                yield self._assemble(pipeline.next(), input_ids[begin : begin + self.batch_size])
+                batch = pipeline.next()
+                assert batch is not None, "the pipeline makes as many batches as there are"
+                yield self._assemble(batch, input_ids[begin : begin + self.batch_size])
         finally:
             pipeline.close()
 
@@ -166,7 +168,8 @@ def ages(
     """Days from timestamps [N, C] to anchor times [N], float32; NaN for null."""
     days = (anchor_times[:, None] - timestamps.astype(np.float64)) / MICROS_PER["days"]
     days[timestamps == np.iinfo(np.int64).min] = np.nan
-    return days.astype(np.float32)
+    narrow: np.ndarray[Any, np.dtype[np.float32]] = days.astype(np.float32)
+    return narrow
 
 
 def calendar_fields(timestamps: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -216,4 +216,4 @@ def _by_edge_type(schema: Schema, hop: T | Mapping[EdgeType, T], missing: T) -> 
 def _strategy(name: str) -> _native.Strategy:
     if name not in STRATEGIES:
         raise ValueError(f"unknown strategy {name!r}; choose one of {', '.join(STRATEGIES)}.{nearest(name, STRATEGIES)}")
-    return getattr(_native.Strategy, name)
+    return _native.Strategy[name]

@@ -52,7 +52,7 @@ def to_micros(time: TimeLike) -> int:
         raise ValueError(f"{time!r} is no time")
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)
-    return int(stamp.as_unit("us").value)
+    return int(stamp.as_unit("us").asm8.astype(np.int64))
 
 
 def format_time(micros: int) -> str:

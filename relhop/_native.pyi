@@ -1,0 +1,57 @@
+"""
+Sampling and gathering of neighborhoods; see native/ for the code behind it.
+"""
+
+from collections.abc import Sequence
+import enum
+from typing import Annotated, Any
+
+import numpy
+from numpy.typing import NDArray
+
+
+class Strategy(enum.Enum):
+    recency = 0
+
+    last = 1
+
+    uniform = 2
+
+class TableRows:
+    def __init__(self, name: str, num_rows: int, time: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+
+class LinkRows:
+    def __init__(self, name: str, child: int, parent: int, parents: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)], offsets: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], children: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+class Topology:
+    def __init__(self, tables: Sequence[TableRows], links: Sequence[LinkRows]) -> None: ...
+
+    def cut(self, table: int, anchor_time: int) -> int:
+        """How many rows of the table have time <= anchor_time."""
+
+class SampleOptions:
+    def __init__(self, num_neighbors: Sequence[Sequence[int]], strategies: Sequence[Sequence[Strategy]], random_seed: int, epoch: int, caps: Sequence[int]) -> None: ...
+
+def sample(topology: Topology, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int) -> dict[str, list[dict[str, Any]]]:
+    """The subgraphs of seeds: 'nodes' by table, 'edges' by edge type."""
+
+class FeatureTable:
+    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, order: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+
+    def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
+        """The columns of some rows by kind; see relhop.features.RowFeatures."""
+
+class Pipeline:
+    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int) -> None: ...
+
+    def next(self) -> dict[str, list[dict[str, Any]]] | None:
+        """
+        The next batch: what sample() returns and 'features' by table. None after the last.
+        """
+
+    @property
+    def num_started(self) -> int:
+        """How many batches were begun so far."""
+
+    def close(self) -> None:
+        """Stops the threads; no batch follows."""

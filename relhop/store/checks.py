@@ -1,0 +1,212 @@
+"""What makes a store sound: cheap checks when it is opened, full ones when it is verified.
+
+Every check raises CorruptStore and names the file. Nothing in a file is trusted before it is compared with
+what the schema and the counts demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from relhop.errors import CorruptStore
+from relhop.schema import Schema, Stype
+from relhop.store import encoding, layout, lookup
+from relhop.store.arrays import StoredLink, StoredTable
+from relhop.times import NULL_TIME
+
+_CHUNK_ROWS = 1 << 20
+
+
+def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> None:
+    """Compares the manifest with its own schema: tables, links, counts, records, files and their sizes."""
+    where = folder / layout.MANIFEST
+    _same(where, "tables", list(manifest.tables), list(schema.tables))
+    _same(where, "links", list(manifest.links), [link.name for link in schema.links])
+    for title, table in manifest.tables.items():
+        features = schema.feature_columns(title)
+        fields, record_size = encoding.record_layout(features)
+        _same(where, f"the record size of table '{title}'", table.record_size, record_size)
+        _same(where, f"the record's fields of table '{title}'", table.fields, layout.field_entries(fields))
+        coded = [column for column, stype in features.items() if stype == Stype.categorical]
+        _same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        timed = schema.tables[title].time_col is not None
+        for what, count, most in (
+            ("null times", table.null_times, table.rows if timed else 0),
+            ("null and repeated keys", table.null_keys + table.duplicate_keys, table.rows),
+        ):
+            if count > most:
+                raise CorruptStore(f"{where}: table '{title}' of {table.rows} rows has {count} {what}")
+    for link in schema.links:
+        entry = manifest.links[link.name]
+        total = entry.edges + entry.nulls + entry.dangling
+        _same(
+            where,
+            f"edges, nulls and dangling keys of link {link.name}",
+            total,
+            manifest.tables[link.child].rows,
+        )
+    sizes = layout.file_sizes(schema, manifest.tables, manifest.links)
+    _same(where, "files", sorted(manifest.files), sorted(sizes))
+    for file, size in sizes.items():
+        if size is not None:
+            _same(where, f"the size of {file}", manifest.files[file].bytes, size)
+
+
+def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
+    """Compares the sizes of all files, and the numbers of rows in the footers of Parquet files."""
+    for file, entry in manifest.files.items():
+        path = folder / file
+        if not path.is_file():
+            raise CorruptStore(f"{path} is missing; build the store again")
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise CorruptStore(f"{path} has {size} bytes, not {entry.bytes}; build the store again")
+    for title, table in manifest.tables.items():
+        _check_footer(folder / layout.table_file(title, "columns.parquet"), table.rows)
+        if table.categories:
+            _check_footer(
+                folder / layout.table_file(title, "categories.parquet"), sum(table.categories.values())
+            )
+
+
+def check_ends(folder: Path, tables: Mapping[str, StoredTable], links: Mapping[str, StoredLink]) -> None:
+    """Looks at the ends of arrays, where a lie about counts shows."""
+    for table in tables.values():
+        if table.time is not None:
+            path = folder / layout.table_file(table.name, "time.bin")
+            split = table.num_rows - table.null_times
+            if (table.null_times and table.time[split] != NULL_TIME) or (
+                split and table.time[split - 1] == NULL_TIME
+            ):
+                raise CorruptStore(f"{path}: not {table.null_times} null times at its end")
+    for stored in links.values():
+        path = folder / layout.link_file(stored.link, "offsets.bin")
+        if stored.offsets[0] != 0 or stored.offsets[-1] != len(stored.children):
+            raise CorruptStore(f"{path}: offsets do not run from 0 to {len(stored.children)}")
+
+
+def check_file(folder: Path, file: str, entry: layout.FileEntry) -> None:
+    """Compares a file's checksum with the manifest."""
+    path = folder / file
+    try:
+        with path.open("rb") as opened:
+            checksum = layout.checksum_of(opened)
+    except FileNotFoundError:
+        raise CorruptStore(f"{path} is missing; build the store again") from None
+    if checksum != entry.blake2b:
+        raise CorruptStore(f"{path} is damaged: its checksum does not fit; build the store again")
+
+
+def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: StoredTable) -> None:
+    """Times ascend, the order is a permutation, category codes exist."""
+    if table.time is not None and table.order is not None:
+        for part in _chunks(table.num_rows, overlap=1):
+            if np.any(table.time[part][1:] < table.time[part][:-1]):
+                raise CorruptStore(
+                    f"{folder / layout.table_file(table.name, 'time.bin')}: times do not ascend"
+                )
+        seen = np.zeros(table.num_rows, bool)
+        for part in _chunks(table.num_rows):
+            seen[table.order[part][table.order[part] < table.num_rows].astype(np.int64)] = True
+        if not seen.all():
+            raise CorruptStore(
+                f"{folder / layout.table_file(table.name, 'order.bin')}: not a permutation of rows"
+            )
+    for field in table.fields:
+        if field.stype != Stype.categorical:
+            continue
+        count = manifest.tables[table.name].categories[field.column]
+        if len(lookup.categories(table.categories_path, field.column)) != count:
+            raise CorruptStore(f"{table.categories_path}: column '{field.column}' has not {count} categories")
+        for part in _chunks(table.num_rows):
+            codes = table.field_values(field.column, part)
+            if np.any((codes < encoding.NULL_CODE) | (codes >= count)):
+                raise CorruptStore(
+                    f"{folder / layout.table_file(table.name, 'rows.bin')}: column '{field.column}'"
+                    f" has a code beyond its {count} categories"
+                )
+
+
+def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
+    """Offsets ascend; parents exist; children exist, ascend within a parent, and name it as theirs."""
+    parents, offsets, children = stored.parents, stored.offsets, stored.children
+    num_parents = len(offsets) - 1
+    none = encoding.no_row(parents.dtype)
+    edges = 0
+    where = folder / layout.link_file(stored.link, "parents.bin")
+    for part in _chunks(len(parents)):
+        known = parents[part] != none
+        edges += int(np.count_nonzero(known))
+        if np.any(parents[part][known] >= num_parents):
+            raise CorruptStore(f"{where}: a parent beyond the last row")
+    if edges != len(children):
+        raise CorruptStore(f"{where}: {edges} rows have a parent, not {len(children)}")
+    for part in _chunks(num_parents + 1, overlap=1):
+        if np.any(offsets[part][1:] < offsets[part][:-1]):
+            raise CorruptStore(
+                f"{folder / layout.link_file(stored.link, 'offsets.bin')}: offsets do not ascend"
+            )
+    where = folder / layout.link_file(stored.link, "children.bin")
+    for part in _chunks(len(children), overlap=1):
+        rows = children[part].astype(np.int64)
+        if np.any(rows >= num_children):
+            raise CorruptStore(f"{where}: a child beyond the last row")
+        owner = np.searchsorted(offsets, np.arange(part.start, part.stop), side="right") - 1
+        if np.any(parents[rows] != owner):
+            raise CorruptStore(f"{where}: a child is listed under a parent that is not its own")
+        if np.any((rows[1:] <= rows[:-1]) & (owner[1:] == owner[:-1])):
+            raise CorruptStore(f"{where}: children of a parent do not ascend")
+
+
+def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
+    """The store's own columns of columns.parquet say what the arrays say."""
+    path = folder / layout.table_file(table.name, "columns.parquet")
+    expected: dict[str, npt.NDArray[np.generic]] = {}
+    if table.time is not None:
+        expected[layout.TIME_COLUMN] = table.time
+    for link in links:
+        expected[layout.parent_column(link.link)] = link.parents
+    start = 0
+    with lookup.reading(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_CHUNK_ROWS, columns=[layout.ROW_COLUMN, *expected]):
+            part = slice(start, start + len(batch))
+            _same(path, "its columns", batch.schema.names, [layout.ROW_COLUMN, *expected])
+            _check_column(path, layout.ROW_COLUMN, batch, np.arange(part.start, part.stop))
+            for column, array in expected.items():
+                _check_column(path, column, batch, array[part])
+            start = part.stop
+    _same(path, "the number of its rows", start, table.num_rows)
+
+
+def _check_column(path: Path, column: str, batch: pa.RecordBatch, wanted: npt.NDArray[np.generic]) -> None:
+    """Compares a column with an array in which the largest value of its dtype stands for null."""
+    null = NULL_TIME if wanted.dtype == np.int64 else encoding.no_row(wanted.dtype)
+    values = batch.column(batch.schema.get_field_index(column)).cast(pa.int64())
+    nulls = values.is_null().to_numpy(zero_copy_only=False)
+    plain = values.fill_null(0).to_numpy(zero_copy_only=False)
+    if not np.array_equal(nulls, wanted == null) or np.any(plain[~nulls] != wanted[~nulls].astype(np.int64)):
+        raise CorruptStore(f"{path}: column {column} contradicts the store's arrays")
+
+
+def _check_footer(path: Path, rows: int) -> None:
+    with lookup.reading(path):
+        found = pq.read_metadata(path).num_rows
+    if found != rows:
+        raise CorruptStore(f"{path} has {found} rows, not {rows}")
+
+
+def _same(path: Path, what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise CorruptStore(f"{path}: {what}: {found} contradicts {expected}")
+
+
+def _chunks(length: int, overlap: int = 0) -> Iterator[slice]:
+    """Slices that cover an array; each begins `overlap` elements before the end of the last."""
+    for start in range(0, length, _CHUNK_ROWS):
+        yield slice(max(0, start - overlap), min(length, start + _CHUNK_ROWS))

@@ -1,0 +1,207 @@
+"""What the files of a store are called, how large they must be, and the manifest that lists them.
+
+docs/format.md says the same in prose. Knows nothing of SQL and reads no file but the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from io import BufferedReader
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from relhop.errors import CorruptStore, SchemaError, StoreError
+from relhop.schema import Link, Schema
+from relhop.store import encoding
+
+FORMAT = "relhop-store"
+VERSION = 1
+MANIFEST = "manifest.json"
+RESERVED_PREFIX = "_rh_"
+"""Columns of columns.parquet that begin so are the store's own."""
+
+ROW_COLUMN = "_rh_row"
+TIME_COLUMN = "_rh_time"
+
+_Count = Annotated[int, Field(ge=0, lt=2**62)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FieldEntry(_Entry):
+    """One field of a record, as `relhop.store.encoding.Field`, its types written out."""
+
+    column: str
+    stype: str
+    dtype: str
+    offset: _Count
+
+
+class TableEntry(_Entry):
+    """What the manifest says of a table: counts, and the layout of its records."""
+
+    rows: _Count
+    wide: bool
+    null_times: _Count
+    null_keys: _Count
+    duplicate_keys: _Count
+    categories: dict[str, _Count]
+    fields: list[FieldEntry]
+    record_size: _Count
+
+
+class LinkEntry(_Entry):
+    """What the manifest says of a link: edges + nulls + dangling = rows of the child."""
+
+    edges: _Count
+    nulls: _Count
+    dangling: _Count
+
+
+class FileEntry(_Entry):
+    """Size and BLAKE2b-256 checksum (hexadecimal) of a file."""
+
+    bytes: _Count
+    blake2b: str
+
+
+class Manifest(_Entry):
+    """The content of manifest.json. `table_schema` is under the key `schema`."""
+
+    fingerprint: str
+    table_schema: dict[str, Any] = Field(alias="schema")
+    tables: dict[str, TableEntry]
+    links: dict[str, LinkEntry]
+    files: dict[str, FileEntry]
+
+    def schema_of_tables(self) -> Schema:
+        """The tables and links that the store holds."""
+        return Schema.from_dict(self.table_schema)
+
+
+def _folder(title: str) -> str:
+    """A name as a folder: "/" and NUL, which a folder cannot have, and "%" as %2F, %00 and %25."""
+    return title.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+
+
+def table_file(table: str, file: str) -> str:
+    """Path of a table's file, relative to the store."""
+    return f"tables/{_folder(table)}/{file}"
+
+
+def link_file(link: Link, file: str) -> str:
+    """Path of a link's file, relative to the store."""
+    return f"links/{_folder(link.name)}/{file}"
+
+
+def parent_column(link: Link) -> str:
+    """The column of columns.parquet that holds the parent's row."""
+    return RESERVED_PREFIX + link.fkey_name
+
+
+def field_entries(fields: tuple[encoding.Field, ...]) -> list[FieldEntry]:
+    """A record's fields as the manifest writes them."""
+    return [FieldEntry(column=f.column, stype=f.stype, dtype=f.dtype.name, offset=f.offset) for f in fields]
+
+
+def file_sizes(
+    schema: Schema, tables: dict[str, TableEntry], links: dict[str, LinkEntry]
+) -> dict[str, int | None]:
+    """Every file but the manifest, with the size that the counts demand; None for Parquet files."""
+    sizes: dict[str, int | None] = {}
+    width = {t: encoding.row_dtype(tables[t].rows, wide=tables[t].wide).itemsize for t in schema.tables}
+    for title, table in schema.tables.items():
+        entry = tables[title]
+        sizes[table_file(title, "columns.parquet")] = None
+        if table.time_col is not None:
+            sizes[table_file(title, "time.bin")] = 8 * entry.rows
+            sizes[table_file(title, "order.bin")] = width[title] * entry.rows
+        sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
+        if entry.categories:
+            sizes[table_file(title, "categories.parquet")] = None
+    for link in schema.links:
+        sizes[link_file(link, "parents.bin")] = width[link.parent] * tables[link.child].rows
+        sizes[link_file(link, "offsets.bin")] = 8 * (tables[link.parent].rows + 1)
+        sizes[link_file(link, "children.bin")] = width[link.child] * links[link.name].edges
+    return sizes
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.blake2b(canonical, digest_size=32).hexdigest()
+
+
+def checksum_of(file: BufferedReader) -> str:
+    """The checksum of a file's content, read piece by piece."""
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The manifest as JSON, with format, version and its own checksum."""
+    content = {"format": FORMAT, "version": VERSION, **manifest.model_dump(by_alias=True)}
+    return json.dumps({**content, "checksum": _checksum(content)}, indent=1) + "\n"
+
+
+def is_store(folder: Path) -> bool:
+    """Whether a folder holds a store of any version, damaged or not beyond its manifest."""
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a store.
+
+    Raises:
+        StoreError: If there is no such folder, it is no store, or it is of another format version.
+        CorruptStore: If the manifest is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.lexists(folder):
+            raise StoreError(f"there is no store at {folder}; graph.snapshot makes one") from None
+        raise StoreError(f"{folder} is not a relhop store: it has no {MANIFEST}") from None
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CorruptStore(f"{path} is damaged: it is not JSON ({error}); build the store again") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise StoreError(f'{folder} is not a relhop store: {MANIFEST} does not say "format": "{FORMAT}"')
+    version = content.get("version")
+    if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
+        advice = "use a newer relhop" if newer else "build the store again"
+        raise StoreError(
+            f"{folder} has format version {version!r}, this relhop reads version {VERSION}; {advice}"
+        )
+    checksum = content.pop("checksum", None)
+    if checksum != _checksum(content):
+        raise CorruptStore(f"{path} is damaged: its checksum does not fit; build the store again")
+    try:
+        return Manifest.model_validate({k: v for k, v in content.items() if k not in ("format", "version")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CorruptStore(f"{path} contradicts the format at '{place}': {first['msg']}") from None
+
+
+def schema_of(manifest: Manifest, folder: Path) -> Schema:
+    """The schema in a manifest.
+
+    Raises:
+        CorruptStore: If it contradicts itself.
+    """
+    try:
+        return manifest.schema_of_tables()
+    except (SchemaError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CorruptStore(f"{folder / MANIFEST}: the schema has no meaning: {error!r}") from None

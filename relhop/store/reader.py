@@ -1,0 +1,274 @@
+"""An open store: arrays of rows, times and links, looked up by name.
+
+Opening checks the manifest and every size; `Store.verify` reads everything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from relhop.errors import CorruptStore, StoreError
+from relhop.schema import Schema
+from relhop.store import checks, layout, lookup, publish, sql
+from relhop.store.arrays import Arrays, Memory, StoredLink, StoredTable
+from relhop.store.progress import Steps
+from relhop.store.summary import StoreSummary, summarize
+from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
+
+__all__ = ["Memory", "Store", "StoredLink", "StoredTable"]
+
+_ATTEMPTS = 3
+
+
+class Store:
+    """A store, opened with `Store.open`. Any number of threads may use it. Pickles as path, memory and as_of.
+
+    Attributes:
+        path: Where it is.
+        schema: Tables and links.
+        tables: By name, in the schema's order.
+        links: By `Link.name`, in the schema's order.
+        fingerprint: Of the inputs that it was built from.
+        as_of_time: The time (microseconds) after which nothing exists in this view; None: no such time.
+    """
+
+    path: Path
+    schema: Schema
+    tables: Mapping[str, StoredTable]
+    links: Mapping[str, StoredLink]
+    fingerprint: str
+    as_of_time: int | None
+    _manifest: layout.Manifest
+    _memory: Memory
+    _identity: tuple[int, int, int] | None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, memory: Memory = "auto") -> Store:
+        """Opens a store and checks the sizes of all its files.
+
+        Args:
+            path: The store's folder.
+            memory: "ram" reads the arrays, "mmap" maps them, "auto" chooses by their size.
+
+        Raises:
+            StoreError: If there is none, or of another format version.
+            CorruptStore: If a file is missing, of a wrong size, or the manifest contradicts itself.
+        """
+        folder = Path(path).absolute()
+        if memory not in ("auto", "ram", "mmap"):
+            raise ValueError(f"memory is {memory!r}; choose 'auto', 'ram' or 'mmap'")
+        publish.recover(folder)
+        for _ in range(_ATTEMPTS):
+            identity = _identity(folder)
+            try:
+                store = cls._open_once(folder, memory)
+            except (CorruptStore, FileNotFoundError):
+                if _identity(folder) == identity:
+                    raise
+            else:
+                # A build may have replaced the store between two of its files.
+                if _identity(folder) == identity:
+                    return store
+        raise CorruptStore(
+            f"{folder} is replaced again and again while it is opened; open it when the builds are done"
+        )
+
+    @classmethod
+    def _open_once(cls, folder: Path, memory: Memory) -> Store:
+        manifest = layout.read_manifest(folder)
+        schema = layout.schema_of(manifest, folder)
+        checks.check_manifest(folder, manifest, schema)
+        checks.check_sizes(folder, manifest)
+        store = cls()
+        store.path, store.schema, store.fingerprint, store.as_of_time = (
+            folder,
+            schema,
+            manifest.fingerprint,
+            None,
+        )
+        store._manifest, store._memory, store._identity = manifest, memory, _identity(folder)
+        arrays = Arrays(folder, manifest, memory)
+        store.tables = {title: arrays.table(schema, title) for title in schema.tables}
+        store.links = {link.name: arrays.link(link) for link in schema.links}
+        checks.check_ends(folder, store.tables, store.links)
+        return store
+
+    def as_of(self, time: TimeLike) -> Store:
+        """A view in which nothing later than `time` exists; of two such times the earlier holds."""
+        limit = min(to_micros(time), END_OF_TIME)
+        view = Store()
+        view.__dict__.update(self.__dict__)
+        view.as_of_time = limit if self.as_of_time is None else min(limit, self.as_of_time)
+        return view
+
+    def cut(self, table: str, time: int) -> int:
+        """How many rows of a table are visible at a time in microseconds: exactly the rows below this number.
+
+        All rows of a table without a time column; never beyond `as_of`; never a row whose time is null.
+
+        Raises:
+            SchemaError: If there is no such table.
+        """
+        stored = self._table(table)
+        if stored.time is None:
+            return stored.num_rows
+        limit = END_OF_TIME if self.as_of_time is None else self.as_of_time
+        return int(np.searchsorted(stored.time, min(int(time), limit), side="right"))
+
+    def caps(self) -> npt.NDArray[np.int64]:
+        """How many rows each table, in the schema's order, has under `as_of`; without it, all rows."""
+        if self.as_of_time is None:
+            return np.array([table.num_rows for table in self.tables.values()], np.int64)
+        return np.array([self.cut(table, self.as_of_time) for table in self.tables], np.int64)
+
+    @property
+    def newest_time(self) -> int | None:
+        """The latest time (microseconds) of any row within `as_of`; None if no row has a time."""
+        return max((int(time[-1]) for time in self._visible_times()), default=None)
+
+    @property
+    def oldest_time(self) -> int | None:
+        """The earliest time (microseconds) of any row within `as_of`; None if no row has a time."""
+        return min((int(time[0]) for time in self._visible_times()), default=None)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with one view for each table: the user's columns and the store's own.
+
+        These are `_rh_row`, `_rh_time` (timed tables) and, for each foreign key, `_rh_<fkey>`: the parent's
+        row. Under `as_of` the views are what a store built from the rows up to that time would hold.
+
+        Raises:
+            StoreError: If the store was replaced since it was opened.
+        """
+        connection = self._files()
+        caps = dict(zip(self.tables, self.caps(), strict=True))
+        for title in self.tables:
+            columns, visible = "*", ""
+            if self.as_of_time is not None:
+                hidden = [
+                    f"CASE WHEN {column} < {caps[link.parent]} THEN {column} END AS {column}"
+                    for link in self.schema.links
+                    if link.child == title
+                    for column in [sql.name(layout.parent_column(link))]
+                ]
+                columns = f"* REPLACE ({', '.join(hidden)})" if hidden else "*"
+                visible = f" WHERE {layout.ROW_COLUMN} < {caps[title]}"
+            connection.execute(
+                f"CREATE VIEW {sql.name(title)} AS SELECT {columns} FROM {self._columns(title)}{visible}"
+            )
+        return connection
+
+    def rows_of(self, table: str, keys: Sequence[Any] | pd.DataFrame | pa.Table) -> npt.NDArray[np.int64]:
+        """The row of each key, -1 where there is none within `as_of`; of rows with the same key, the first.
+
+        Args:
+            table: A table with a primary key.
+            keys: Values, or tuples of them where the key has several columns; or a frame with the key's
+                columns.
+
+        Raises:
+            SchemaError: If there is no such table, it has no primary key, or `keys` has not its columns.
+            CorruptStore: If the file of columns is damaged.
+        """
+        stored = self._table(table)
+        wanted = lookup.key_table(table, self.schema.table(table).pkey, keys)
+        connection = self._files()
+        with lookup.reading(self.path / layout.table_file(table, "columns.parquet")):
+            rows = lookup.rows_of(connection, self._columns(table), wanted)
+        cap = stored.num_rows if self.as_of_time is None else self.cut(table, self.as_of_time)
+        return np.where(rows < cap, rows, -1)
+
+    def keys_of(self, table: str, rows: npt.ArrayLike) -> pa.Table:
+        """The primary key's columns of some rows, in the order of `rows`.
+
+        Raises:
+            SchemaError: If there is no such table or it has no primary key.
+            IndexError: If a row is outside the table.
+            CorruptStore: If the file of columns is damaged.
+        """
+        stored = self._table(table)
+        pkey = lookup.pkey_of(table, self.schema.table(table).pkey)
+        wanted = np.asarray(rows, np.int64)
+        outside = wanted[(wanted < 0) | (wanted >= stored.num_rows)]
+        if len(outside):
+            raise IndexError(
+                f"table '{table}' has {stored.num_rows} rows, so none with the number {outside[0]}"
+            )
+        connection = self._files()
+        with lookup.reading(self.path / layout.table_file(table, "columns.parquet")):
+            return lookup.keys_of(connection, self._columns(table), pkey, wanted)
+
+    def verify(self, progress: bool | None = None) -> None:
+        """Reads every file and checks checksums, then that the numbers in them fit together.
+
+        Args:
+            progress: Show bars on a terminal.
+
+        Raises:
+            CorruptStore: Naming the first file that is damaged.
+        """
+        with Steps(bool(progress)) as steps:
+            for file in steps.over("Checking files", self._manifest.files):
+                checks.check_file(self.path, file, self._manifest.files[file])
+            for table in steps.over("Checking tables", list(self.tables)):
+                checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
+            for name in steps.over("Checking links", list(self.links)):
+                link = self.links[name]
+                checks.check_link(self.path, link, self.tables[link.link.child].num_rows)
+            for table in steps.over("Checking columns", list(self.tables)):
+                links = [link for link in self.links.values() if link.link.child == table]
+                checks.check_columns(self.path, self.tables[table], links)
+
+    def describe(self) -> StoreSummary:
+        """Rows, time ranges, features, degrees and bytes of the whole store, whatever `as_of` says."""
+        return summarize(self.path, self._manifest, self.tables, self.links)
+
+    def _table(self, name: str) -> StoredTable:
+        self.schema.table(name)
+        return self.tables[name]
+
+    def _visible_times(self) -> list[npt.NDArray[np.int64]]:
+        """The times within `as_of` of each table that has any."""
+        times = [t.time[: self.cut(t.name, END_OF_TIME)] for t in self.tables.values() if t.time is not None]
+        return [time for time in times if len(time)]
+
+    def _files(self) -> duckdb.DuckDBPyConnection:
+        """A connection to read the store's Parquet files with."""
+        if _identity(self.path) != self._identity:
+            raise StoreError(f"the store {self.path} was replaced since it was opened; open it again")
+        connection = duckdb.connect()
+        connection.execute("SET enable_progress_bar = false")
+        return connection
+
+    def _columns(self, table: str) -> str:
+        return sql.parquet(self.path / layout.table_file(table, "columns.parquet"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (str(self.path), self._memory, self.as_of_time)
+
+    def __repr__(self) -> str:
+        limit = "" if self.as_of_time is None else f", as of {format_time(self.as_of_time)}"
+        return f"Store({str(self.path)!r}, {len(self.tables)} tables, {len(self.links)} links{limit})"
+
+
+def _reopen(path: str, memory: Memory, as_of: int | None) -> Store:
+    store = Store.open(path, memory=memory)
+    return store if as_of is None else store.as_of(as_of)
+
+
+def _identity(folder: Path) -> tuple[int, int, int] | None:
+    """What changes when another store takes the place."""
+    try:
+        found = os.stat(folder / layout.MANIFEST)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -1,0 +1,115 @@
+"""What `relhop inspect` says of a store: counts, time ranges, degrees and bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from relhop.schema import Link
+from relhop.store import layout
+from relhop.store.arrays import StoredLink, StoredTable
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """One table. Times are microseconds since 1970, None where no row has one; `bytes` is by file."""
+
+    name: str
+    rows: int
+    oldest_time: int | None
+    newest_time: int | None
+    null_times: int
+    null_keys: int
+    duplicate_keys: int
+    features: dict[str, str]
+    categories: dict[str, int]
+    bytes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class LinkSummary:
+    """One link. Degrees count the children of a parent row."""
+
+    name: str
+    child: str
+    parent: str
+    edges: int
+    nulls: int
+    dangling: int
+    degree_mean: float
+    degree_max: int
+    bytes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StoreSummary:
+    """A whole store."""
+
+    path: str
+    version: int
+    fingerprint: str
+    tables: list[TableSummary]
+    links: list[LinkSummary]
+    total_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return dataclasses.asdict(self)
+
+
+def summarize(
+    path: Path, manifest: layout.Manifest, tables: Mapping[str, StoredTable], links: Mapping[str, StoredLink]
+) -> StoreSummary:
+    """Describes an open store; reads its offsets once, piece by piece."""
+    sizes = {file: entry.bytes for file, entry in manifest.files.items()}
+    return StoreSummary(
+        path=str(path),
+        version=layout.VERSION,
+        fingerprint=manifest.fingerprint,
+        tables=[_table(table, manifest, sizes) for table in tables.values()],
+        links=[_link(link, sizes) for link in links.values()],
+        total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
+    )
+
+
+def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, int]) -> TableSummary:
+    entry = manifest.tables[table.name]
+    timed = entry.rows - entry.null_times if table.time is not None else 0
+    files = ("columns.parquet", "rows.bin", "time.bin", "order.bin", "categories.parquet")
+    return TableSummary(
+        name=table.name,
+        rows=entry.rows,
+        oldest_time=int(table.time[0]) if table.time is not None and timed else None,
+        newest_time=int(table.time[timed - 1]) if table.time is not None and timed else None,
+        null_times=entry.null_times,
+        null_keys=entry.null_keys,
+        duplicate_keys=entry.duplicate_keys,
+        features={field.column: str(field.stype) for field in table.fields},
+        categories=dict(entry.categories),
+        bytes={f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes},
+    )
+
+
+def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
+    link: Link = stored.link
+    files = ("parents.bin", "offsets.bin", "children.bin")
+    parents = len(stored.offsets) - 1
+    return LinkSummary(
+        name=link.name,
+        child=link.child,
+        parent=link.parent,
+        edges=len(stored.children),
+        nulls=stored.nulls,
+        dangling=stored.dangling,
+        degree_mean=len(stored.children) / parents if parents else 0.0,
+        degree_max=max(
+            (int(np.diff(stored.offsets[s : s + (1 << 20) + 1]).max()) for s in range(0, parents, 1 << 20)),
+            default=0,
+        ),
+        bytes={file: sizes[layout.link_file(link, file)] for file in files},
+    )

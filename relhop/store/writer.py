@@ -1,0 +1,124 @@
+"""From tables in DuckDB to a store on disk, whole or not at all.
+
+The steps themselves are in `relhop.store.tables` and `relhop.store.links`; how the result takes its place is
+in `relhop.store.publish`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from relhop.schema import Schema
+from relhop.store import encoding, layout, links, publish, sql, tables
+from relhop.store.progress import Steps
+
+
+def write_store(
+    path: str | os.PathLike[str],
+    schema: Schema,
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    fingerprint: str,
+    memory_limit: str | None = None,
+    progress: bool = False,
+    wide: bool = False,
+) -> None:
+    """Builds a store and puts it in the place of `path`, all at once.
+
+    Each table is read once. An existing store at `path` stays as it is until the new one is complete and on
+    the disk; on any error, and when the process is killed, it remains.
+
+    Args:
+        path: A store that is replaced, an empty folder, or nothing yet.
+        schema: Tables with all semantic types, keys and times resolved.
+        connection: Has one relation for each table, named as it is, with its time column a TIMESTAMP. The
+            build sets its memory_limit and temp_directory: give it a connection of its own.
+        fingerprint: Says what the store was built from.
+        memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
+            own.
+        progress: Show a bar for each step on a terminal.
+        wide: Keep row numbers in 64 bits even where 32 would do; for tests.
+
+    Raises:
+        StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
+        SchemaError: If a table lacks a column or uses a name of the store's own.
+        SourceError: If a table cannot be read, or a value is not of its column's semantic type.
+        OSError: If the disk is full or refuses.
+    """
+    with publish.building(Path(path)) as folder, Steps(progress) as steps:
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        _limit_memory(connection, memory_limit, scratch)
+        build = tables.Build(folder, scratch, connection, schema, wide)
+        for table in steps.over("Sorting rows", schema.tables):
+            with sql.failing(f"table '{table}' cannot be read"):
+                tables.check_columns(build, table)
+                tables.sort_rows(build, table)
+                tables.index_keys(build, table)
+        for link in steps.over("Joining keys", schema.links):
+            with sql.failing(f"the keys of link {link.name} -> {link.parent} cannot be joined"):
+                links.join_keys(build, link)
+        for table in steps.over("Writing columns", schema.tables):
+            with sql.failing(f"the columns of table '{table}' cannot be written"):
+                tables.write_columns(build, table)
+        for table in steps.over("Packing features", schema.tables):
+            with sql.failing(f"the features of table '{table}' cannot be packed"):
+                tables.write_records(build, table)
+        shutil.rmtree(scratch)
+        _seal(build, fingerprint, steps)
+
+
+def _limit_memory(connection: duckdb.DuckDBPyConnection, memory_limit: str | None, scratch: Path) -> None:
+    # Both the order of rows in a file and their input positions rest on this setting.
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute("SET enable_progress_bar = false")
+    if memory_limit is not None:
+        connection.execute(f"SET memory_limit = {sql.text(memory_limit)}")
+    with contextlib.suppress(duckdb.NotImplementedException):  # It has spilled already, and keeps its place.
+        connection.execute(f"SET temp_directory = {sql.text(str(scratch / 'spill'))}")
+
+
+def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
+    """Brings every file to the disk, and last the manifest, which makes the folder a store."""
+    entries = {table: _table_entry(build, table) for table in build.schema.tables}
+    sizes = layout.file_sizes(build.schema, entries, build.links)
+    files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
+    manifest = layout.Manifest(
+        fingerprint=fingerprint,
+        schema=build.schema.to_dict(),
+        tables=entries,
+        links=build.links,
+        files=files,
+    )
+    for folder, _, _ in os.walk(build.folder):
+        publish.sync_folder(Path(folder))
+    path = build.folder / layout.MANIFEST
+    path.write_text(layout.manifest_text(manifest), encoding="utf-8")
+    _seal_file(path)
+
+
+def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
+    fields, record_size = encoding.record_layout(build.schema.feature_columns(table))
+    null_keys, duplicate_keys = build.keys[table]
+    return layout.TableEntry(
+        rows=build.rows[table],
+        wide=build.wide,
+        null_times=build.null_times[table],
+        null_keys=null_keys,
+        duplicate_keys=duplicate_keys,
+        categories=build.categories[table],
+        fields=layout.field_entries(fields),
+        record_size=record_size,
+    )
+
+
+def _seal_file(path: Path) -> layout.FileEntry:
+    """Waits until a file is on the disk; returns its size and checksum."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=layout.checksum_of(file))

@@ -1,0 +1,313 @@
+"""A training table: which entity, at which anchor time, with which label, in which split.
+
+Made from a predictive query or from the user's own labels. Knows nothing of queries or features. The anchor
+time bounds what a model may see (rows with time <= anchor); the label lies after it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from relhop.errors import TrainingError, nearest
+from relhop.times import END_OF_TIME, format_time
+
+if TYPE_CHECKING:
+    from relhop.store.reader import Store
+
+TRAIN, VAL, TEST, PREDICTION = 0, 1, 2, -1
+"""Values of `TrainingTable.split`."""
+
+SPLIT_NAMES: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
+"""The splits of a training table, in the order of time."""
+
+
+class TaskType(StrEnum):
+    """What kind of label is predicted."""
+
+    binary = "binary"
+    multiclass = "multiclass"
+    regression = "regression"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """Examples of one task; `n` of them.
+
+    Attributes:
+        entity_table: The table that the examples are rows of.
+        task_type: What kind of label is predicted.
+        rows: int64 [n], row numbers of the entity table in the store.
+        anchor_times: int64 [n], microseconds since 1970.
+        target: [n]: float32 0 or 1 (binary), float32 (regression), int64 index into `classes` (multiclass);
+            `None` in a prediction table.
+        split: int8 [n]: TRAIN, VAL or TEST; PREDICTION in a prediction table.
+        keys: The primary key of each example.
+        classes: The values of a multiclass target by index, those of the training split; else `None`.
+        query: The text that the table was made from, if any.
+        notes: What was counted while the table was made: what was dropped, and why.
+    """
+
+    entity_table: str
+    task_type: TaskType
+    rows: NDArray[np.int64]
+    anchor_times: NDArray[np.int64]
+    target: NDArray[Any] | None
+    split: NDArray[np.int8]
+    keys: pa.Table
+    classes: tuple[Any, ...] | None = None
+    query: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_pandas(
+        cls,
+        df: pd.DataFrame,
+        store: Store,
+        *,
+        entity_table: str,
+        task_type: TaskType | str | None = None,
+        time_col: str = "anchor_time",
+        target_col: str = "target",
+        split_col: str = "split",
+    ) -> TrainingTable:
+        """A table from the user's own labels.
+
+        Args:
+            df: One row an example: the primary key under its own column names, an anchor time, and, unless it
+                is to be predicted, a target and a split (`train`, `val`, `test`).
+            store: Where the entities are.
+            entity_table: Which table the keys belong to.
+            task_type: Needed where there is no target column. Else it is by default binary for 0/1 or truth
+                values, regression for other numbers, multiclass for text.
+            time_col: Column of anchor times: timestamps, ISO text, or integers of microseconds since 1970.
+            target_col: Column of labels; absent: a prediction table.
+            split_col: Column of splits. Not read where there is no target.
+
+        Raises:
+            TrainingError: On missing columns, unknown keys, missing times or labels, unknown splits; says how
+                many and which.
+        """
+        if len(df) == 0:
+            raise TrainingError("the table of labels has no rows")
+        pkey = list(store.schema.table(entity_table).pkey)
+        has_target = target_col in df.columns
+        for column in [*pkey, time_col, *([split_col] if has_target else [])]:
+            if column not in df.columns:
+                hint = nearest(column, map(str, df.columns))
+                raise TrainingError(f"the table of labels has no column '{column}'; it needs the primary key"
+                                    f" of '{entity_table}', an anchor time and a split.{hint}")  # fmt: skip
+        rows = _rows_of(store, entity_table, df[pkey])
+        times = _times(df[time_col])
+        table = cls(
+            entity_table=entity_table,
+            task_type=TaskType(task_type) if task_type is not None else TaskType.binary,
+            rows=rows,
+            anchor_times=times,
+            target=None,
+            split=np.full(len(df), PREDICTION, np.int8),
+            keys=store.keys_of(entity_table, rows),
+        )
+        if not has_target:
+            if task_type is None:
+                raise TrainingError(
+                    f"there is no column '{target_col}', so say which task_type is to be predicted"
+                )
+            return table
+        if df[target_col].isna().any():
+            raise TrainingError(
+                f"{int(df[target_col].isna().sum()):,} of {len(df):,} labels in '{target_col}' are missing"
+            )
+        kind = TaskType(task_type) if task_type is not None else _task_of(df[target_col])
+        return labelled(
+            dataclasses.replace(table, task_type=kind, split=_splits(df[split_col])),
+            pa.array(df[target_col], from_pandas=True),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def splits(self) -> dict[str, TrainingTable]:
+        """The examples of `train`, `val` and `test`; a split may be empty."""
+        return {name: self.take(np.flatnonzero(self.split == code)) for name, code in SPLIT_NAMES.items()}
+
+    @property
+    def train_cut(self) -> int | None:
+        """The latest training anchor: statistics may be fitted on rows visible then, and no later."""
+        times = self.anchor_times[self.split == TRAIN]
+        return int(times.max()) if len(times) else None
+
+    def take(self, indices: NDArray[np.integer[Any]]) -> TrainingTable:
+        """The examples at those positions, in that order."""
+        return dataclasses.replace(
+            self,
+            rows=self.rows[indices],
+            anchor_times=self.anchor_times[indices],
+            target=None if self.target is None else self.target[indices],
+            split=self.split[indices],
+            keys=self.keys.take(pa.array(indices, pa.int64())),
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Key columns, `anchor_time`, and in a training table `target` (class values) and `split` (names)."""
+        frame: pd.DataFrame = self.keys.to_pandas()
+        frame["anchor_time"] = self.anchor_times.view("datetime64[us]")
+        if self.target is not None:
+            target: Any = self.target
+            if self.classes is not None:
+                target = np.array(self.classes, object)[target]
+            frame["target"] = target
+            frame["split"] = np.array(list(SPLIT_NAMES))[self.split]
+        return frame
+
+    def explain(self) -> str:
+        """What the table holds, in words and numbers: counts, dates and labels by split, what was dropped."""
+        examples = _counted(len(self), "example", "examples")
+        lines = [f"{self.task_type} table of '{self.entity_table}': {examples}"]
+        if self.query is not None:
+            lines.append(f"query: {' '.join(self.query.split())}")
+        if self.target is None:
+            lines.append(f"to predict: {self._extent()}")
+        else:
+            lines += [f"{name}: {part._extent()}{part._balance()}" for name, part in self.splits.items()]
+        return "\n".join([*lines, *self.notes])
+
+    def _extent(self) -> str:
+        if not len(self):
+            return "no examples"
+        anchors = np.unique(self.anchor_times)
+        dates = format_time(int(anchors[0]))
+        if len(anchors) > 1:
+            dates = f"{len(anchors):,} anchors from {dates} to {format_time(int(anchors[-1]))}"
+        else:
+            dates = f"the anchor {dates}"
+        entities = _counted(len(np.unique(self.rows)), "entity", "entities")
+        return f"{_counted(len(self), 'example', 'examples')} of {entities} at {dates}"
+
+    def _balance(self) -> str:
+        if self.target is None or not len(self):
+            return ""
+        if self.task_type == TaskType.binary:
+            return f"; {self.target.mean():.1%} positive"
+        if self.classes is None:
+            low, high = float(self.target.min()), float(self.target.max())
+            return f"; target mean {self.target.mean(dtype=np.float64):.6g}, from {low:.6g} to {high:.6g}"
+        counts = np.bincount(self.target, minlength=len(self.classes))
+        largest = np.argsort(-counts, kind="stable")[:5]
+        shares = ", ".join(f"{self.classes[i]} {counts[i] / len(self):.1%}" for i in largest)
+        return (
+            f"; {len(self.classes):,} classes: {shares}{', ...' if len(self.classes) > len(largest) else ''}"
+        )
+
+
+def labelled(table: TrainingTable, values: pa.Array) -> TrainingTable:
+    """A table with its target set from values as users see them.
+
+    Labels that cannot be used (numbers that are not finite, classes that training never sees) are dropped,
+    with a note.
+
+    Args:
+        table: Examples with their splits; its target is not read.
+        values: [n] values without nulls.
+
+    Raises:
+        TrainingError: If a binary label is not 0 or 1, or a number is none.
+    """
+    if table.task_type == TaskType.multiclass:
+        return _with_classes(table, values)
+    try:
+        numbers = (
+            values.cast(pa.float64()) if not pa.types.is_boolean(values.type) else values.cast(pa.int8())
+        )
+    except pa.ArrowInvalid as error:
+        raise TrainingError(f"the labels of a {table.task_type} task must be numbers: {error}") from None
+    target = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    with np.errstate(over="ignore"):
+        target32 = target.astype(np.float32)
+    if table.task_type == TaskType.binary:
+        wrong = target[(target != 0) & (target != 1)]
+        if len(wrong):
+            raise TrainingError(
+                f"the labels of a binary task must be 0 or 1, but {len(wrong):,} are not, such as {wrong[0]}"
+            )
+    finite = np.isfinite(target32)
+    whole = dataclasses.replace(table, target=target32)
+    if finite.all():
+        return whole
+    lost = _counted(int((~finite).sum()), "example", "examples")
+    note = f"{lost} dropped: the target is not a finite number"
+    return dataclasses.replace(whole.take(np.flatnonzero(finite)), notes=(*table.notes, note))
+
+
+def _with_classes(table: TrainingTable, values: pa.Array) -> TrainingTable:
+    found = values.to_pylist()
+    classes = tuple(sorted({v for v, s in zip(found, table.split, strict=True) if s == TRAIN}))
+    index = {value: i for i, value in enumerate(classes)}
+    codes = np.array([index.get(value, -1) for value in found], np.int64)
+    known = codes >= 0
+    whole = dataclasses.replace(table, target=codes, classes=classes)
+    if known.all():
+        return whole
+    unseen = sorted({str(v) for v, k in zip(found, known, strict=True) if not k})
+    shown = ", ".join(unseen[:3]) + (", ..." if len(unseen) > 3 else "")
+    lost = _counted(int((~known).sum()), "example", "examples")
+    note = f"{lost} of val and test dropped: training has none of their classes ({shown})"
+    return dataclasses.replace(whole.take(np.flatnonzero(known)), notes=(*table.notes, note))
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _rows_of(store: Store, entity_table: str, keys: pd.DataFrame) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = np.asarray(store.rows_of(entity_table, keys), np.int64)
+    unknown = np.flatnonzero(rows < 0)
+    if len(unknown):
+        examples = keys.iloc[unknown[:3]].itertuples(index=False, name=None)
+        shown = ", ".join(str(key if len(key) > 1 else key[0]) for key in examples)
+        shown += ", ..." if len(unknown) > 3 else ""
+        raise TrainingError(
+            f"{len(unknown):,} of {len(rows):,} keys are not in '{entity_table}': {shown}; remove these rows"
+        )
+    return rows
+
+
+def _times(column: pd.Series[Any]) -> NDArray[np.int64]:
+    try:
+        if pd.api.types.is_integer_dtype(column):
+            return column.to_numpy(np.int64)
+        times = pd.to_datetime(column, utc=True, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"column '{column.name}' holds something that is no time: {error}") from None
+    if times.isna().any():
+        raise TrainingError(
+            f"{int(times.isna().sum()):,} of {len(times):,} anchor times in '{column.name}' are missing"
+        )
+    micros: NDArray[np.int64] = times.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    return np.minimum(micros, END_OF_TIME)
+
+
+def _splits(column: pd.Series[Any]) -> NDArray[np.int8]:
+    codes = column.map(lambda value: SPLIT_NAMES.get(value, -1))
+    unknown = column[codes < 0]
+    if len(unknown):
+        raise TrainingError(
+            f"{len(unknown):,} rows have a split that is none of {', '.join(SPLIT_NAMES)},"
+            f" such as {unknown.iloc[0]!r}"
+        )
+    return codes.to_numpy(np.int8)
+
+
+def _task_of(target: pd.Series[Any]) -> TaskType:
+    if not pd.api.types.is_numeric_dtype(target):
+        return TaskType.multiclass
+    return TaskType.binary if target.isin([0, 1]).all() else TaskType.regression

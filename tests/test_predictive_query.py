@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from relhop import predictive_query
+from relhop.errors import QueryError, TrainingError
+from relhop.predictive_query import PredictiveQuery
+from relhop.schema import Link, Schema, Table
+from relhop.times import to_micros
+from tests.query_store import MemoryStore
+
+SCHEMA = Schema(
+    [
+        Table("users", pkey_col="id", stypes={"country": "categorical"}),
+        Table("orders", time_col="at", stypes={"price": "numerical", "kind": "categorical"}),
+        Table("holidays", time_col="day", stypes={"name": "text"}),
+    ],
+    [Link("orders", "user", "users")],
+)
+DAYS = pd.date_range("2020-01-01", "2020-04-10", freq="D")
+FRAMES = {
+    "users": pd.DataFrame({"id": ["ann", "bob", "cy"], "country": ["NO", "SE", "NO"]}),
+    "orders": pd.DataFrame(
+        {
+            "user": ["ann" if d.day % 2 else "bob" for d in DAYS],
+            "at": DAYS,
+            "price": [float(d.day) for d in DAYS],
+            "kind": ["early" if d.day <= 15 else "late" for d in DAYS],
+        }
+    ),
+    "holidays": pd.DataFrame({"day": ["2020-05-01", "2020-12-25"], "name": ["a", "b"]}),
+}
+STORE = MemoryStore(SCHEMA, FRAMES)
+DATES = {"val_start": "2020-03-01", "test_start": "2020-03-21"}
+
+
+def query(text: str) -> PredictiveQuery:
+    return PredictiveQuery(SCHEMA, text)
+
+
+def test_training_table_has_labels_by_split():
+    table = query("PREDICT SUM(orders.price, 0, 10) FOR EACH users.id").generate_training_table(
+        STORE, **DATES
+    )
+    frame = table.to_pandas()
+    assert frame.columns.tolist() == ["id", "anchor_time", "target", "split"]
+    test = frame[frame["split"] == "test"]
+    assert test["anchor_time"].astype(str).tolist() == ["2020-03-21"] * 3 + ["2020-03-31"] * 3
+    assert test["target"].tolist() == [
+        23.0 + 25 + 27 + 29 + 31,
+        22.0 + 24 + 26 + 28 + 30,
+        0.0,
+        1.0 + 3 + 5 + 7 + 9,
+        2.0 + 4 + 6 + 8 + 10,
+        0.0,
+    ]
+    assert {name: len(part) for name, part in table.splits.items()} == {"train": 18, "val": 6, "test": 6}
+
+
+def test_training_labels_never_use_what_happens_after_the_test_start():
+    text = "PREDICT SUM(orders.price, 0, 10) FOR EACH users.id"
+    changed = {
+        **FRAMES,
+        "orders": FRAMES["orders"].assign(price=lambda f: f["price"].where(f["at"] <= "2020-03-21", 999)),
+    }
+    before = query(text).generate_training_table(STORE, **DATES).splits
+    after = query(text).generate_training_table(MemoryStore(SCHEMA, changed), **DATES).splits
+    for split in ("train", "val"):
+        assert before[split].target.tolist() == after[split].target.tolist()
+    assert before["test"].target.tolist() != after["test"].target.tolist()
+
+
+def test_a_calendar_of_coming_events_does_not_stretch_the_labels():
+    table = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id").generate_training_table(STORE)
+    assert table.splits["test"].to_pandas()["anchor_time"].max() == pd.Timestamp("2020-03-31")
+    assert (
+        query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
+        .generate_prediction_table(STORE)
+        .anchor_times.tolist()
+        == [to_micros("2020-04-10")] * 3
+    )
+
+
+def test_table_explains_what_was_dropped_and_why():
+    text = (
+        "PREDICT AVG(orders.price WHERE orders.price > 30, 0, 10)\n  FOR EACH users.id"
+        " WHERE users.country = 'NO' ASSUMING COUNT(orders.*, 0, 10) > 0"
+    )
+    assert query(text).generate_training_table(STORE, **DATES).explain() == (
+        "regression table of 'users': 2 examples\n"
+        "query: PREDICT AVG(orders.price WHERE orders.price > 30, 0, 10) FOR EACH users.id"
+        " WHERE users.country = 'NO' ASSUMING COUNT(orders.*, 0, 10) > 0\n"
+        "train: 1 example of 1 entity at the anchor 2020-01-21; target mean 31, from 31 to 31\n"
+        "val: no examples\n"
+        "test: 1 example of 1 entity at the anchor 2020-03-21; target mean 31, from 31 to 31\n"
+        "considered for train: 18 visible entities at 6 anchors; 6 fail WHERE, 6 fail ASSUMING,"
+        " 5 have no value in the target's window\n"
+        "considered for val: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
+        " 2 have no value in the target's window\n"
+        "considered for test: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
+        " 1 have no value in the target's window"
+    )
+
+
+def test_multiclass_targets_are_indices_of_classes():
+    table = query("PREDICT LAST(orders.kind, 0, 10) FOR EACH users.id").generate_training_table(
+        STORE, **DATES
+    )
+    assert (table.task_type, table.classes) == ("multiclass", ("early", "late"))
+    assert table.splits["test"].to_pandas()["target"].tolist() == ["late", "late", "early", "early"]
+    assert table.splits["test"].target.tolist() == [1, 1, 0, 0]
+
+
+def test_prediction_table_takes_assuming_as_given():
+    asked = query(
+        "PREDICT SUM(orders.price, 0, 10) > 1 FOR EACH users.id WHERE users.country = 'NO'"
+        " ASSUMING COUNT(orders.*, 0, 10) > 99"
+    )
+    table = asked.generate_prediction_table(STORE, "2020-02-01")
+    assert table.to_pandas().to_dict("list") == {
+        "id": ["ann", "cy"],
+        "anchor_time": [pd.Timestamp("2020-02-01")] * 2,
+    }
+    assert table.target is None
+    assert table.explain() == (
+        "binary table of 'users': 2 examples\n"
+        "query: PREDICT SUM(orders.price, 0, 10) > 1 FOR EACH users.id WHERE users.country = 'NO'"
+        " ASSUMING COUNT(orders.*, 0, 10) > 99\n"
+        "to predict: 2 examples of 2 entities at the anchor 2020-02-01\n"
+        "1 of 3 visible entities fail WHERE\n"
+        "ASSUMING is taken as given"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [
+        ("COUNT(orders.*, 0, 10) = 0", "binary"),
+        ("NOT COUNT(orders.*, 0, 10) = 0", "binary"),
+        ("COUNT(orders.*, 0, 10)", "regression"),
+        ("COUNT_DISTINCT(orders.kind, 0, 10)", "regression"),
+        ("MAX(orders.price, 0, 10)", "regression"),
+        ("FIRST(orders.price, 0, 10)", "regression"),
+        ("FIRST(orders.kind, 0, 10)", "multiclass"),
+        ("FIRST(orders.kind, 0, 10) = 'late'", "binary"),
+    ],
+)
+def test_task_follows_from_the_target(text, task):
+    assert query(f"PREDICT {text} FOR EACH users.id").task_type == task
+
+
+@pytest.mark.parametrize("stride", ["5 days", dt.timedelta(days=5)])
+def test_stride_can_be_given(stride):
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
+    times = (
+        asked.generate_training_table(STORE, stride=stride, **DATES).to_pandas()["anchor_time"].astype(str)
+    )
+    assert sorted(set(times[-9:])) == ["2020-03-21", "2020-03-26", "2020-03-31"]
+
+
+def test_default_stride_is_the_longest_window_of_the_target():
+    assert (
+        "every 1 month unless"
+        in query(
+            "PREDICT COUNT(orders.*, 0, 10) > 0 OR COUNT(orders.*, 0, 1, month) > 0 FOR EACH users.id"
+        ).explain()
+    )
+
+
+def test_query_explains_itself():
+    assert query(
+        "PREDICT COUNT(orders.*, 5, 30) > 0 FOR EACH users.id WHERE users.country = 'NO'"
+        " ASSUMING COUNT(orders.*, 0, 7) > 0"
+    ).explain() == (
+        "task: binary, one example for each users.id at each anchor time\n"
+        "label: from rows of orders up to 30 days after the anchor time\n"
+        "links followed: orders.user -> users\n"
+        "WHERE: only entities that pass it, judged by what is known at the anchor time\n"
+        "ASSUMING: only training examples that pass it; taken as given when predicting\n"
+        "anchor times: every 25 days unless a stride is given"
+    )
+
+
+def test_query_takes_anything_with_a_schema_and_shows_its_sql():
+    asked = PredictiveQuery(STORE, "PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
+    assert asked.entity_table == "users"
+    assert repr(asked) == "PredictiveQuery('PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id')"
+    assert asked.sql == (
+        "WITH _rh_agg_0 AS (\n"
+        '    SELECT s."_rh_user" AS entity, a.anchor_id, count(*) AS value\n'
+        '    FROM "orders" s JOIN _rh_anchors a ON s._rh_time > a.anchor_time'
+        " AND s._rh_time <= a.anchor_time + INTERVAL '10 days'\n"
+        '    WHERE s."_rh_user" IS NOT NULL\n'
+        '    GROUP BY s."_rh_user", a.anchor_id\n'
+        ")\n"
+        "SELECT a.anchor_id, e._rh_row AS entity,\n"
+        "    CASE WHEN NOT (coalesce(_rh_agg_0.value, 0) IS NOT NULL) THEN 3 ELSE 0 END AS dropped,\n"
+        "    coalesce(_rh_agg_0.value, 0) AS target\n"
+        'FROM "users" e JOIN _rh_anchors a ON TRUE\n'
+        "LEFT JOIN _rh_agg_0 ON _rh_agg_0.entity = e._rh_row AND _rh_agg_0.anchor_id = a.anchor_id"
+    )
+
+
+def test_constants_are_checked_against_the_store():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id WHERE users.country = 3")
+    with pytest.raises(QueryError) as caught:
+        asked.generate_prediction_table(STORE)
+    assert str(caught.value) == (
+        "users.country holds text, so it cannot be compared with a number\n"
+        "    PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id WHERE users.country = 3\n"
+        "                                                                           ^"
+    )
+
+
+def test_plan_is_suggested_for_the_task(monkeypatch):
+    monkeypatch.setattr(predictive_query, "suggest", lambda *arguments: arguments)
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
+    assert asked.suggest_model_plan(STORE, run_mode="best") == (STORE, "regression", "users", "best")
+
+
+def test_empty_data_is_refused_with_a_reason():
+    empty = MemoryStore(SCHEMA, {**FRAMES, "orders": FRAMES["orders"][:0]})
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
+    with pytest.raises(TrainingError, match=r"^no row of orders has a time, so there are no labels$"):
+        asked.generate_training_table(empty)
+    with pytest.raises(TrainingError, match=r"^no row of orders has a time; give an anchor_time$"):
+        asked.generate_prediction_table(empty)
+    assert len(asked.generate_prediction_table(empty, "2020-01-01")) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stride": "often"}, "stride: 'often' is no length of time; write it like '30 days' or '1 month'"),
+        ({"val_start": "soon", "test_start": "2020-01-01"},
+         "'soon' is no time; write it like '2010-01-01' or '2010-01-01 12:30:00'"),
+    ],
+)  # fmt: skip
+def test_options_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(TrainingError) as caught:
+        query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id").generate_training_table(STORE, **options)
+    assert str(caught.value) == message

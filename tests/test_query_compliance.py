@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from relhop.errors import QueryError
+from tests.compliance import load_store, run
+
+FILES = {
+    path.stem: json.loads(path.read_text()) for path in sorted(Path(__file__).parent.glob("query/*.json"))
+}
+CASES = [
+    pytest.param(name, case, id=f"{name}-{case['query']}")
+    for name, data in FILES.items()
+    for case in data["cases"]
+]
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_query_means_what_the_file_says(name, case):
+    schema, store = load_store(FILES[name])
+    if "error" in case:
+        with pytest.raises(QueryError) as caught:
+            run(schema, store, case["query"], ["2020-01-01"])
+        assert (caught.value.reason, caught.value.position + 1) == (case["error"], case["column"])
+    else:
+        assert run(schema, store, case["query"], case["anchors"]) == case["rows"]

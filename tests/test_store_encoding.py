@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from relhop.schema import Stype
+from relhop.store.encoding import Field, no_row, pack, record_layout, row_dtype, unpack
+
+I8, F4, I4 = np.dtype("<i8"), np.dtype("<f4"), np.dtype("<i4")
+
+
+@pytest.mark.parametrize(
+    ("rows", "wide", "dtype"),
+    [(0, False, "<u4"), (2**32 - 2, False, "<u4"), (2**32 - 1, False, "<u8"), (0, True, "<u8")],
+)
+def test_row_numbers_are_narrow_while_the_largest_value_is_free(rows, wide, dtype):
+    assert row_dtype(rows, wide=wide) == np.dtype(dtype)
+
+
+def test_no_row_is_the_largest_value():
+    assert no_row(np.dtype("<u4")) == 0xFFFF_FFFF
+    assert no_row(np.dtype("<u8")) == 2**64 - 1
+
+
+def test_a_record_has_timestamps_then_numbers_then_codes_each_aligned():
+    features = {"c": Stype.categorical, "n": Stype.numerical, "t": Stype.timestamp, "d": Stype.categorical}
+    assert record_layout(features) == (
+        (
+            Field("t", Stype.timestamp, I8, 0),
+            Field("n", Stype.numerical, F4, 8),
+            Field("c", Stype.categorical, I4, 12),
+            Field("d", Stype.categorical, I4, 16),
+        ),
+        24,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stypes", "size"),
+    [
+        ([], 0),
+        (["numerical"], 4),
+        (["numerical"] * 3, 12),
+        (["timestamp"], 8),
+        (["timestamp", "categorical"], 16),
+    ],
+)
+def test_a_record_is_padded_to_its_largest_field(stypes, size):
+    assert record_layout({str(i): Stype(s) for i, s in enumerate(stypes)})[1] == size
+
+
+def test_packed_columns_come_back_and_padding_is_zero():
+    fields, size = record_layout({"t": Stype.timestamp, "n": Stype.numerical})
+    records = pack([np.array([1, -2]), np.array([0.5, 1e300])], fields, size)
+    assert records.shape == (2, 16)
+    assert records[:, 12:].tolist() == [[0] * 4] * 2
+    assert unpack(records, fields[0]).tolist() == [1, -2]
+    assert unpack(records, fields[1]).tolist() == [0.5, np.inf]
+    assert unpack(records[:0], fields[1]).tolist() == []
+
+
+def test_records_are_little_endian():
+    fields, size = record_layout({"c": Stype.categorical})
+    assert pack([np.array([0x01020304])], fields, size).tobytes() == bytes([4, 3, 2, 1])

@@ -1,0 +1,167 @@
+import json
+
+import pytest
+
+from relhop.errors import CorruptStore, StoreError
+from relhop.schema import Link, Schema, Table
+from relhop.store import layout
+
+ENTRY = {
+    "rows": 3,
+    "wide": False,
+    "null_times": 0,
+    "null_keys": 0,
+    "duplicate_keys": 0,
+    "categories": {},
+    "fields": [],
+    "record_size": 0,
+}
+CONTENT = {
+    "fingerprint": "f",
+    "schema": Schema([Table("a")]).to_dict(),
+    "tables": {"a": ENTRY},
+    "links": {},
+    "files": {},
+}
+
+
+def write(folder, **changes):
+    manifest = layout.Manifest.model_validate(CONTENT)
+    content = json.loads(layout.manifest_text(manifest)) | changes
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def rewrite(folder, content):
+    """A manifest whose checksum fits, whatever it says."""
+    full = {"format": "relhop-store", "version": 1, **content}
+    (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
+
+
+def test_names_that_no_folder_can_have_are_escaped():
+    link = Link("posts", ("a/b", "50%\0"), "users")
+    assert layout.link_file(link, "parents.bin") == "links/posts.a%2Fb+50%25%00/parents.bin"
+    assert layout.table_file("größe", "time.bin") == "tables/größe/time.bin"
+    assert layout.parent_column(link) == "_rh_a/b+50%\0"
+
+
+def test_sizes_of_files_follow_from_the_counts():
+    schema = Schema(
+        [Table("a", pkey_col="id", stypes={"c": "categorical"}), Table("b", time_col="t")],
+        [Link("b", "a", "a")],
+    )
+    tables = {
+        "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
+        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 5, "wide": True}),
+    }
+    assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=4, nulls=1, dangling=0)}) == {
+        "tables/a/columns.parquet": None,
+        "tables/a/rows.bin": 12,
+        "tables/a/categories.parquet": None,
+        "tables/b/columns.parquet": None,
+        "tables/b/time.bin": 40,
+        "tables/b/order.bin": 40,
+        "tables/b/rows.bin": 0,
+        "links/b.a/parents.bin": 20,
+        "links/b.a/offsets.bin": 32,
+        "links/b.a/children.bin": 32,
+    }
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path):
+    write(tmp_path)
+    manifest = layout.read_manifest(tmp_path)
+    assert manifest.model_dump(by_alias=True) == CONTENT
+    assert layout.schema_of(manifest, tmp_path) == Schema([Table("a")])
+    assert layout.is_store(tmp_path)
+
+
+def test_absent_and_foreign_folders_are_told_apart(tmp_path):
+    with pytest.raises(StoreError) as caught:
+        layout.read_manifest(tmp_path / "x")
+    assert str(caught.value) == f"there is no store at {tmp_path / 'x'}; graph.snapshot makes one"
+    with pytest.raises(StoreError) as caught:
+        layout.read_manifest(tmp_path)
+    assert str(caught.value) == f"{tmp_path} is not a relhop store: it has no manifest.json"
+    (tmp_path / "manifest.json").write_text('{"name": "my web app"}')
+    with pytest.raises(StoreError) as caught:
+        layout.read_manifest(tmp_path)
+    assert (
+        str(caught.value)
+        == f'{tmp_path} is not a relhop store: manifest.json does not say "format": "relhop-store"'
+    )
+    assert not layout.is_store(tmp_path)
+    with pytest.raises(StoreError, match=r"^there is no store at .*/manifest.json/x"):
+        layout.read_manifest(tmp_path / "manifest.json" / "x")
+
+
+@pytest.mark.parametrize(
+    ("version", "text", "advice"),
+    [
+        (2, "2", "use a newer relhop"),
+        (0, "0", "build the store again"),
+        ("1", "'1'", "build the store again"),
+    ],
+)
+def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice):
+    write(tmp_path, version=version)
+    with pytest.raises(StoreError) as caught:
+        layout.read_manifest(tmp_path)
+    assert not isinstance(caught.value, CorruptStore)
+    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 1; {advice}"
+
+
+@pytest.mark.parametrize("changes", [{"fingerprint": "g"}, {"checksum": "00"}, {"extra": 1}])
+def test_a_changed_manifest_is_damaged(tmp_path, changes):
+    write(tmp_path, **changes)
+    with pytest.raises(CorruptStore) as caught:
+        layout.read_manifest(tmp_path)
+    path = tmp_path / "manifest.json"
+    assert str(caught.value) == f"{path} is damaged: its checksum does not fit; build the store again"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": "relhop-store"', "[" * 100_000, "\udcff"])
+def test_a_manifest_that_is_not_json_is_damaged(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(CorruptStore, match=r"manifest.json is damaged: it is not JSON"):
+        layout.read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            CONTENT | {"tables": {"a": ENTRY | {"rows": -1}}},
+            "'tables.a.rows': Input should be greater than or equal to 0",
+        ),
+        (
+            CONTENT | {"tables": {"a": ENTRY | {"rows": 2**62}}},
+            f"'tables.a.rows': Input should be less than {2**62}",
+        ),
+        (
+            CONTENT | {"tables": {"a": ENTRY | {"rows": 1.0}}},
+            "'tables.a.rows': Input should be a valid integer",
+        ),
+        (CONTENT | {"more": 1}, "'more': Extra inputs are not permitted"),
+    ],
+)
+def test_a_lying_manifest_contradicts_the_format(tmp_path, content, message):
+    rewrite(tmp_path, content)
+    with pytest.raises(CorruptStore) as caught:
+        layout.read_manifest(tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'manifest.json'} contradicts the format at {message}"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"tables": {"../../etc": {}}, "links": []},
+        {"tables": {"../../etc": ENTRY}, "links": []},
+        {"tables": 3, "links": []},
+        {"tables": {}, "links": [{"child": "a", "fkey": ["b"], "parent": "c"}]},
+    ],
+)
+def test_a_schema_without_meaning_is_damage(tmp_path, schema):
+    rewrite(tmp_path, CONTENT | {"schema": schema})
+    with pytest.raises(CorruptStore, match=r"manifest.json: the schema has no meaning: "):
+        layout.schema_of(layout.read_manifest(tmp_path), tmp_path)
