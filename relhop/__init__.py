@@ -1,0 +1,63 @@
+"""Graph neural networks on relational tables: neighborhoods sampled just in time, and correct in time."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from relhop.errors import (
+    CorruptStore,
+    PlanError,
+    QueryError,
+    RelhopError,
+    SchemaError,
+    SourceError,
+    StoreError,
+    TrainingError,
+)
+from relhop.graph import Graph
+from relhop.plan import ModelPlan
+from relhop.predictive_query import PredictiveQuery
+from relhop.sampling import NeighborSampler
+from relhop.schema import Link, Schema, Stype, Table
+from relhop.store.reader import Store
+from relhop.times import to_micros
+from relhop.training_table import TrainingTable
+
+if TYPE_CHECKING:
+    from relhop import loader
+    from relhop.trainer import Trainer
+
+__all__ = [
+    "CorruptStore",
+    "Graph",
+    "Link",
+    "ModelPlan",
+    "NeighborSampler",
+    "PlanError",
+    "PredictiveQuery",
+    "QueryError",
+    "RelhopError",
+    "Schema",
+    "SchemaError",
+    "SourceError",
+    "Store",
+    "StoreError",
+    "Stype",
+    "Table",
+    "Trainer",
+    "TrainingError",
+    "TrainingTable",
+    "loader",
+    "to_micros",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # These two bring torch along, which takes seconds: nobody waits for it who only builds or inspects a
+    # store.
+    if name == "loader":
+        return importlib.import_module("relhop.loader")
+    if name == "Trainer":
+        return importlib.import_module("relhop.trainer").Trainer
+    raise AttributeError(f"module 'relhop' has no attribute {name!r}")

@@ -20,7 +20,8 @@ class RowFeatures:
     """The features of some rows of one table, in the order of the record's fields.
 
     Attributes:
-        timestamps: int64 microseconds [N, columns], null = NaT's bits (int64 min); `None` without such columns.
+        timestamps: int64 microseconds [N, columns], null = NaT's bits (int64 min); `None` without such
+            columns.
         numerical: float32 [N, columns], null = NaN; `None` without such columns.
         categorical: int64 codes [N, columns], null = -1; `None` without such columns.
         time: The rows' own times, int64 microseconds [N]; `None` where the table has none.
@@ -57,5 +58,3 @@ class FeatureReader:
             IndexError: If the table does not have a row.
         """
         return RowFeatures(**self.native.gather(np.ascontiguousarray(rows, dtype=np.int64)))
-
-

@@ -1,8 +1,8 @@
 """Seeds -> a stream of batches, sampled and gathered ahead by native threads.
 
-Native threads sample neighborhoods and gather rows without the GIL, a batch each, at most `prefetch` batches ahead; this
-thread only names the arrays and wraps them as a PyG `HeteroData`. There are no worker processes. The loader knows nothing of
-models.
+Native threads sample neighborhoods and gather rows without the GIL, a batch each, a few
+batches ahead; this thread only names the arrays and wraps them as a PyG `HeteroData`. There are no worker
+processes. The loader knows nothing of models.
 """
 
 from __future__ import annotations
@@ -24,22 +24,26 @@ from relhop.store.reader import Store
 from relhop.times import MICROS_PER
 from relhop.training_table import TrainingTable
 
+_AHEAD = 2
+"""Batches a thread may have ready beyond what the consumer took: bounds the memory."""
+
 
 class SeedLoader:
     """Batches of neighborhoods, one per row of a training or prediction table.
 
     Each batch is a `HeteroData` with every table and edge type of the schema (empty ones too):
 
-    - per table: `tf` (a torch_frame `TensorFrame`; absent where the table has no features), `row` (store rows), `n_id`
-      (positions in the user's input), `batch` (which seed's subgraph), `time` (int64 microseconds; timed tables only),
-      `num_sampled_nodes` (hops + 1 counts);
-    - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and `num_sampled_edges`;
-    - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training table),
-      `seed_time` (int64 microseconds), `batch_size` and, where there are labels, `y`.
+    - per table: `tf` (a torch_frame `TensorFrame`; absent where the table has no features), `row` (store
+      rows), `n_id` (positions in the user's input), `batch` (which seed's subgraph), `time` (int64
+      microseconds; timed tables only), `num_sampled_nodes` (hops + 1 counts);
+    - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and
+      `num_sampled_edges`;
+    - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training
+      table), `seed_time` (int64 microseconds), `batch_size` and, where there are labels, `y`.
 
-    Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column `c` its age
-    `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes with -1 for null; `timestamp` holds
-    calendar fields as torch_frame lays them out, -1 for null.
+    Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column
+    `c` its age `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes
+    with -1 for null; `timestamp` holds calendar fields as torch_frame lays them out, -1 for null.
 
     Args:
         store: What to read; under `as_of` nothing later exists.
@@ -50,7 +54,6 @@ class SeedLoader:
         shuffle: Whether to go through the seeds in a new random order each epoch.
         seed: Key of the order and of the sampler's draws.
         num_threads: Native threads; changes speed only, never a batch.
-        prefetch: How many batches may be ready ahead; bounds the memory.
     """
 
     def __init__(
@@ -64,13 +67,14 @@ class SeedLoader:
         shuffle: bool = False,
         seed: int = 0,
         num_threads: int = 2,
-        prefetch: int = 4,
     ) -> None:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.num_threads, self.prefetch = num_threads, prefetch
+        self.num_threads = num_threads
         self._sampler = NeighborSampler(store, num_neighbors, strategies, random_seed=seed)
-        self._rows, self._times = self._sampler.check_seeds(table.entity_table, table.rows, table.anchor_times)
+        self._rows, self._times = self._sampler.check_seeds(
+            table.entity_table, table.rows, table.anchor_times
+        )
         self._readers = {name: FeatureReader(stored) for name, stored in store.tables.items()}
         self._epoch = 0
 
@@ -79,7 +83,7 @@ class SeedLoader:
         return -(-len(self.table) // self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of the seeds and the draws of the sampler; the same epoch gives the same batches."""
+        """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[HeteroData]:
@@ -96,7 +100,7 @@ class SeedLoader:
             self._times[input_ids],
             self.batch_size,
             self.num_threads,
-            self.prefetch,
+            _AHEAD * self.num_threads,
         )
         try:
             for begin in range(0, len(input_ids), self.batch_size):
@@ -140,7 +144,7 @@ def tensor_frame(
     columns: dict[Stype, tuple[str, ...]],
     anchor_times: np.ndarray[Any, np.dtype[np.int64]],
 ) -> TensorFrame | None:
-    """A table's features as torch_frame takes them, each row seen from its anchor time [N]; `None` without columns."""
+    """A table's features as torch_frame takes them, seen from anchor times [N]; `None` without columns."""
     tensors: dict[torch_frame.stype, torch.Tensor] = {}
     names: dict[torch_frame.stype, list[str]] = {}
     numbers = [] if features.numerical is None else [features.numerical]
@@ -149,7 +153,9 @@ def tensor_frame(
         tensors[torch_frame.timestamp] = torch.from_numpy(calendar_fields(features.timestamps))
         names[torch_frame.timestamp] = list(columns[Stype.timestamp])
     if numbers:
-        tensors[torch_frame.numerical] = torch.from_numpy(numbers[0] if len(numbers) == 1 else np.hstack(numbers))
+        tensors[torch_frame.numerical] = torch.from_numpy(
+            numbers[0] if len(numbers) == 1 else np.hstack(numbers)
+        )
         names[torch_frame.numerical] = [*columns[Stype.numerical], *map(age_column, columns[Stype.timestamp])]
     if features.categorical is not None:
         tensors[torch_frame.categorical] = torch.from_numpy(features.categorical)
@@ -173,7 +179,8 @@ def ages(
 
 
 def calendar_fields(timestamps: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Year, month 0-11, day 0-30, weekday 0-6 (Monday = 0), hour, minute, second of microseconds [N, C]: [N, C, 7].
+    """Year, month 0-11, day 0-30, weekday 0-6 (Monday = 0), hour, minute, second of microseconds [N, C]:
+    [N, C, 7].
 
     Null is -1 throughout.
     """

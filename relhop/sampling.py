@@ -1,11 +1,13 @@
 """Seeds and anchor times -> temporal neighborhoods, as row numbers.
 
-The visibility rule, for all of relhop: a row is visible to a seed with anchor time t iff its time <= t. Labels cover the time
-after t, so inputs and labels share no row. Rows without a time are invisible to every timed seed; tables without a time column
-are always visible. Each seed has its own subgraph; no node is shared between two seeds.
+The visibility rule, for all of relhop: a row is visible to a seed with anchor time t iff its time <= t.
+Labels cover the time after t, so inputs and labels share no row. Rows without a time are invisible to every
+timed seed; tables without a time column are always visible. Each seed has its own subgraph; no node is
+shared between two seeds.
 
-A neighborhood is a pure function of (store, seed, anchor time, fanouts, strategies, random seed, epoch): the same bits for any
-number of threads and in any batch. The sampler knows nothing of features, labels or torch.
+A neighborhood is a pure function of (store, seed, anchor time, fanouts, strategies, random seed, epoch):
+the same bits for any number of threads and in any batch. The sampler knows nothing of features, labels or
+torch.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class SampledNodes:
 
 @dataclass(frozen=True)
 class SampledEdges:
-    """The edges of one type: `source` and `target` index `SampledNodes` of their tables; ordered by hop, then by seed.
+    """The edges of one type in a batch of subgraphs, ordered by hop, then by seed.
+
+    Ends are indices into the `SampledNodes` of their tables.
 
     Attributes:
         source: The node that was found, int64 [E].
@@ -66,7 +70,7 @@ class SampledEdges:
 
 @dataclass(frozen=True)
 class Subgraphs:
-    """The neighborhoods of a batch of seeds: every table and edge type of the schema is present, empty ones too."""
+    """The neighborhoods of a batch of seeds; every table and edge type is present, empty ones too."""
 
     nodes: dict[str, SampledNodes]
     edges: dict[EdgeType, SampledEdges]
@@ -84,9 +88,9 @@ class NeighborSampler:
 
     Strategies choose k of a node's n visible neighbors along an edge type, all without replacement:
 
-    - `recency` (default): one from each of k strata of ranks, rank 0 being the newest; stratum i holds the ranks
-      [b(i), b(i+1)) with b(i) = i + floor((n-k) i³/k³), and a rank of a stratum of width w is drawn with probability 1/w.
-      The newest are nearly sure; far from the end the chance falls as rank^(-2/3).
+    - `recency` (default): one from each of k strata of ranks, rank 0 being the newest; stratum i holds the
+      ranks [b(i), b(i+1)) with b(i) = i + floor((n-k) i³/k³), and a rank of a stratum of width w is drawn
+      with probability 1/w. The newest are nearly sure; far from the end the chance falls as rank^(-2/3).
     - `last`: the k newest.
     - `uniform`: every k-subset alike.
 
@@ -112,12 +116,15 @@ class NeighborSampler:
             for edge_type, fanout in zip(store.schema.edge_types, fanouts, strict=True):
                 if fanout < -1:
                     raise ValueError(
-                        f"num_neighbors of hop {hop}, {edge_type} is {fanout}; give 0 (none), -1 (all) or a count"
+                        f"num_neighbors of hop {hop}, {edge_type} is {fanout};"
+                        " give 0 (none), -1 (all) or a count"
                     )
         by_hop = [strategies] * len(num_neighbors) if isinstance(strategies, str) else strategies
         if len(by_hop) != len(num_neighbors):
             raise ValueError(f"strategies name {len(by_hop)} hops, num_neighbors {len(num_neighbors)}")
-        self._strategies = [[_strategy(s) for s in _by_edge_type(store.schema, hop, "recency")] for hop in by_hop]
+        self._strategies = [
+            [_strategy(s) for s in _by_edge_type(store.schema, hop, "recency")] for hop in by_hop
+        ]
         self._random_seed = random_seed
         self._table_numbers = {name: i for i, name in enumerate(store.schema.tables)}
         self.topology = native_topology(store)
@@ -151,8 +158,10 @@ class NeighborSampler:
             if len(times) and times.max() > END_OF_TIME:
                 raise TrainingError(f"an anchor time of '{table}' is null; each seed needs a time")
         num_rows = self.store.tables[table].num_rows
-        if len(rows) and not (0 <= rows.min() and rows.max() < num_rows):
-            raise TrainingError(f"seeds name rows {rows.min()}..{rows.max()}; '{table}' has the rows 0..{num_rows - 1}")
+        if len(rows) and not (rows.min() >= 0 and rows.max() < num_rows):
+            raise TrainingError(
+                f"seeds name rows {rows.min()}..{rows.max()}; '{table}' has the rows 0..{num_rows - 1}"
+            )
         own = self.store.tables[table].time
         unborn = rows >= self.store.caps()[number]
         if own is not None:
@@ -161,8 +170,8 @@ class NeighborSampler:
             first = int(np.argmax(unborn))
             at = format_time(int(times[first])) if times[first] < NULL_TIME else "the store's as_of time"
             raise TrainingError(
-                f"{int(unborn.sum())} of {len(rows)} seeds do not exist at their anchor time; the first is row"
-                f" {rows[first]} of '{table}' at {at}"
+                f"{int(unborn.sum())} of {len(rows)} seeds do not exist at their anchor time;"
+                f" the first is row {rows[first]} of '{table}' at {at}"
             )
         return rows, times
 
@@ -215,5 +224,7 @@ def _by_edge_type(schema: Schema, hop: T | Mapping[EdgeType, T], missing: T) -> 
 
 def _strategy(name: str) -> _native.Strategy:
     if name not in STRATEGIES:
-        raise ValueError(f"unknown strategy {name!r}; choose one of {', '.join(STRATEGIES)}.{nearest(name, STRATEGIES)}")
+        raise ValueError(
+            f"unknown strategy {name!r}; choose one of {', '.join(STRATEGIES)}.{nearest(name, STRATEGIES)}"
+        )
     return _native.Strategy[name]

@@ -42,12 +42,15 @@ class Table:
 
     Args:
         name: Name of the table in queries and in batches.
-        source: A path of a CSV or Parquet file, a pandas DataFrame or an Arrow table. `None`: the graph's source
-            of the same name.
-        sql: A DuckDB SELECT over the graph's sources, instead of `source`. Inside it the names are those of sources.
-        pkey_col: Column or columns that name a row.
-        time_col: Column that says when a row came to be. A row is visible to an anchor time t iff its time <= t.
-        time_unit: What an integer time column counts, since 1970. Not used for dates and timestamps.
+        source: A path of a CSV, Parquet or SQLite file (with a table of this name), a pandas DataFrame or an
+            Arrow table. `None`: the graph's source of the same name.
+        sql: A DuckDB SELECT over the graph's sources, instead of `source`. Inside it the names are those of
+            sources. Without an ORDER BY, rows are in the order of the primary key.
+        pkey_col: Column or columns that name a row; `()`: there is no key.
+        time_col: Column that says when a row came to be. A row is visible to an anchor time t iff its
+            time <= t. `""`: there is none, and rows are always visible.
+        time_unit: What integers count in the time column, and in others of type timestamp, since 1970. Not
+            used for dates and timestamps.
         stypes: Semantic types by column.
         exclude: Columns that a model must not see, such as those filled in after the row's time. They stay
             available to queries.
@@ -64,12 +67,15 @@ class Table:
 
     def __post_init__(self) -> None:
         if not self.name or any(c in self.name for c in "/\\\0") or self.name.startswith("."):
-            raise SchemaError(f"table name {self.name!r} cannot name a folder; choose one without '/' and leading '.'")
+            raise SchemaError(
+                f"table name {self.name!r} cannot name a folder; choose one without '/' and leading '.'"
+            )
         if self.source is not None and self.sql is not None:
             raise SchemaError(f"table '{self.name}' has both a source and sql; give one")
         if self.time_unit is not None and self.time_unit not in get_args(TimeUnit):
             raise SchemaError(
-                f"table '{self.name}': time_unit {self.time_unit!r} is not one of {', '.join(get_args(TimeUnit))}"
+                f"table '{self.name}': time_unit {self.time_unit!r} is not one of"
+                f" {', '.join(get_args(TimeUnit))}"
             )
         object.__setattr__(self, "pkey_col", _columns(self.pkey_col))
         object.__setattr__(self, "exclude", _columns(self.exclude) or ())
@@ -144,8 +150,8 @@ class Schema:
         links: In the order given; the order numbers the edge types.
 
     Raises:
-        SchemaError: On a name given twice, a link to or from an unknown table, or one to a table without (or with
-            a wider or narrower) primary key.
+        SchemaError: On a name given twice, a link to or from an unknown table, or one to a table without
+            (or with a wider or narrower) primary key.
     """
 
     def __init__(self, tables: Iterable[Table], links: Iterable[Link] = ()) -> None:
@@ -166,8 +172,8 @@ class Schema:
             pkey = self.tables[link.parent].pkey
             if len(pkey) != len(link.columns):
                 raise SchemaError(
-                    f"the link {link.name} -> {link.parent} has {len(link.columns)} column(s), but the primary key of"
-                    f" '{link.parent}' is {'(' + ', '.join(pkey) + ')' if pkey else 'not set'}"
+                    f"the link {link.name} -> {link.parent} has {len(link.columns)} column(s), but the"
+                    f" primary key of '{link.parent}' is {'(' + ', '.join(pkey) + ')' if pkey else 'not set'}"
                 )
             if link.name in seen:
                 raise SchemaError(f"two links are named {link.name}")
@@ -207,8 +213,8 @@ class Schema:
     def feature_columns(self, table: str) -> dict[str, Stype]:
         """The columns of a table that a model sees, with their semantic types.
 
-        Keys, the time column (which a model sees as an age against the anchor), excluded columns and columns of
-        types outside `FEATURE_STYPES` are left out.
+        Keys, the time column (which a model sees as an age against the anchor), excluded columns and columns
+        of types outside `FEATURE_STYPES` are left out.
         """
         described = self.table(table)
         hidden = {*described.pkey, *described.exclude, described.time_col}
@@ -216,7 +222,7 @@ class Schema:
         return {c: s for c, s in described.stypes.items() if s in FEATURE_STYPES and c not in hidden}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON or YAML; sources and SQL of the tables are left out, for a store has neither."""
+        """Plain data for JSON or YAML; tables' sources and SQL are left out, for a store has neither."""
         tables = {}
         for table in self.tables.values():
             tables[table.name] = {

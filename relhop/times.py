@@ -47,8 +47,10 @@ def to_micros(time: TimeLike) -> int:
     try:
         stamp = pd.Timestamp(time)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{time!r} is no time; write it like '2010-01-01' or '2010-01-01 12:30:00'") from error
-    if stamp is pd.NaT:
+        raise ValueError(
+            f"{time!r} is no time; write it like '2010-01-01' or '2010-01-01 12:30:00'"
+        ) from error
+    if pd.isna(stamp):
         raise ValueError(f"{time!r} is no time")
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.store.reader import Store
@@ -65,9 +66,9 @@ def build(path: Path, schema: Schema = SCHEMA, tables: dict[str, pd.DataFrame] |
     """The store of these tables at a path."""
     with duckdb.connect() as connection:
         for name, frame in (tables or frames()).items():
-            connection.register(f"{name}_frame", frame)
+            connection.register(f"{name}_frame", pa.Table.from_pandas(frame, preserve_index=False))
             time = schema.tables[name].time_col
-            columns = f"* REPLACE (CAST({time} AS TIMESTAMP) AS {time})" if time else "*"
+            columns = f'* REPLACE (CAST("{time}" AS TIMESTAMP) AS "{time}")' if time else "*"
             connection.execute(f'CREATE TABLE "{name}" AS SELECT {columns} FROM {name}_frame')
         write_store(path, schema, connection, fingerprint="clicks")
     return Store.open(path)

@@ -32,7 +32,8 @@ def graphs(draw: st.DrawFn) -> Tables:
     """Up to 4 tables, some timed (with ties), up to 4 links, self-references and parallel links among them."""
     num_rows = draw(st.lists(st.integers(1, 25), min_size=1, max_size=4))
     time = [
-        draw(st.one_of(st.none(), st.lists(st.integers(0, 9), min_size=n, max_size=n).map(sorted))) for n in num_rows
+        draw(st.one_of(st.none(), st.lists(st.integers(0, 9), min_size=n, max_size=n).map(sorted)))
+        for n in num_rows
     ]
     table = st.integers(0, len(num_rows) - 1)
     links = []

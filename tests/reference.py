@@ -6,6 +6,7 @@ mistake in the fast path cannot hide in a copy of itself.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -42,7 +43,7 @@ class Stream:
 def recency_strata(n: int, k: int) -> list[range]:
     """The ranks (0 = newest) of each stratum, the newest stratum first."""
     bounds = [i + (n - k) * i**3 // k**3 for i in range(k + 1)]
-    return [range(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [range(a, b) for a, b in itertools.pairwise(bounds)]
 
 
 def choose(strategy: str, n: int, k: int, stream: Stream) -> list[int]:

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from relhop.errors import SchemaError
-from relhop.schema import Link, Schema, Table
+from relhop.errors import SchemaError, StoreError
+from relhop.schema import Link, Schema, Stype, Table
 from relhop.store import arrays
 from relhop.store.reader import Store
 from relhop.store.writer import write_store
@@ -255,6 +255,19 @@ def test_describe_counts_rows_edges_and_bytes(store):
     assert summary.total_bytes == sum(f.stat().st_size for f in store.path.rglob("*") if f.is_file())
     assert summary.to_dict()["links"][1]["degree_max"] == 2
     assert (summary.version, summary.fingerprint) == (1, "f00")
+
+
+def test_a_replaced_store_does_not_name_its_codes_by_the_new_ones_categories(tmp_path):
+    path = tmp_path / "x.rh"
+    write(path)
+    store = Store.open(path)
+    table, column = next(
+        (t, f.column) for t in store.tables.values() for f in t.fields if f.stype == Stype.categorical
+    )
+    assert table.categories(column)
+    write(path)
+    with pytest.raises(StoreError, match=r"was replaced since it was opened; open it again$"):
+        table.categories(column)
 
 
 def test_a_store_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -39,6 +40,7 @@ class StoredTable:
         record_size: Bytes of a record; 0 without features.
         records: uint8 [num_rows, record_size], C-contiguous.
         categories_path: The file that names the codes of categorical features; absent where there is none.
+        require_current: Raises StoreError if the files are no longer those of this store.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StoredTable:
     record_size: int
     records: npt.NDArray[np.uint8]
     categories_path: Path
+    require_current: Callable[[], None]
 
     def field_values(
         self, column: str, rows: slice | npt.NDArray[np.integer[Any]] = slice(None)
@@ -69,9 +72,11 @@ class StoredTable:
         Raises:
             SchemaError: If the column is no categorical feature.
             CorruptStore: If the file is damaged.
+            StoreError: If the store was replaced since it was opened.
         """
         if self._field(column).dtype != np.int32:
             raise SchemaError(f"table '{self.name}', column '{column}' is not categorical")
+        self.require_current()
         return lookup.categories(self.categories_path, column)
 
     def _field(self, column: str) -> Field:
@@ -110,10 +115,13 @@ class Arrays:
         folder: The store.
         manifest: Its manifest.
         memory: "ram", "mmap" or "auto".
+        require_current: See `StoredTable`.
     """
 
-    def __init__(self, folder: Path, manifest: layout.Manifest, memory: Memory) -> None:
-        self._folder, self._manifest = folder, manifest
+    def __init__(
+        self, folder: Path, manifest: layout.Manifest, memory: Memory, require_current: Callable[[], None]
+    ) -> None:
+        self._folder, self._manifest, self._require_current = folder, manifest, require_current
         total = sum(entry.bytes for file, entry in manifest.files.items() if file.endswith(".bin"))
         self._map = memory == "mmap" or (memory == "auto" and total > _free_memory() // _AUTO_FRACTION)
 
@@ -135,6 +143,7 @@ class Arrays:
             record_size=record_size,
             records=records.reshape(entry.rows, record_size),
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
+            require_current=self._require_current,
         )
 
     def link(self, link: Link) -> StoredLink:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Store:
             None,
         )
         store._manifest, store._memory, store._identity = manifest, memory, _identity(folder)
-        arrays = Arrays(folder, manifest, memory)
+        arrays = Arrays(folder, manifest, memory, partial(_require_current, folder, store._identity))
         store.tables = {title: arrays.table(schema, title) for title in schema.tables}
         store.links = {link.name: arrays.link(link) for link in schema.links}
         checks.check_ends(folder, store.tables, store.links)
@@ -243,8 +244,7 @@ class Store:
 
     def _files(self) -> duckdb.DuckDBPyConnection:
         """A connection to read the store's Parquet files with."""
-        if _identity(self.path) != self._identity:
-            raise StoreError(f"the store {self.path} was replaced since it was opened; open it again")
+        _require_current(self.path, self._identity)
         connection = duckdb.connect()
         connection.execute("SET enable_progress_bar = false")
         return connection
@@ -263,6 +263,11 @@ class Store:
 def _reopen(path: str, memory: Memory, as_of: int | None) -> Store:
     store = Store.open(path, memory=memory)
     return store if as_of is None else store.as_of(as_of)
+
+
+def _require_current(folder: Path, identity: tuple[int, int, int] | None) -> None:
+    if _identity(folder) != identity:
+        raise StoreError(f"the store {folder} was replaced since it was opened; open it again")
 
 
 def _identity(folder: Path) -> tuple[int, int, int] | None:

@@ -27,7 +27,12 @@ def records(num_rows, timestamps, numerical, categorical, seed=0):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.integers(1, 50), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.lists(st.integers(0, 10**6)), st.data()
+    st.integers(1, 50),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.lists(st.integers(0, 10**6)),
+    st.data(),
 )
 def test_gathered_columns_equal_numpys(num_rows, timestamps, numerical, categorical, picks, data):
     columns, packed = records(num_rows, timestamps, numerical, categorical)
@@ -52,7 +57,7 @@ def test_gathered_columns_equal_numpys(num_rows, timestamps, numerical, categori
 @pytest.mark.parametrize("row", [-1, 5])
 def test_a_row_that_is_not_there_is_an_index_error(row):
     table = _native.FeatureTable("drivers", records(5, 1, 1, 1)[1], [1, 1, 1], None, None)
-    with pytest.raises(IndexError, match=f"^table drivers has 5 rows; there is no row {row}$"):
+    with pytest.raises(IndexError, match=rf"^table drivers has 5 rows; there is no row {row}$"):
         table.gather(np.array([0, row]))
 
 
@@ -69,10 +74,10 @@ def test_fields_that_exceed_the_record_are_a_corrupt_store():
     ],
 )
 def test_files_of_other_lengths_are_a_corrupt_store(time, order, message):
-    with pytest.raises(CorruptStore, match=f"^{message}$"):
+    with pytest.raises(CorruptStore, match=rf"^{message}$"):
         _native.FeatureTable("t", records(5, 1, 1, 1)[1], [1, 1, 1], time, order)
 
 
 def test_row_numbers_of_another_width_are_refused():
-    with pytest.raises(TypeError, match="^row numbers must be uint32 or uint64$"):
+    with pytest.raises(TypeError, match=r"^row numbers must be uint32 or uint64$"):
         _native.FeatureTable("t", records(2, 0, 1, 0)[1], [0, 1, 0], None, np.zeros(2, np.int32))

@@ -32,7 +32,15 @@ def pipeline(topology=None, *, rows=range(40), batch_size=7, num_threads=2, dept
     rows = np.array(rows, dtype=np.int64)
     times = np.full(len(rows), 150, dtype=np.int64)
     return _native.Pipeline(
-        topology or to_native(FOREST), feature_tables(), options, 0, rows, times, batch_size, num_threads, depth
+        topology or to_native(FOREST),
+        feature_tables(),
+        options,
+        0,
+        rows,
+        times,
+        batch_size,
+        num_threads,
+        depth,
     )
 
 
@@ -55,7 +63,9 @@ def test_batches_come_in_order_and_do_not_depend_on_threads(num_threads, depth):
 def test_features_belong_to_the_rows_of_the_batch():
     for batch in batches(pipeline()):
         parents, children = batch["features"]
-        np.testing.assert_array_equal(parents["numerical"][:, 0], batch["nodes"][0]["rows"].astype(np.float32))
+        np.testing.assert_array_equal(
+            parents["numerical"][:, 0], batch["nodes"][0]["rows"].astype(np.float32)
+        )
         np.testing.assert_array_equal(children["time"], batch["nodes"][1]["rows"])
         assert parents["time"] is None
         assert parents["categorical"] is None
@@ -98,13 +108,19 @@ def test_an_error_arrives_at_its_batch_and_ends_the_pipeline():
     up = np.array([i % 40 for i in range(200)], dtype=np.uint32)
     offsets = np.arange(0, 201, 5).astype(np.uint64)
     children = np.sort(np.argsort(up, kind="stable").astype(np.uint32).reshape(40, 5), axis=1).ravel()
-    children[5 * 30 : 5 * 31] = [9999, 9999, 110, 9999, 190]  # parent 30, in the fifth batch; found by no binary search
+    children[5 * 30 : 5 * 31] = [
+        9999,
+        9999,
+        110,
+        9999,
+        190,
+    ]  # parent 30, in the fifth batch; found by no binary search
     tables = [_native.TableRows("p", 40, None), _native.TableRows("c", 200, None)]
     topology = _native.Topology(tables, [_native.LinkRows("l0", 1, 0, up, offsets, children)])
     failing = pipeline(topology)
     for _ in range(4):
         assert failing.next() is not None
-    with pytest.raises(CorruptStore, match="^link l0: children holds 9999"):
+    with pytest.raises(CorruptStore, match=r"^link l0: children holds 9999"):
         failing.next()
     assert failing.next() is None
 
@@ -112,13 +128,20 @@ def test_an_error_arrives_at_its_batch_and_ends_the_pipeline():
 def test_ctrl_c_interrupts_a_wait_for_a_batch():
     huge = Tables([1, 20000], [None, list(range(20000))], [(1, 0, [0] * 20000)])
     up = np.zeros(20000, dtype=np.uint32)
-    links = [_native.LinkRows("l0", 1, 0, up, np.array([0, 20000], np.uint64), np.arange(20000, dtype=np.uint32))]
-    tables = [_native.TableRows("p", 1, None), _native.TableRows("c", 20000, np.array(huge.time[1], np.int64))]
+    links = [
+        _native.LinkRows("l0", 1, 0, up, np.array([0, 20000], np.uint64), np.arange(20000, dtype=np.uint32))
+    ]
+    tables = [
+        _native.TableRows("p", 1, None),
+        _native.TableRows("c", 20000, np.array(huge.time[1], np.int64)),
+    ]
     options = _native.SampleOptions([[-1, 0]], [[_native.Strategy.last] * 2], 0, 0, [1, 20000])
     features = feature_tables((1, 20000))
     rows, times = np.zeros(500, np.int64), np.full(500, 10**6, np.int64)
     topology = _native.Topology(tables, links)
-    waiting = _native.Pipeline(topology, features, options, 0, rows, times, 500, 1, 1)  # a batch of 10 million nodes
+    waiting = _native.Pipeline(
+        topology, features, options, 0, rows, times, 500, 1, 1
+    )  # a batch of 10 million nodes
     threading.Timer(0.05, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
         waiting.next()
@@ -127,7 +150,7 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch():
 
 @pytest.mark.parametrize("argument", ["batch_size", "num_threads", "depth"])
 def test_sizes_of_zero_are_refused(argument):
-    with pytest.raises(ValueError, match="^batch_size, num_threads and depth must be at least 1$"):
+    with pytest.raises(ValueError, match=r"^batch_size, num_threads and depth must be at least 1$"):
         pipeline(**{argument: 0})
 
 

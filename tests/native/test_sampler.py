@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -33,14 +34,14 @@ def of_seed(sample, seed, tables):
     rows, edges = [], []
     for nodes in sample["nodes"]:
         bounds = np.cumsum([0, *nodes["num_per_hop"]])
-        hops = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        hops = [slice(a, b) for a, b in itertools.pairwise(bounds)]
         rows.append([nodes["rows"][h][nodes["batch"][h] == seed].tolist() for h in hops])
     for e, of_type in enumerate(sample["edges"]):
         child, parent, _ = tables.links[e // 2]
         expanded, source = (parent, child) if e % 2 == 0 else (child, parent)
         bounds = np.cumsum([0, *of_type["num_per_hop"]])
         hops = []
-        for a, b in zip(bounds, bounds[1:], strict=False):
+        for a, b in itertools.pairwise(bounds):
             s, t = of_type["source"][a:b], of_type["target"][a:b]
             mine = sample["nodes"][expanded]["batch"][t] == seed
             assert (sample["nodes"][source]["batch"][s] == sample["nodes"][expanded]["batch"][t]).all()
@@ -145,7 +146,7 @@ def test_recency_draws_one_rank_of_each_stratum_uniformly(n, k):
     ranks = drawn_ranks("recency", n, k, draws)
     strata = recency_strata(n, k)
     assert sorted(r for s in strata for r in s) == list(range(n))
-    assert all(len(older) >= len(newer) - 1 for newer, older in zip(strata, strata[1:], strict=False))
+    assert all(len(older) >= len(newer) - 1 for newer, older in itertools.pairwise(strata))
     pvalues = []
     for stratum in strata:
         counts = [ranks[r] for r in stratum]
@@ -229,4 +230,6 @@ def test_calls_that_do_not_fit_the_graph_are_refused(change, message):
     call = {"rows": [0], "times": [5], "caps": [1, 3], "fanouts": [[1, 1]], "table": 0} | change
     options = _native.SampleOptions(call["fanouts"], [[NATIVE["last"]] * 2], 0, 0, call["caps"])
     with pytest.raises(ValueError, match=f"^{message}$"):
-        _native.sample(to_native(hub(3)), options, call["table"], np.array(call["rows"]), np.array(call["times"]), 1)
+        _native.sample(
+            to_native(hub(3)), options, call["table"], np.array(call["rows"]), np.array(call["times"]), 1
+        )

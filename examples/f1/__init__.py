@@ -1,0 +1,1 @@
+"""The main example: seventy-five years of Formula 1."""

@@ -1,0 +1,198 @@
+"""The command line: `relhop ingest`, `inspect`, `verify`, `train`, `predict`, over the public API."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+import relhop as rh
+from relhop.store.summary import StoreSummary
+from relhop.times import format_time
+
+if TYPE_CHECKING:
+    from relhop.trainer import TrainingResult
+
+app = typer.Typer(
+    help="Graph neural networks on relational tables, correct in time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# A pipe has no width: what is written to one is not to be cut at 80 columns.
+_WIDTH_OF_PIPES = 160
+out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_PIPES)
+err = Console(stderr=True)
+
+StorePath = Annotated[Path, typer.Argument(help="Folder of a store.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of all commands."""
+    os.environ["RELHOP_DEBUG"] = "1" if debug else ""
+
+
+@app.command()
+def ingest(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of CSV or Parquet files, or a SQLite file; may hold a graph.yaml.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The store to write.")],
+    memory_limit: Annotated[str | None, typer.Option(help='Memory for the build, such as "4GB".')] = None,
+) -> None:
+    """Infers keys, times and links, checks the data, and builds a store."""
+    graph = rh.Graph.from_folder(folder)
+    out.print(str(graph.validate()), highlight=False, markup=False)
+    store = graph.snapshot(output, memory_limit=memory_limit)
+    rows = sum(table.num_rows for table in store.tables.values())
+    out.print(
+        f"{output}: {rows:,} rows of {len(store.tables)} tables, {_bytes(store.describe().total_bytes)}"
+    )
+
+
+@app.command()
+def inspect(
+    store: StorePath,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Shows a store's tables, links, degrees, time ranges and bytes."""
+    summary = rh.Store.open(store).describe()
+    if as_json:
+        out.print_json(json.dumps(summary.to_dict()))
+    else:
+        _show(summary)
+
+
+@app.command()
+def verify(store: StorePath) -> None:
+    """Reads every file of a store; names the first that is damaged."""
+    opened = rh.Store.open(store)
+    opened.verify(progress=True)
+    out.print(f"{store}: every file is whole")
+
+
+@app.command()
+def train(
+    store: StorePath,
+    query: Annotated[str, typer.Argument(help="A predictive query, or a file that holds one.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the trained model.")],
+    plan: Annotated[
+        Path | None, typer.Option(help="A model plan (YAML); suggested where none is given.")
+    ] = None,
+    run_mode: Annotated[str, typer.Option(help="Of the suggested plan: fast, normal or best.")] = "fast",
+    val_start: Annotated[str | None, typer.Option(help="First anchor time of the validation split.")] = None,
+    test_start: Annotated[str | None, typer.Option(help="First anchor time of the test split.")] = None,
+) -> None:
+    """Makes a training table from a query and trains a model on it."""
+    opened = rh.Store.open(store)
+    text = Path(query).read_text() if Path(query).is_file() else query
+    question = rh.PredictiveQuery(opened, text)
+    table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
+    out.print(table.explain(), highlight=False, markup=False)
+    chosen = rh.ModelPlan.from_yaml(plan) if plan else question.suggest_model_plan(opened, run_mode=run_mode)
+    result = rh.Trainer(chosen, out=output).fit(table, opened)
+    _show_metrics(result)
+    out.print(f"model: {result.path}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    store: StorePath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Parquet file for the scores.")],
+    anchor_time: Annotated[
+        str | None, typer.Option(help="Predict as of this time; the newest of the data by default.")
+    ] = None,
+) -> None:
+    """Scores every entity with a trained model."""
+    trainer = rh.Trainer.load(model)
+    opened = rh.Store.open(store)
+    if trainer.query is None:
+        raise rh.RelhopError(
+            f"{model} was trained on a table without a query; predict from Python with a table of yours"
+        )
+    table = rh.PredictiveQuery(opened, trainer.query).generate_prediction_table(
+        opened, anchor_time=anchor_time
+    )
+    trainer.predict(table, opened).to_parquet(output)
+    out.print(f"{output}: {len(table):,} scores")
+
+
+def main() -> None:
+    """The `relhop` command: an error is a message and exit status 1; `--debug` shows where it came from."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(130)
+    except (rh.RelhopError, OSError, ValueError) as error:
+        if os.environ.get("RELHOP_DEBUG"):
+            raise
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _show(summary: StoreSummary) -> None:
+    tables = Grid("table", "rows", "from", "to", "without time", "features", "bytes", title=summary.path)
+    for table in summary.tables:
+        tables.add_row(
+            table.name,
+            f"{table.rows:,}",
+            _time(table.oldest_time),
+            _time(table.newest_time),
+            f"{table.null_times:,}",
+            str(len(table.features)),
+            _bytes(sum(table.bytes.values())),
+        )
+    links = Grid("link", "to", "edges", "null", "dangling", "mean degree", "max degree", "bytes")
+    for link in summary.links:
+        links.add_row(
+            link.name,
+            link.parent,
+            f"{link.edges:,}",
+            f"{link.nulls:,}",
+            f"{link.dangling:,}",
+            f"{link.degree_mean:.1f}",
+            f"{link.degree_max:,}",
+            _bytes(sum(link.bytes.values())),
+        )
+    for grid in (tables, links):
+        out.print(grid)
+    by_part: dict[str, int] = {}
+    for files in [part.bytes for part in summary.tables] + [part.bytes for part in summary.links]:
+        for name, size in files.items():
+            by_part[name] = by_part.get(name, 0) + size
+    parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sorted(by_part.items(), key=lambda p: -p[1]))
+    out.print(f"{_bytes(summary.total_bytes)} in all: {parts}", highlight=False)
+
+
+def _show_metrics(result: TrainingResult) -> None:
+    baselines = {name: None for split in result.baselines.values() for name in split}
+    grid = Grid("", "model", *baselines)
+    for split, metrics in result.metrics.items():
+        for metric, value in metrics.items():
+            others = (result.baselines[split][name][metric] for name in baselines)
+            grid.add_row(f"{split} {metric}", f"[bold]{value:.4f}", *(f"{other:.4f}" for other in others))
+    out.print(grid)
+
+
+def _time(micros: int | None) -> str:
+    return "–" if micros is None else format_time(micros)
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

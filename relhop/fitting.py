@@ -1,0 +1,328 @@
+"""The training loop: a network and two streams of batches -> the weights of the best epoch. Runs on
+Lightning.
+
+Everything random in an epoch is keyed by the seed and the epoch's number, so that a run that is interrupted
+and resumed ends with the same weights as one that is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.data import HeteroData
+
+from relhop.checkpoint import Task
+from relhop.errors import PlanError, TrainingError
+from relhop.loader import SeedLoader
+from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
+from relhop.plan import ModelPlan
+from relhop.predictor import to_scores, torch_threads
+from relhop.training_table import TaskType
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+LOSSES: dict[str, tuple[TaskType, Loss]] = {
+    "binary_cross_entropy": (TaskType.binary, functional.binary_cross_entropy_with_logits),
+    "cross_entropy": (TaskType.multiclass, functional.cross_entropy),
+    "l1": (TaskType.regression, functional.l1_loss),
+    "huber": (TaskType.regression, functional.huber_loss),
+    "mse": (TaskType.regression, functional.mse_loss),
+}
+DEFAULT_LOSS = {
+    TaskType.binary: "binary_cross_entropy",
+    TaskType.multiclass: "cross_entropy",
+    TaskType.regression: "l1",
+}
+LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
+"""In a run's folder: the state after the last finished epoch."""
+
+BEST_CHECKPOINT = Path("checkpoints") / "best.ckpt"
+"""In a run's folder: the state after the best epoch so far."""
+
+WARM_UP = 0.05
+"""Share of all steps over which the learning rate rises from 0."""
+
+LARGEST_GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one run goes.
+
+    Attributes:
+        plan: Optimiser, epochs, seed.
+        task: What is predicted.
+        monitor: The validation metric by which the best epoch is chosen.
+        folder: Where logs and checkpoints go; a checkpoint found there is gone on from.
+        accelerator: As Lightning names them: `auto`, `cpu`, `gpu`.
+        progress: Whether to show it.
+    """
+
+    plan: ModelPlan
+    task: Task
+    monitor: str
+    folder: Path
+    accelerator: str
+    progress: bool
+
+
+class LossFunction:
+    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B].
+
+    Raises:
+        PlanError: If the plan's loss is for another kind of task.
+    """
+
+    def __init__(self, plan: ModelPlan, task: Task) -> None:
+        name = plan.optimization.loss or DEFAULT_LOSS[task.task_type]
+        kind, self._loss = LOSSES[name]
+        if kind != task.task_type:
+            fitting = ", ".join(name for name, (kind, _) in LOSSES.items() if kind == task.task_type)
+            raise PlanError(
+                f"optimization.loss is {name}, but the task is {task.task_type}; choose one of {fitting}"
+            )
+        self._task = task
+
+    def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The mean loss, a scalar."""
+        expected = (len(target), self._task.out_channels)
+        if tuple(outputs.shape) != expected:
+            raise TrainingError(
+                f"the model gave outputs of shape {tuple(outputs.shape)} for a batch that needs {expected}"
+            )
+        if self._task.task_type == TaskType.multiclass:
+            return self._loss(outputs, target)
+        scale = self._task.scale
+        return self._loss(outputs[:, 0], target if scale is None else (target - scale.mean) / scale.std)
+
+
+class Fitting(pl.LightningModule):  # type: ignore[misc]
+    """A network while it is trained.
+
+    Args:
+        model: Maps a batch to [B, out_channels].
+        course: How the run goes.
+        train_loader: Its order and draws are set anew for each epoch.
+    """
+
+    def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
+        super().__init__()
+        self.model = model
+        self._course, self._train_loader = course, train_loader
+        self._loss = LossFunction(course.plan, course.task)
+        self._steps_per_epoch = min(len(train_loader), course.plan.optimization.max_steps_per_epoch)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_epoch_start(self) -> None:
+        """Keys the epoch's order, draws and dropout."""
+        self._train_loader.set_epoch(self.current_epoch)
+        key = np.random.SeedSequence([self._course.plan.training_job.seed, self.current_epoch])
+        torch.manual_seed(int(key.generate_state(1)[0]))
+
+    def training_step(self, batch: HeteroData, _: int) -> Tensor:
+        """The loss of one batch."""
+        target = batch[self._course.task.entity_table].y
+        loss = self._loss(self.model(batch), target)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; try a smaller"
+                " optimization.base_lr, and look for extreme labels"
+            )
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target))
+        return loss
+
+    def validation_step(self, batch: HeteroData, _: int) -> None:
+        """Keeps outputs and labels, for metrics are of the whole split."""
+        self._seen.append((self.model(batch), batch[self._course.task.entity_table].y))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs loss and metrics of the validation split."""
+        outputs, target = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen = []
+        task = self._course.task
+        scores = to_scores(outputs, task)
+        metrics = compute_metrics(
+            task.task_type, scores if task.classes is not None else scores[:, 0], target.cpu().numpy()
+        )
+        self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
+        for name, value in metrics.values.items():
+            if not math.isnan(value):
+                shown = name == self._course.monitor
+                value32 = torch.tensor(value, dtype=torch.float32)
+                self.log(f"val_{name}", value32, prog_bar=shown, batch_size=len(target))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW with the plan's course of the learning rate, a step at a time."""
+        settings = self._course.plan.optimization
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=settings.base_lr, weight_decay=settings.weight_decay
+        )
+        total = settings.max_epochs * self._steps_per_epoch
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, total, settings.lr_scheduler)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def learning_rate_factor(step: int, total: int, scheduler: str) -> float:
+    """What the base learning rate is multiplied by at a step of `total`, counted from 0."""
+    warm = min(1.0, (step + 1) / max(1.0, WARM_UP * total))
+    if scheduler == "constant":
+        return warm
+    return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+
+
+class History(Callback):  # type: ignore[misc]
+    """The course of training, an entry an epoch; kept across interruptions, printed a line an epoch if asked.
+
+    Attributes:
+        entries: Per epoch `epoch` (from 1), `seconds`, `train_loss`, `val_loss` and `val_<metric>`.
+    """
+
+    def __init__(self, printed: bool) -> None:
+        self.entries: list[dict[str, float]] = []
+        self._printed = printed
+        self._began = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Adds the epoch."""
+        entry: dict[str, float] = {"epoch": trainer.current_epoch + 1}
+        entry |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        entry["seconds"] = time.monotonic() - self._began
+        self.entries.append(entry)
+        if self._printed:
+            shown = ", ".join(
+                f"{k.replace('_', ' ')} {v:.4g}" for k, v in entry.items() if k not in ("epoch", "seconds")
+            )
+            print(f"epoch {entry['epoch']}: {shown} ({entry['seconds']:.1f} s)", flush=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"entries": self.entries}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up from a checkpoint."""
+        self.entries = list(state_dict["entries"])
+
+
+def fit_weights(
+    model: nn.Module, course: Course, train_loader: SeedLoader, val_loader: SeedLoader
+) -> list[dict[str, float]]:
+    """Trains a network and leaves it with the weights of its best epoch.
+
+    Torch's random state is left as it was.
+
+    Args:
+        model: Maps a batch to [B, out_channels]; changed in place.
+        course: How the run goes.
+        train_loader: Batches to learn from.
+        val_loader: Batches to choose the best epoch by.
+
+    Returns:
+        An entry per epoch; see `History`.
+
+    Raises:
+        KeyboardInterrupt: If the user stops it; the run can be resumed.
+    """
+    settings, mode = course.plan.optimization, "min" if course.monitor in SMALLER_IS_BETTER else "max"
+    interactive = course.progress and sys.stdout.isatty()
+    history = History(printed=course.progress and not interactive)
+    monitor = f"val_{course.monitor}"
+    checkpoint = ModelCheckpoint(
+        dirpath=course.folder / BEST_CHECKPOINT.parent,
+        filename=BEST_CHECKPOINT.stem,
+        monitor=monitor,
+        mode=mode,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [history, checkpoint]
+    if settings.early_stopping is not None:
+        callbacks.append(EarlyStopping(monitor, mode=mode, patience=settings.early_stopping))
+    if interactive:
+        callbacks.append(RichProgressBar())
+    with _quiet(), torch.random.fork_rng(), _interruptible(), torch_threads(course.plan):
+        trainer = pl.Trainer(
+            accelerator=course.accelerator,
+            devices=1,
+            max_epochs=settings.max_epochs,
+            limit_train_batches=min(len(train_loader), settings.max_steps_per_epoch),
+            gradient_clip_val=LARGEST_GRADIENT_NORM,
+            callbacks=callbacks,
+            logger=[
+                CSVLogger(course.folder, name="logs", version=""),
+                TensorBoardLogger(course.folder, name="logs", version=""),
+            ],
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=interactive,
+        )
+        last = course.folder / LAST_CHECKPOINT
+        trainer.fit(
+            Fitting(model, course, train_loader),
+            train_loader,
+            val_loader,
+            ckpt_path=last if last.exists() else None,
+            weights_only=True,
+        )
+    best = torch.load(course.folder / BEST_CHECKPOINT, map_location="cpu", weights_only=True)["state_dict"]
+    model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
+    return history.entries
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's notices about hardware, and its hints that do not apply, to itself."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C reaches the caller as a KeyboardInterrupt, where Lightning would end the process and ignore the
+    next one.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if in_main else None
+    try:
+        yield
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, handler)

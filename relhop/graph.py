@@ -1,0 +1,207 @@
+"""A graph: tables and links bound to the sources that their rows come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from relhop.errors import SchemaError, StoreError, nearest
+from relhop.infer.guess import Explanation, complete
+from relhop.infer.printing import print_explanations
+from relhop.schema import Link, Schema, Table
+from relhop.sources.binding import all_sources, bind, bind_inputs
+from relhop.sources.description import FILE_NAME, Description, merged, read_description, write_description
+from relhop.sources.fingerprint import fingerprint
+from relhop.sources.paths import sources_in
+from relhop.sources.quoting import literal
+from relhop.sources.reading import normalized
+from relhop.sources.sqlite import SqliteTable, declared_keys
+from relhop.store.reader import Store
+from relhop.store.sql import failing
+from relhop.store.writer import write_store
+from relhop.validation import ValidationReport, refuse_errors, validate
+
+
+class Graph:
+    """Tables, the links between them, and where their rows come from.
+
+    What the descriptions leave open (keys, times, semantic types, links) is inferred from the data at once;
+    what they say stands. Nothing is stored: `snapshot` does that.
+
+    Args:
+        tables: The tables. One that has neither source nor SQL takes the source of its name.
+        links: All foreign keys; `None`: inferred.
+        sources: More sources by name, for tables and for SQL: paths of CSV, Parquet or SQLite files, pandas
+            DataFrames, Arrow tables. In SQL each source, also a table's own, goes by its name.
+
+    Attributes:
+        schema: Tables and links with nothing left open.
+        sources: All sources by name.
+        explanations: What was taken for what, and why: (table, column or `None`, guess, why).
+
+    Raises:
+        SchemaError: If the descriptions contradict each other or the data.
+        SourceError: If a source cannot be read.
+    """
+
+    def __init__(
+        self,
+        tables: Iterable[Table],
+        links: Iterable[Link] | None = None,
+        sources: Mapping[str, Any] | None = None,
+    ) -> None:
+        described = list(tables)
+        if not described:
+            raise SchemaError("a graph needs at least one table")
+        Schema(described)  # Refuses names given twice before anything is read.
+        self.sources: dict[str, Any] = all_sources(described, sources or {})
+        declared = {}
+        for table in described:
+            source = self.sources.get(table.name) if table.sql is None else None
+            origin = None if source is None else normalized(source, table.name)
+            if isinstance(origin, SqliteTable):
+                declared[table.name] = declared_keys(origin)
+        with duckdb.connect() as connection, failing("the tables cannot be read"):
+            notes = bind_inputs(connection, described, self.sources)
+            schema, explanations = complete(connection, described, links, declared)
+        self.schema: Schema = schema
+        reading = [Explanation(table, None, "read", note) for table, found in notes.items() for note in found]
+        self.explanations: list[Explanation] = reading + explanations
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        tables: Iterable[Table] = (),
+        links: Iterable[Link] | None = None,
+        exclude_tables: Collection[str] = (),
+        verbose: bool = True,
+    ) -> Graph:
+        """A graph of the tables in a folder, or in a single CSV, Parquet or SQLite file.
+
+        Each file is a table, each table of a SQLite file too. A `graph.yaml` in the folder (see
+        `relhop.sources.description`) says what should not be inferred; arguments come before it.
+
+        Args:
+            path: The folder or file.
+            tables: Descriptions that add to or override those of the folder: columns' meanings, keys, times,
+                or SQL over the folder's files for a table of whatever name.
+            links: All foreign keys; `None`: those of `graph.yaml`, else inferred.
+            exclude_tables: Tables that are no part of the graph; SQL may still use them.
+            verbose: Print what was inferred, and why.
+
+        Raises:
+            SchemaError: If descriptions contradict each other or the data.
+            SourceError: If there is no table, or one cannot be read.
+        """
+        root = Path(path)
+        sources = sources_in(root)
+        file = root / FILE_NAME
+        written = read_description(file) if file.is_file() else Description()
+        given = {table.name: table for table in tables}
+        names = list(dict.fromkeys([*sources, *written.tables, *given]))
+        excluded = {*exclude_tables, *written.exclude_tables}
+        for name in excluded:
+            if name not in names:
+                raise SchemaError(
+                    f"exclude_tables names '{name}', which {root} does not have.{nearest(name, names)}"
+                )
+        described = [
+            merged(given.get(name, Table(name)), written.tables.get(name))
+            for name in names
+            if name not in excluded
+        ]
+        graph = cls(described, written.links if links is None else links, {**sources, **written.sources})
+        if verbose:
+            print_explanations(graph.explanations, graph.schema)
+        return graph
+
+    @classmethod
+    def from_yaml(cls, path: str | os.PathLike[str], *, sources: Mapping[str, Any] | None = None) -> Graph:
+        """A graph as a `graph.yaml` describes it; what the file leaves open is inferred.
+
+        Args:
+            path: The file.
+            sources: Sources by name that the file does not hold, such as DataFrames.
+
+        Raises:
+            SchemaError: If the file holds what means nothing.
+            SourceError: If a source cannot be read.
+        """
+        written = read_description(Path(path))
+        tables = [table for name, table in written.tables.items() if name not in written.exclude_tables]
+        return cls(tables, written.links, {**written.sources, **(sources or {})})
+
+    def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The graph as text that `from_yaml` reads; written to `path` if one is given.
+
+        Sources that are frames are left out: give them to `from_yaml` again.
+        """
+        file = None if path is None else Path(path)
+        text = write_description(self.schema, self.sources, file.parent if file is not None else None)
+        if file is not None:
+            file.write_text(text, encoding="utf-8")
+        return text
+
+    def validate(self) -> ValidationReport:
+        """Checks the data against the schema: keys, links, times, columns. Reads every table.
+
+        Raises:
+            SourceError: If a source cannot be read.
+        """
+        with duckdb.connect() as connection, failing("the tables cannot be checked"):
+            bind(connection, self.schema.tables.values(), self.sources)
+            return validate(connection, self.schema)
+
+    def snapshot(
+        self, path: str | os.PathLike[str], *, memory_limit: str | None = None, progress: bool = True
+    ) -> Store:
+        """Builds a store of the graph, or reuses the one at `path` if it was built from the same.
+
+        Args:
+            path: Where the store is, or is to be; by custom it ends in `.rh`.
+            memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
+            progress: Show a bar on a terminal.
+
+        Returns:
+            The store, open.
+
+        Raises:
+            SourceError: If a source cannot be read, or `validate` finds an error, such as a key given twice.
+            StoreError: If `path` holds something that is no store.
+            OSError: If the disk is full or refuses.
+        """
+        tables = list(self.schema.tables.values())
+        identity = fingerprint(self.schema, tables, self.sources)
+        try:
+            store = Store.open(path)
+        except StoreError:
+            store = None
+        if store is not None and store.fingerprint == identity:
+            return store
+        del store
+        with duckdb.connect() as connection:
+            with failing("the tables cannot be checked"):
+                # Made by DuckDB if it has to spill, and removed by it.
+                connection.execute(f"SET temp_directory = {literal(f'{os.fspath(path)}.spill')}")
+                if memory_limit is not None:
+                    connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+                bind(connection, tables, self.sources)
+                refuse_errors(connection, self.schema)
+            write_store(
+                path,
+                self.schema,
+                connection,
+                fingerprint=identity,
+                memory_limit=memory_limit,
+                progress=progress,
+            )
+        return Store.open(path)
+
+    def __repr__(self) -> str:
+        return f"Graph({', '.join(self.schema.tables)}; {len(self.schema.links)} links)"

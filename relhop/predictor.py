@@ -1,0 +1,172 @@
+"""A trained model and a store -> scores of the examples asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from relhop.checkpoint import Description, Task, schema_difference
+from relhop.errors import TrainingError
+from relhop.loader import SeedLoader
+from relhop.nn.model import RelationalModel
+from relhop.plan import ModelPlan
+from relhop.statistics import code_maps
+from relhop.store.reader import Store
+from relhop.training_table import TaskType, TrainingTable
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores of the examples of a table, in its order.
+
+    Attributes:
+        table: The examples.
+        task: What was predicted.
+        scores: float64: probability of the positive class [n], of each class [n, classes], or predicted
+        value [n].
+    """
+
+    table: TrainingTable
+    task: Task
+    scores: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The entity's key columns, `anchor_time`, `score` and, for a classification, `class`.
+
+        Binary: the score is the probability of a positive label and the class is 1 from 0.5 on, else 0.
+        Multiclass: the class is the likeliest and the score its probability. Regression: the score is the
+        value.
+        """
+        frame: pd.DataFrame = self.table.keys.to_pandas()
+        frame["anchor_time"] = self.table.anchor_times.view("datetime64[us]")
+        if self.task.classes is not None:
+            best = self.scores.argmax(axis=1)
+            frame["score"] = self.scores[np.arange(len(best)), best]
+            frame["class"] = pd.Series([self.task.classes[i] for i in best], index=frame.index)
+            return frame
+        frame["score"] = self.scores
+        if self.task.task_type == TaskType.binary:
+            frame["class"] = (self.scores >= 0.5).astype(np.int8)
+        return frame
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes what `to_pandas` gives; the file appears when it is whole."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        pq.write_table(pa.Table.from_pandas(self.to_pandas(), preserve_index=False), partial)
+        os.replace(partial, path)
+
+
+class Predictor:
+    """Scores examples with one model.
+
+    Args:
+        model: Maps a batch to [B, out_channels]; is moved to `device`.
+        described: Its plan, task, schema and statistics.
+        device: Where it runs.
+    """
+
+    def __init__(self, model: nn.Module, described: Description, device: str = "cpu") -> None:
+        self.model, self.described, self.device = model, described, device
+
+    def predict(self, table: TrainingTable, store: Store) -> Predictions:
+        """Scores of all examples of a table.
+
+        The same examples, store and model give the same bits on a CPU.
+
+        Raises:
+            TrainingError: If the table asks another thing than the model answers, or the store has another
+                schema than the one that the model was trained on; names the difference.
+        """
+        task = self.described.task
+        if (table.entity_table, table.task_type) != (task.entity_table, task.task_type):
+            raise TrainingError(
+                f"the table asks for a {table.task_type} label of '{table.entity_table}', the model gives"
+                f" a {task.task_type} label of '{task.entity_table}'"
+            )
+        difference = schema_difference(self.described.schema, store.schema)
+        if difference is not None:
+            raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+        bind(self.model, self.described, store)
+        self.model.to(self.device).eval()
+        scores = np.empty((len(table), task.out_channels))
+        loader = seed_loader(store, table, self.described.plan)
+        with torch.inference_mode(), torch_threads(self.described.plan):
+            for batch in loader:
+                ids = batch[task.entity_table].input_id.numpy()
+                scores[ids] = to_scores(self.model(batch.to(self.device)), task)
+        return Predictions(table, task, scores if task.classes is not None else scores[:, 0])
+
+
+@contextmanager
+def torch_threads(plan: ModelPlan) -> Iterator[None]:
+    """Lets torch compute with as many threads as the plan says, and then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.training_job.num_threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def bind(model: nn.Module, described: Description, store: Store) -> None:
+    """Tells a plan's network how a store numbers its categories; other modules are left alone."""
+    if isinstance(model, RelationalModel):
+        model.set_code_maps(code_maps(described.statistics, store))
+
+
+def seed_loader(store: Store, table: TrainingTable, plan: ModelPlan, *, training: bool = False) -> SeedLoader:
+    """The batches of a table, sampled as the plan says; for training shuffled, and smaller if there are few
+    examples.
+
+    Raises:
+        PlanError: If the plan names steps that the store's schema does not have.
+    """
+    sampling, settings = plan.neighbor_sampling, plan.optimization
+    batch_size = settings.batch_size
+    if training:
+        batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
+    return SeedLoader(
+        store,
+        table,
+        sampling.resolve_num_neighbors(store.schema),
+        strategies=sampling.resolve_strategies(store.schema),
+        batch_size=batch_size,
+        shuffle=training,
+        seed=plan.training_job.seed,
+    )
+
+
+def to_scores(outputs: Tensor, task: Task) -> NDArray[np.float64]:
+    """What a model gives [B, out_channels] -> probabilities, or values in the label's own unit, of the same
+    shape.
+
+    In float64, so that very sure probabilities keep their order.
+    """
+    wide = outputs.detach().double().cpu()
+    scores: NDArray[Any]
+    if task.task_type == TaskType.binary:
+        scores = torch.sigmoid(wide).numpy()
+    elif task.task_type == TaskType.multiclass:
+        scores = torch.softmax(wide, dim=1).numpy()
+    else:
+        assert task.scale is not None
+        values = wide.numpy() * task.scale.std + task.scale.mean
+        scores = np.clip(values, task.scale.lowest, task.scale.highest)
+    return scores

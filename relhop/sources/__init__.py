@@ -1,0 +1,11 @@
+"""Where tables come from: files, frames, SQLite tables and SQL over them, read by DuckDB.
+
+    paths      names of files and folders → sources by name
+    reading    one source → a relation in a DuckDB connection; files stay views
+    sqlite     the same for a table of a SQLite file, with the keys that it declares
+    columns    one column → the SQL that gives it the type its meaning asks for
+    binding    all tables of a graph → views in a DuckDB connection
+    fingerprint  what a store was built from, in one line
+
+Nothing here knows of keys, links or stores.
+"""

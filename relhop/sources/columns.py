@@ -1,0 +1,121 @@
+"""One column of a source as the SQL that gives it the type which its meaning asks for.
+
+Empty text is null in every source, so that the same data mean the same whether they come as CSV or Parquet.
+A value that is not of the asked type becomes null; `relhop.validation` counts those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relhop.errors import SchemaError
+from relhop.schema import Stype, Table
+from relhop.sources.quoting import quoted
+from relhop.times import MICROS_PER, TimeUnit
+
+INTEGERS = frozenset(
+    {
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "HUGEINT",
+        "UHUGEINT",
+    }
+)
+TIMES = frozenset(
+    {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+)
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+TEXT = "VARCHAR"
+_WIDE = frozenset({"HUGEINT", "UHUGEINT"})
+_LAST_MICROS = 9_000_000_000_000_000_000
+
+
+def is_number(kind: str) -> bool:
+    """Whether a DuckDB type is of numbers."""
+    return kind in INTEGERS or kind in FLOATS or kind.startswith("DECIMAL")
+
+
+def value_of(column: str, kind: str) -> str:
+    """A column with empty text as null."""
+    return f"nullif({quoted(column)}, '')" if kind == TEXT else quoted(column)
+
+
+def typed(table: Table, column: str, kind: str) -> str:
+    """The SQL expression of a column as the graph has it.
+
+    Times (the time column and those of type timestamp) become TIMESTAMP in UTC; text whose meaning is
+    numerical becomes DOUBLE; floats that are ids become BIGINT; 128-bit integers become DOUBLE or, as ids,
+    text; the rest stays.
+
+    Args:
+        table: Description of its table.
+        column: Its name.
+        kind: Its DuckDB type in the source.
+
+    Raises:
+        SchemaError: If a column of that type cannot be a time.
+    """
+    value = value_of(column, kind)
+    stype = table.stypes.get(column)
+    if column == table.time_col or stype == Stype.timestamp:
+        return _timestamp(table, column, kind)
+    if kind == TEXT and stype == Stype.numerical:
+        return f"TRY_CAST({value} AS DOUBLE)"
+    if kind in FLOATS and stype == Stype.id:
+        # pandas makes floats of integers where one is missing; as keys they must equal the integers again.
+        return f"CASE WHEN {value} = floor({value}) THEN TRY_CAST({value} AS BIGINT) END"
+    if kind in _WIDE:
+        return f"CAST({value} AS {'DOUBLE' if stype == Stype.numerical else TEXT})"
+    return value
+
+
+def _timestamp(table: Table, column: str, kind: str) -> str:
+    value = value_of(column, kind)
+    if kind == TEXT:
+        if table.time_unit is not None:
+            return _counted(f"TRY_CAST({value} AS DOUBLE)", "DOUBLE", table.time_unit)
+        # Of text with a zone, a cast to TIMESTAMP would drop the zone.
+        return f"make_timestamp(epoch_us(TRY_CAST({value} AS TIMESTAMPTZ)))"
+    if kind == "TIMESTAMP":
+        return value
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"CASE WHEN isfinite({value}) THEN make_timestamp(epoch_us({value})) END"
+    if kind in TIMES:
+        return f"TRY_CAST({value} AS TIMESTAMP)"
+    if not is_number(kind):
+        raise SchemaError(
+            f"table '{table.name}', column '{column}': a {kind} is no time; times are timestamps, dates,"
+            " text of them, or numbers with a time_unit"
+        )
+    if table.time_unit is None:
+        raise SchemaError(
+            f"table '{table.name}', column '{column}' holds numbers ({kind}) as times; say in time_unit what"
+            f" they count: {', '.join([*MICROS_PER, 'years'])}"
+        )
+    return _counted(value, kind, table.time_unit)
+
+
+def _counted(value: str, kind: str, unit: TimeUnit) -> str:
+    """Numbers of a unit since 1970 as TIMESTAMP; out of range: null."""
+    if unit == "years":
+        in_range = f"{value} BETWEEN 1 AND 9999 AND {value} = floor({value})"
+        return f"CASE WHEN {in_range} THEN make_timestamp(CAST({value} AS BIGINT), 1, 1, 0, 0, 0) END"
+    size = MICROS_PER[unit]
+    last = _LAST_MICROS // size
+    micros = (
+        f"CAST({value} AS BIGINT) * {size}"
+        if kind in INTEGERS
+        else f"CAST(round({value} * {size}) AS BIGINT)"
+    )
+    return f"CASE WHEN {value} BETWEEN {-last} AND {last} THEN make_timestamp({micros}) END"
+
+
+def types_of(description: Any) -> dict[str, str]:
+    """Columns and DuckDB types of a cursor's description."""
+    return {name: str(kind) for name, kind, *_ in description}

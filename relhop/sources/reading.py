@@ -1,0 +1,208 @@
+"""One source as a relation of a DuckDB connection. Files stay files: each query reads them out of core."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from relhop.errors import SourceError
+from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
+from relhop.sources.quoting import first_line, literal, quoted
+from relhop.sources.sqlite import SqliteTable, read_batches
+
+_NULLS = "['', '\\N']"
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Something to select from.
+
+    Attributes:
+        sql: What stands after FROM.
+        notes: What a reader of the data should know, such as lines that were short.
+    """
+
+    sql: str
+    notes: tuple[str, ...] = ()
+
+
+def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
+    """A source as the user gives it, as one of the three kinds that are read.
+
+    Args:
+        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame or an Arrow table.
+        name: The source's name; of a SQLite file, the table that is meant.
+
+    Raises:
+        SourceError: If it is none of these, or there is no such file.
+    """
+    if isinstance(source, SqliteTable):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return _plain(_to_arrow(source, name), name)
+    if isinstance(source, pa.Table):
+        return _plain(source, name)
+    if not isinstance(source, (str, os.PathLike)):
+        raise SourceError(
+            f"source '{name}' is a {type(source).__name__}; give a path of a CSV, Parquet or SQLite file,"
+            " a pandas DataFrame or an Arrow table"
+        )
+    path = Path(source).absolute()
+    if not path.is_file():
+        advice = "; Graph.from_folder reads folders" if path.is_dir() else ""
+        raise SourceError(f"source '{name}': there is no file {path}{advice}")
+    suffix = suffix_of(path)
+    if suffix is None:
+        raise SourceError(f"source '{name}': {path} is none of CSV, TSV, Parquet and SQLite, by its suffix")
+    return SqliteTable(path, name) if suffix in SQLITE_SUFFIXES else path
+
+
+def relation(
+    connection: duckdb.DuckDBPyConnection, source: Path | SqliteTable | pa.Table, alias: str
+) -> Relation:
+    """Makes a source readable in a connection.
+
+    Args:
+        connection: Gets a table or a view named `alias`, unless the source is a file.
+        source: As `normalized` gives it.
+        alias: A name that is free in the connection.
+
+    Raises:
+        SourceError: If the source cannot be read.
+    """
+    if isinstance(source, SqliteTable):
+        connection.register(f"{alias}_rows", read_batches(source))
+        try:
+            connection.execute(f"CREATE TABLE {quoted(alias)} AS SELECT * FROM {quoted(f'{alias}_rows')}")
+        except duckdb.Error as error:
+            raise SourceError(f"{source.path}, table '{source.table}': {first_line(error)}") from error
+        finally:
+            connection.unregister(f"{alias}_rows")
+        return Relation(quoted(alias))
+    if isinstance(source, Path):
+        if suffix_of(source) in CSV_SUFFIXES:
+            status = source.stat()
+            return _csv(str(source), status.st_size, status.st_mtime_ns)
+        return Relation(f"read_parquet({_path(source)}, hive_partitioning = false)")
+    connection.register(alias, source)
+    return Relation(quoted(alias))
+
+
+def _path(path: Path | str) -> str:
+    """A path as a literal that is no glob."""
+    return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
+
+
+class _Dialect(NamedTuple):
+    """How a CSV file is written, as DuckDB's sniffer names it; "(empty)" where it has no such character."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    comment: str
+    columns: list[dict[str, str]]
+    date_format: str | None
+    timestamp_format: str | None
+
+    def query(self, path: str, options: str) -> str:
+        """The relation of the file."""
+        # Neither Parquet nor a double keeps all digits of a HUGEINT; as text they are kept.
+        types = {c["name"]: "VARCHAR" if c["type"] == "HUGEINT" else c["type"] for c in self.columns}
+        written = {
+            "delim": self.delimiter,
+            "quote": self.quote,
+            "escape": self.escape,
+            "comment": self.comment,
+            "dateformat": self.date_format,
+            "timestampformat": self.timestamp_format,
+        }
+        known = [
+            f"{option} = {literal('' if value == '(empty)' else value)}"
+            for option, value in written.items()
+            if value is not None
+        ]
+        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+        fixed = f"auto_detect = false, header = true, skip = 0, nullstr = {_NULLS}"
+        return f"read_csv({_path(path)}, {fixed}, {', '.join(known)}, columns = {{{columns}}}, {options})"
+
+
+@functools.lru_cache(maxsize=1024)
+def _csv(path: str, size: int, mtime_ns: int) -> Relation:
+    """How to read a CSV file: its dialect and types, found over the whole file, once until it changes."""
+    if size == 0:
+        raise SourceError(f"{path} is empty: not even a header says what its columns are")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        strict = _sniff(connection, path, null_padding=False)
+        if isinstance(strict, _Dialect) and not _is_misread(strict):
+            return Relation(strict.query(path, "null_padding = false"))
+        padded = _sniff(connection, path, null_padding=True)
+        if not isinstance(padded, _Dialect):
+            raise SourceError(f"{path} cannot be read as CSV: {first_line(padded)}") from padded
+        if _is_misread(padded):
+            header = padded.columns[0]["name"]
+            raise SourceError(
+                f"{path} cannot be read as CSV: some line has more fields than the header, {header}"
+            )
+        query = padded.query(path, "null_padding = true")
+        whole = padded.query(path, "null_padding = false, ignore_errors = true")
+        rows, whole_rows = (
+            connection.execute(f"SELECT count(*) FROM {q}").fetchall()[0][0] for q in (query, whole)
+        )
+    short = rows - whole_rows
+    note = f"{short:,} lines have fewer fields than the header; the missing ones are read as null"
+    return Relation(query, (note,) if short else ())
+
+
+def _is_misread(dialect: _Dialect) -> bool:
+    """Whether the sniffer took a file for one column whose header is of several, for some lines are short."""
+    return len(dialect.columns) == 1 and any(d in dialect.columns[0]["name"] for d in _DELIMITERS)
+
+
+def _sniff(
+    connection: duckdb.DuckDBPyConnection, path: str, *, null_padding: bool
+) -> _Dialect | duckdb.Error:
+    names = "Delimiter, Quote, Escape, Comment, Columns, DateFormat, TimestampFormat"
+    # Left to itself, the sniffer skips all lines up to one that is longer than the others.
+    options = f"sample_size = -1, header = true, skip = 0, nullstr = {_NULLS}, null_padding = {null_padding}"
+    try:
+        return _Dialect(
+            *connection.execute(f"SELECT {names} FROM sniff_csv({_path(path)}, {options})").fetchall()[0]
+        )
+    except duckdb.Error as error:
+        return error
+
+
+def _to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
+    keep_index = any(label is not None for label in frame.index.names)
+    plain = frame.rename(columns=str)
+    try:
+        return pa.Table.from_pandas(plain, preserve_index=keep_index)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise SourceError(f"source '{name}' cannot be read as a table: {first_line(error)}") from error
+
+
+def _plain(table: pa.Table, name: str) -> pa.Table:
+    """Without dictionaries, whose columns DuckDB would take for ENUMs, and with names that differ."""
+    seen: dict[str, str] = {}
+    for column in table.column_names:
+        if column.lower() in seen:
+            raise SourceError(
+                f"source '{name}' has the columns '{seen[column.lower()]}' and '{column}'; rename one,"
+                " for SQL does not tell upper from lower case"
+            )
+        seen[column.lower()] = column
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+        elif pa.types.is_null(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
+    return table

@@ -1,0 +1,142 @@
+"""The commands, each run as a user runs it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import relhop as rh
+from tests import clicks
+
+QUERY = "PREDICT COUNT(clicks.* WHERE clicks.score > 0, 0, 7, days) > 2 FOR EACH users.user_id"
+
+
+def relhop(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from relhop.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw CSV files, the store made of them, and a short plan."""
+    root = tmp_path_factory.mktemp("cli")
+    (root / "raw").mkdir()
+    for name, frame in clicks.frames().items():
+        frame.to_csv(root / "raw" / f"{name}.csv", index=False)
+    done = relhop("ingest", root / "raw", "-o", root / "clicks.rh")
+    assert done.returncode == 0, done.stderr
+    rh.ModelPlan().with_overrides({"optimization.max_epochs": 2}).to_yaml(root / "plan.yaml")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Path:
+    done = relhop(
+        "train", folder / "clicks.rh", QUERY, "-o", folder / "model", "--plan", folder / "plan.yaml"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "binary table of 'users'" in done.stdout
+    assert "global mean" in done.stdout
+    return folder / "model"
+
+
+def test_ingest_builds_a_store_with_inferred_keys_times_and_links(folder: Path) -> None:
+    store = rh.Store.open(folder / "clicks.rh")
+    assert {name: table.num_rows for name, table in store.tables.items()} == {
+        name: len(frame) for name, frame in clicks.frames().items()
+    }
+    assert {(link.name, link.parent) for link in store.schema.links} == {
+        ("clicks.user_id", "users"),
+        ("clicks.item_id", "items"),
+    }
+    assert store.schema.tables["clicks"].time_col == "at"
+
+
+def test_inspect_shows_tables_links_and_bytes(folder: Path) -> None:
+    shown = relhop("inspect", folder / "clicks.rh")
+    assert shown.returncode == 0
+    for word in ("users", "clicks", "clicks.user_id", "2020-01-01", "rows.bin"):
+        assert word in shown.stdout
+
+
+def test_inspect_gives_the_same_as_json(folder: Path) -> None:
+    summary = json.loads(relhop("inspect", folder / "clicks.rh", "--json").stdout)
+    assert summary == rh.Store.open(folder / "clicks.rh").describe().to_dict()
+
+
+def test_verify_names_a_damaged_file(folder: Path, tmp_path: Path) -> None:
+    whole = relhop("verify", folder / "clicks.rh")
+    assert (whole.returncode, whole.stdout.split()[-4:]) == (0, ["every", "file", "is", "whole"])
+    subprocess.run(["cp", "-r", str(folder / "clicks.rh"), str(tmp_path / "damaged.rh")], check=True)
+    victim = tmp_path / "damaged.rh" / "tables" / "clicks" / "rows.bin"
+    content = bytearray(victim.read_bytes())
+    content[100] ^= 1
+    victim.write_bytes(content)
+    damaged = relhop("verify", tmp_path / "damaged.rh")
+    assert damaged.returncode == 1
+    assert str(victim) in damaged.stderr.replace("\n", "")
+    assert "Traceback" not in damaged.stderr
+
+
+def test_train_leaves_a_model_that_loads(model: Path) -> None:
+    metrics = json.loads((model / "metrics.json").read_text())
+    assert metrics["metrics"]["test"]["auroc"] > 0.5
+    assert rh.Trainer.load(model).plan.optimization.max_epochs == 2
+
+
+def test_predict_writes_a_score_for_each_entity(model: Path, folder: Path) -> None:
+    scores = folder / "scores.parquet"
+    done = relhop("predict", model, folder / "clicks.rh", "-o", scores, "--anchor-time", "2020-02-20")
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_parquet(scores)
+    assert frame.user_id.tolist() == list(range(clicks.NUM_USERS))
+    assert frame.anchor_time.unique().tolist() == [pd.Timestamp("2020-02-20")]
+    assert frame.score.between(0, 1).all()
+    store = rh.Store.open(folder / "clicks.rh")
+    table = rh.PredictiveQuery(store, QUERY).generate_prediction_table(store, anchor_time="2020-02-20")
+    assert rh.Trainer.load(model).predict(table, store).to_pandas().score.tolist() == frame.score.tolist()
+
+
+def test_a_query_may_stand_in_a_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "query.txt").write_text("PREDICT COUNT(clicks.*, 0, 7, days) > 0 FOR EACH users.user_ID")
+    failed = relhop("train", folder / "clicks.rh", tmp_path / "query.txt", "-o", tmp_path / "model")
+    assert failed.returncode == 1
+    assert "FOR EACH needs the primary key of 'users': users.user_id" in failed.stderr
+    assert failed.stderr.splitlines()[-1].strip() == "^"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("inspect", "nowhere.rh"), "there is no store at"),
+        (("ingest", "nowhere", "-o", "x.rh"), "nowhere"),
+        (
+            ("predict", "nowhere", "nowhere.rh", "-o", "x.parquet"),
+            "nowhere holds no trained model: there is no model.pt",
+        ),
+    ],
+)
+def test_an_error_is_a_message_and_exit_status_1(arguments: tuple[str, ...], message: str) -> None:
+    failed = relhop(*arguments)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ")
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    failed = relhop("--debug", "inspect", "nowhere.rh")
+    assert failed.returncode == 1
+    assert "Traceback" in failed.stderr
+    assert "StoreError" in failed.stderr
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    shown = relhop()
+    for command in ("ingest", "inspect", "verify", "train", "predict"):
+        assert command in shown.stdout + shown.stderr

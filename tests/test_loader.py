@@ -1,0 +1,167 @@
+"""Batches as a model gets them."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch_frame
+
+import relhop as rh
+from relhop.errors import TrainingError
+from relhop.loader import SeedLoader, ages, calendar_fields
+from relhop.training_table import TrainingTable
+from tests import shop
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return shop.store(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module")
+def table(store):
+    frame = pd.DataFrame(
+        {
+            "user_id": ["ann", "bob", "cy", "ann", "dee"],
+            "anchor_time": pd.to_datetime(
+                ["2020-01-04", "2020-01-06", "2020-01-05", "2020-01-08", "2020-01-02"]
+            ),
+            "target": [0, 1, 0, 1, 1],
+            "split": "train",
+        }
+    )
+    return TrainingTable.from_pandas(frame, store, entity_table="users", task_type="binary")
+
+
+def test_a_batch_holds_what_its_rows_hold(store, table):
+    first, second = SeedLoader(store, table, [-1, -1], batch_size=3)
+    assert first["users"].batch_size == 3
+    assert first["users"].row[:3].tolist() == [0, 1, 2]
+    assert first["users"].input_id.tolist() == [0, 1, 2]
+    assert first["users"].y.tolist() == [0.0, 1.0, 0.0]
+    assert first["users"].seed_time.tolist() == table.anchor_times[:3].tolist()
+    assert second["users"].input_id.tolist() == [3, 4]
+    orders = first["orders"]
+    # Hop 1: ann's orders 0, 2 by 01-04, bob's 4, cy's 5. Hop 2: what else was ordered of the same items by
+    # then.
+    assert orders.num_sampled_nodes[:2] == [0, 4]
+    assert orders.row[:4].tolist() == [0, 2, 4, 5]
+    assert orders.n_id[:4].tolist() == [2, 1, 0, 5]
+    assert orders.batch[:4].tolist() == [0, 0, 1, 2]
+    assert orders.tf.col_names_dict == {torch_frame.numerical: ["quantity"]}
+    assert orders.tf.feat_dict[torch_frame.numerical][:4, 0].tolist() == [3.0, 2.0, 1.0, 6.0]
+    assert [pd.Timestamp(t, unit="us") for t in orders.time[:2].tolist()] == [
+        pd.Timestamp("2020-01-01"),
+        pd.Timestamp("2020-01-03"),
+    ]
+    assert "time" not in first["users"]
+    edges = first["orders", "f2p_user_id", "users"]
+    assert edges.num_sampled_edges[0] == 4
+    assert edges.edge_index[:, :4].tolist() == [[0, 1, 2, 3], [0, 0, 1, 2]]
+    assert set(first.edge_types) == set(store.schema.edge_types)
+
+
+def test_timestamps_become_ages_at_the_anchor_and_calendar_fields(store, table):
+    batch = next(iter(SeedLoader(store, table, [2], batch_size=5)))
+    frame = batch["users"].tf
+    assert frame.col_names_dict[torch_frame.numerical] == ["age", "born (age)"]
+    numbers = frame.feat_dict[torch_frame.numerical]
+    days = (pd.Timestamp("2020-01-04") - pd.Timestamp("1990-05-17")).days
+    assert numbers[0].tolist() == [31.0, float(days)]
+    assert torch.isnan(numbers[1]).tolist() == [True, False]
+    assert torch.isnan(numbers[2]).tolist() == [False, True]
+    assert frame.feat_dict[torch_frame.timestamp][0, 0].tolist() == [1990, 4, 16, 3, 0, 0, 0]
+    assert frame.feat_dict[torch_frame.timestamp][2, 0].tolist() == [-1] * 7
+    assert frame.feat_dict[torch_frame.categorical][:, 0].tolist() == [0, 1, -1, 0, 0]
+    assert store.tables["users"].categories("city") == ["Rome", "Oslo"]
+
+
+def test_calendar_fields_agree_with_pandas():
+    stamps = pd.to_datetime(
+        ["1969-12-31 23:59:59", "2000-02-29", "2024-12-31 13:14:15.999999", "1950-05-13 12:00"],
+        format="ISO8601",
+    )
+    got = calendar_fields(stamps.to_numpy(dtype="datetime64[us]").astype(np.int64)[:, None])[:, 0]
+    expected = [[t.year, t.month - 1, t.day - 1, t.day_of_week, t.hour, t.minute, t.second] for t in stamps]
+    assert got.tolist() == expected
+
+
+def test_ages_are_days_and_null_is_nan():
+    null = np.iinfo(np.int64).min
+    got = ages(np.array([[0, null]]), np.array([36 * 3600 * 10**6]))
+    assert got[0, 0] == 1.5
+    assert np.isnan(got[0, 1])
+
+
+def test_shuffling_visits_every_seed_once_in_an_order_of_the_epoch(store, table):
+    loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, seed=4)
+    order = lambda: [i for batch in loader for i in batch["users"].input_id.tolist()]  # noqa: E731
+    first = order()
+    assert sorted(first) == [0, 1, 2, 3, 4]
+    assert first == order()
+    loader.set_epoch(1)
+    assert sorted(order()) == [0, 1, 2, 3, 4]
+    assert len({tuple(order()) for e in range(5) if loader.set_epoch(e) is None}) > 1
+    assert len(loader) == 3
+
+
+@pytest.mark.parametrize(("num_threads", "batch_size"), [(1, 5), (4, 1), (2, 2)])
+def test_a_neighborhood_does_not_depend_on_batches_or_threads(store, table, num_threads, batch_size):
+    def orders_by_seed(**options):
+        found = {}
+        for batch in SeedLoader(store, table, [1, 1], strategies="uniform", seed=9, **options):
+            for seed, input_id in enumerate(batch["users"].input_id.tolist()):
+                found[input_id] = batch["orders"].row[batch["orders"].batch == seed].tolist()
+        return found
+
+    expected = orders_by_seed(batch_size=5)
+    assert orders_by_seed(batch_size=batch_size, num_threads=num_threads) == expected
+
+
+def test_leaving_early_or_failing_leaves_no_thread_behind(store, table):
+    before = len(os.listdir("/proc/self/task"))
+    for _ in SeedLoader(store, table, [1], batch_size=1, num_threads=3):
+        break
+    batches = iter(SeedLoader(store, table, [1], batch_size=1, num_threads=3))
+    next(batches)
+    with pytest.raises(RuntimeError, match=r"^stop$"):
+        batches.throw(RuntimeError("stop"))
+    assert len(os.listdir("/proc/self/task")) == before
+
+
+def test_a_table_without_features_has_nodes_and_no_frame(tmp_path):
+    data = shop.frames()
+    graph = rh.Graph(
+        tables=[
+            rh.Table("users", source=data["users"][["user_id"]], pkey_col="user_id"),
+            rh.Table(
+                "orders",
+                source=data["orders"][["order_id", "user_id", "at"]],
+                pkey_col="order_id",
+                time_col="at",
+            ),
+        ],
+        links=[rh.Link("orders", "user_id", "users")],
+    )
+    store = graph.snapshot(tmp_path / "bare.rh", progress=False)
+    frame = pd.DataFrame({"user_id": ["ann"], "anchor_time": pd.to_datetime(["2020-01-08"])})
+    table = TrainingTable.from_pandas(frame, store, entity_table="users", task_type="binary")
+    batch = next(iter(SeedLoader(store, table, [-1])))
+    assert "tf" not in batch["users"]
+    assert batch["orders"].num_nodes == 3
+    assert "y" not in batch["users"]
+
+
+def test_seeds_of_the_future_are_refused_when_the_loader_is_made(store):
+    table = TrainingTable.from_pandas(
+        pd.DataFrame({"order_id": [3], "anchor_time": pd.to_datetime(["2020-01-06"])}),
+        store,
+        entity_table="orders",
+        task_type="binary",
+    )
+    with pytest.raises(TrainingError, match=r"^1 of 1 seeds do not exist at their anchor time"):
+        SeedLoader(store, table, [1])

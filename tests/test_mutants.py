@@ -1,0 +1,131 @@
+"""Break the visibility rule on purpose, compile, and expect the suite to notice.
+
+Each mutant is one changed line of the native code. The copy is compiled beside the package and the sampler's tests run
+against it; if they pass, they guard nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nanobind
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NATIVE = ROOT / "native"
+CUT = "std::upper_bound(rows.time.begin(), rows.time.end(), anchor_time)"
+MUTANTS = {
+    "sees one second of the future": (
+        "topology.cpp",
+        CUT,
+        CUT.replace("anchor_time)", "anchor_time + 1'000'000)"),
+    ),
+    "misses one second of the past": (
+        "topology.cpp",
+        CUT,
+        CUT.replace("anchor_time)", "anchor_time - 1'000'000)"),
+    ),
+    "takes < for <=": ("topology.cpp", CUT, CUT.replace("upper_bound", "lower_bound")),
+    "follows keys into the future": ("sampler.cpp", "if (parent < cuts_[link.parent]) connect", "connect"),
+    "forgets as_of": (
+        "sampler.cpp",
+        "std::min(topology_.cut(t, time), options_.caps[t])",
+        "topology_.cut(t, time)",
+    ),
+    "keeps the last seed's cut": ("sampler.cpp", "!cuts_known_ || time != cuts_time_", "!cuts_known_"),
+}
+GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-profile=unshrunk"]
+
+
+def compile_objects(sources: list[Path], folder: Path) -> list[Path]:
+    """Unoptimized objects, two compilers at a time."""
+    include = Path(nanobind.include_dir())
+    flags = [
+        "-std=c++20",
+        "-O1",
+        "-fPIC",
+        "-fvisibility=hidden",
+        f"-I{sysconfig.get_paths()['include']}",
+        f"-I{include}",
+    ]
+    flags += [f"-I{include.parent / 'ext' / 'robin_map' / 'include'}", "-c"]
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    waiting = list(zip(sources, objects, strict=True))
+    running: list[subprocess.Popen[bytes]] = []
+    while waiting or running:
+        while waiting and len(running) < 2:
+            source, target = waiting.pop(0)
+            running.append(subprocess.Popen(["g++", *flags, str(source), "-o", str(target)]))
+        assert running.pop(0).wait() == 0
+    return objects
+
+
+def link(objects: list[Path], package: Path) -> None:
+    library = package / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    subprocess.run(["g++", "-shared", "-pthread", *map(str, objects), "-o", str(library)], check=True)
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The unchanged objects, by the name of their source."""
+    folder = tmp_path_factory.mktemp("objects")
+    binding = Path(nanobind.source_dir()) / "nb_combined.cpp"
+    sources = [binding, *sorted(NATIVE.glob("*.cpp"))]
+    return {source.name: o for source, o in zip(sources, compile_objects(sources, folder), strict=True)}
+
+
+def run_guards(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The guarding tests, on the package in `folder` instead of the installed one."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-S", "-c", RUN, str(folder), *site_packages(), "--", "-x", "-q", *GUARDS]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def site_packages() -> list[str]:
+    return [p for p in sys.path if p.endswith("site-packages")]
+
+
+# -S keeps out the import hook of an editable install, which would bring back the healthy library.
+RUN = """
+import sys
+split = sys.argv.index("--")
+sys.path[:0] = sys.argv[1:split]
+import pytest
+sys.exit(pytest.main(["-p", "no:cacheprovider", *sys.argv[split + 1:]]))
+"""
+
+
+def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] | None) -> None:
+    shutil.copytree(ROOT / "relhop", folder / "relhop", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    objects = dict(healthy)
+    if mutant is not None:
+        name, line, changed = mutant
+        text = (NATIVE / name).read_text()
+        assert text.count(line) == 1, f"the mutant's line is no longer in {name}: {line}"
+        sources = folder / "native"
+        shutil.copytree(NATIVE, sources)
+        (sources / name).write_text(text.replace(line, changed))
+        (objects[name],) = compile_objects([sources / name], folder)
+    link(list(objects.values()), folder / "relhop")
+
+
+@pytest.mark.timeout(600)
+def test_the_guards_pass_on_the_unchanged_code(healthy: dict[str, Path], tmp_path: Path) -> None:
+    build(healthy, tmp_path, None)
+    result = run_guards(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_the_guards_catch(healthy: dict[str, Path], mutant: tuple[str, str, str], tmp_path: Path) -> None:
+    build(healthy, tmp_path, mutant)
+    result = run_guards(tmp_path)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert " failed" in result.stdout

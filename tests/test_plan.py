@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from relhop.errors import PlanError
+from relhop.plan import ModelPlan, NeighborSampling, Optimization, suggest
+from relhop.schema import Link, Schema, Table
+
+DRIVER_TO_RESULTS = ("results", "f2p_driverId", "drivers")
+RESULT_TO_DRIVER = ("drivers", "rev_f2p_driverId", "results")
+RACE_TO_RESULTS = ("results", "f2p_season+round", "races")
+RESULT_TO_RACE = ("races", "rev_f2p_season+round", "results")
+
+
+@pytest.fixture
+def schema():
+    return Schema(
+        [
+            Table("drivers", pkey_col="driverId", stypes={"code": "categorical", "dob": "timestamp"}),
+            Table("races", pkey_col=("season", "round")),
+            Table("results", time_col="date", stypes={"grid": "numerical"}),
+        ],
+        [Link("results", "driverId", "drivers"), Link("results", ("season", "round"), "races")],
+    )
+
+
+def test_the_default_plan_has_two_hops_of_sixteen_by_recency(schema):
+    sampling = ModelPlan().neighbor_sampling
+    everywhere = dict.fromkeys(schema.edge_types, 16)
+    assert sampling.resolve_num_neighbors(schema) == [everywhere, everywhere]
+    assert sampling.resolve_strategies(schema) == [dict.fromkeys(schema.edge_types, "recency")] * 2
+
+
+def test_a_step_names_the_edge_type_whose_messages_come_back(schema):
+    plan = ModelPlan.from_yaml("""
+neighbor_sampling:
+  num_neighbors:
+    - hop1: {default: 16, "drivers.driverId->results.driverId": 128}
+      hop2: {default: 0, "results.season+round->races.season+round": -1}
+""")
+    assert plan.neighbor_sampling.num_hops == 2
+    assert plan.neighbor_sampling.resolve_num_neighbors(schema) == [
+        {DRIVER_TO_RESULTS: 128, RESULT_TO_DRIVER: 16, RACE_TO_RESULTS: 16, RESULT_TO_RACE: 16},
+        {DRIVER_TO_RESULTS: 0, RESULT_TO_DRIVER: 0, RACE_TO_RESULTS: 0, RESULT_TO_RACE: -1},
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [16, 8],
+        [[16, 8]],
+        {"hop1": {"default": 16}, "hop2": 8},
+        [{"hop1": {"default": 16}, "hop2": {"default": 8}}],
+        [{"hop1": {"default": 16}}, {"hop2": {"default": 8}}],
+        [{"default": 16}, {"default": 8}],
+    ],
+)
+def test_all_notations_of_one_setting_mean_the_same(written):
+    assert NeighborSampling(num_neighbors=written).num_neighbors == ({"default": 16}, {"default": 8})
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ([], "neighbor_sampling.num_neighbors is []; write [16, 16], or hop1: {default: 16} and so on"),
+        (16, "neighbor_sampling.num_neighbors is 16; write [16, 16], or hop1: {default: 16} and so on"),
+        ([1] * 7, "neighbor_sampling.num_neighbors has 7 hops; give 1 to 6"),
+        ([-2], "neighbor_sampling.num_neighbors, hop1: default is -2; give 0 (none), -1 (all) or a count"),
+        (
+            [True],
+            "neighbor_sampling.num_neighbors, hop1: default is True; give 0 (none), -1 (all) or a count",
+        ),
+        (
+            [{"hop1": {"default": "inferred"}}],
+            "neighbor_sampling.num_neighbors, hop1: default is 'inferred'; give 0 (none), -1 (all)"
+            " or a count",
+        ),
+        (
+            [{"hop1": {"A.x->B.y": 4}}],
+            "neighbor_sampling.num_neighbors, hop1: there is no `default` for the steps that are not named",
+        ),
+        (
+            [[16], [8]],
+            "neighbor_sampling.num_neighbors has 2 candidates; relhop does not search among"
+            " settings yet, give one",
+        ),
+        (
+            [{"hop1": 16}, {"hop1": 8}],
+            "neighbor_sampling has several settings of hop1; relhop does not search among settings"
+            " yet, give one",
+        ),
+        ({"hop1": 16, "hop3": 8}, "neighbor_sampling names hop1, hop3; hops count from hop1 without gaps"),
+        ({"hop1": 16, "two": 8}, "neighbor_sampling: 'two' is no hop; write hop1, hop2 and so on"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(written, message):
+    with pytest.raises(PlanError) as error:
+        NeighborSampling(num_neighbors=written)
+    assert str(error.value) == message
+
+
+def test_an_unknown_step_is_refused_with_the_nearest(schema):
+    sampling = NeighborSampling(
+        num_neighbors={"hop1": {"default": 1, "drivers.driverID->results.driverId": 2}}
+    )
+    with pytest.raises(PlanError) as error:
+        sampling.resolve_num_neighbors(schema)
+    assert str(error.value) == (
+        "neighbor_sampling.num_neighbors, hop1: there is no step 'drivers.driverID->results.driverId'."
+        " Did you mean 'drivers.driverId->results.driverId'?"
+    )
+
+
+def test_strategies_are_set_for_all_hops_or_per_hop_and_step(schema):
+    for_all = NeighborSampling(strategy={"drivers.driverId->results.driverId": "last"})
+    expected = dict.fromkeys(schema.edge_types, "recency") | {DRIVER_TO_RESULTS: "last"}
+    assert for_all.resolve_strategies(schema) == [expected, expected]
+    per_hop = NeighborSampling(strategy={"hop1": "uniform", "hop2": {"default": "last"}})
+    assert per_hop.resolve_strategies(schema) == [
+        dict.fromkeys(schema.edge_types, "uniform"),
+        dict.fromkeys(schema.edge_types, "last"),
+    ]
+    with pytest.raises(PlanError) as error:
+        NeighborSampling(num_neighbors=[1, 1, 1], strategy=per_hop.strategy).resolve_strategies(schema)
+    assert str(error.value) == "neighbor_sampling.strategy has 2 hops, neighbor_sampling.num_neighbors 3"
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "unifrom",
+            "neighbor_sampling.strategy: default is 'unifrom'; choose one of recency, last, uniform."
+            " Did you mean 'uniform'?",
+        ),
+        (7, "neighbor_sampling.strategy is 7; choose one of recency, last, uniform"),
+        (
+            ["last", "uniform"],
+            "neighbor_sampling.strategy has 2 candidates, ['last', 'uniform']; relhop does not search among"
+            " settings yet, give one",
+        ),
+    ],
+)
+def test_strategies_that_cannot_be_are_refused(written, message):
+    with pytest.raises(PlanError) as error:
+        NeighborSampling(strategy=written)
+    assert str(error.value) == message
+
+
+def test_columns_are_dropped_by_name_and_unknown_ones_are_refused(schema):
+    plan = ModelPlan().with_overrides({"column_processing.drop": ["drivers.code"]})
+    assert plan.column_processing.dropped_columns(schema) == {
+        "drivers": {"code"},
+        "races": set(),
+        "results": set(),
+    }
+    with pytest.raises(PlanError) as error:
+        ModelPlan(column_processing={"drop": ["drivers.cod"]}).column_processing.dropped_columns(schema)
+    assert (
+        str(error.value)
+        == "column_processing.drop: 'drivers.cod' is no feature column. Did you mean 'drivers.code'?"
+    )
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ModelPlan(),
+        ModelPlan(
+            neighbor_sampling={
+                "num_neighbors": [{"hop1": {"default": 4, "a.b->c.d": -1}}],
+                "strategy": {"a.b->c.d": "last"},
+            },
+            optimization={"early_stopping": None, "max_epochs": 3, "loss": "huber"},
+            reasons={"optimization.loss": "heavy tails"},
+        ),
+        ModelPlan(neighbor_sampling={"strategy": {"hop1": "last", "hop2": "uniform"}}),
+    ],
+)
+def test_yaml_gives_back_the_same_plan(plan, tmp_path):
+    assert ModelPlan.from_yaml(plan.to_yaml()) == plan
+    plan.to_yaml(tmp_path / "plan.yaml")
+    assert ModelPlan.from_yaml(tmp_path / "plan.yaml") == plan
+    assert ModelPlan.from_yaml(str(tmp_path / "plan.yaml")) == plan
+
+
+def test_yaml_of_a_plain_plan_has_the_short_form():
+    written = ModelPlan().to_yaml()
+    assert "num_neighbors: [16, 16]" in written
+    assert "strategy: recency" in written
+    assert "reasons" not in written
+
+
+def test_what_yaml_leaves_out_gets_its_default():
+    assert ModelPlan.from_yaml("") == ModelPlan()
+    assert ModelPlan.from_yaml("optimization:\n") == ModelPlan()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[1, 2]\n",
+            "the plan is a list, not a mapping with the keys neighbor_sampling, column_processing,"
+            " model_architecture, optimization, training_job, reasons",
+        ),
+        ("optimisation: {}\n", "optimisation is no setting. Did you mean 'optimization'?"),
+        (
+            "optimization: {max_epoch: 3}\n",
+            "optimization.max_epoch is no setting. Did you mean 'max_epochs'?",
+        ),
+        (
+            "optimization: {max_epochs: 0}\n",
+            "optimization.max_epochs is 0: input should be greater than or equal to 1",
+        ),
+        (
+            "optimization: {base_lr: [0.1, 0.01]}\n",
+            "optimization.base_lr has 2 candidates, [0.1, 0.01]; relhop does not search among"
+            " settings yet, give one",
+        ),
+        (
+            "model_architecture: {aggregation: median}\n",
+            "model_architecture.aggregation is 'median': input should be 'mean', 'sum' or 'max'",
+        ),
+        (
+            "optimization: 3\n",
+            "optimization is 3: input should be a valid dictionary or instance of Optimization",
+        ),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_its_place(text, message):
+    with pytest.raises(PlanError) as error:
+        ModelPlan.from_yaml(text)
+    assert str(error.value) == message
+
+
+def test_text_that_is_no_yaml_is_refused():
+    with pytest.raises(PlanError, match=r"^the plan is no YAML: "):
+        ModelPlan.from_yaml("a: [1\n")
+
+
+def test_a_list_of_one_candidate_is_that_setting():
+    assert Optimization(base_lr=[0.5]).base_lr == 0.5
+
+
+def test_overrides_make_another_plan_and_drop_the_reason():
+    plan = ModelPlan(reasons={"optimization.max_epochs": "why"})
+    changed = plan.with_overrides({"optimization.max_epochs": 3, "neighbor_sampling.num_neighbors": [4]})
+    assert changed.optimization.max_epochs == 3
+    assert changed.neighbor_sampling.num_hops == 1
+    assert changed.reasons == {}
+    assert plan.optimization.max_epochs == 10
+    with pytest.raises(PlanError) as error:
+        plan.with_overrides({"optimization.max_epoch": 3})
+    assert str(error.value) == "optimization.max_epoch is no setting. Did you mean 'optimization.max_epochs'?"
+
+
+def test_a_plan_does_not_change():
+    with pytest.raises(PlanError) as error:
+        ModelPlan().optimization.max_epochs = 3
+    assert str(error.value) == (
+        "a plan does not change; make another: plan.with_overrides({'optimization.max_epochs': 3})"
+    )
+
+
+def test_every_setting_says_what_it_is():
+    for part in ModelPlan.model_fields.values():
+        for setting in getattr(part.annotation, "model_fields", {}).values():
+            assert setting.description
+
+
+def test_a_suggestion_fits_the_store_and_the_task_and_says_why(schema):
+    store = SimpleNamespace(
+        schema=schema, tables={name: SimpleNamespace(num_rows=4000) for name in schema.tables}
+    )
+    plan = suggest(store, "regression", "drivers", "normal")
+    assert plan.neighbor_sampling.num_hops == 2
+    assert plan.optimization.loss == "l1"
+    assert plan.model_architecture.channels == 128
+    assert plan.reasons["model_architecture.dropout"] == "12,000 rows in 3 tables"
+    assert ModelPlan.from_yaml(plan.to_yaml()) == plan
+
+
+def test_a_suggestion_for_small_data_without_links_drops_more_and_takes_one_hop():
+    schema = Schema([Table("only", pkey_col="id")])
+    plan = suggest(
+        SimpleNamespace(schema=schema, tables={"only": SimpleNamespace(num_rows=10)}), "binary", "only"
+    )
+    assert plan.neighbor_sampling.num_hops == 1
+    assert plan.model_architecture.dropout == 0.3
+    assert plan.reasons["neighbor_sampling.num_neighbors"] == "there are no links to follow"
+
+
+def test_a_suggestion_for_what_is_not_there_is_refused(schema):
+    store = SimpleNamespace(schema=schema, tables={})
+    with pytest.raises(PlanError) as error:
+        suggest(store, "binary", "drivers", "fats")
+    assert str(error.value) == "run_mode is 'fats'; choose one of fast, normal, best. Did you mean 'fast'?"
+    with pytest.raises(PlanError) as error:
+        suggest(store, "binary", "driver")
+    assert str(error.value) == "there is no table 'driver'. Did you mean 'drivers'?"

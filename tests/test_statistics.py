@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relhop import statistics
+from relhop.schema import Schema, Stype, Table
+from relhop.statistics import (
+    CategoricalStatistics,
+    NumericalStatistics,
+    Statistics,
+    TimestampStatistics,
+    code_maps,
+    fit_statistics,
+)
+from relhop.times import NULL_TIME, to_micros
+
+DAY = 86_400_000_000
+
+
+class Column:
+    """A table of arrays, as `fit_statistics` reads one."""
+
+    def __init__(self, columns, categories=None, time=None):
+        self.columns, self._categories, self.time = columns, categories or {}, time
+
+    def field_values(self, column, rows):
+        return self.columns[column][rows]
+
+    def categories(self, column):
+        return self._categories[column]
+
+
+class Source:
+    """A store of one table."""
+
+    def __init__(self, stypes, table):
+        time_col = None if table.time is None else "at"
+        self.schema = Schema([Table("t", pkey_col="id", time_col=time_col, stypes=stypes)])
+        self.tables = {"t": table}
+
+    def cut(self, table, time):
+        times = self.tables[table].time
+        size = len(next(iter(self.tables[table].columns.values())))
+        return size if times is None else int(np.searchsorted(times, time, side="right"))
+
+
+def micros(*dates):
+    return np.array([NULL_TIME if d is None else to_micros(d) for d in dates])
+
+
+def test_numbers_after_the_cut_are_not_seen():
+    table = Column({"x": np.array([1, 3, np.nan, 1000], "f4")}, time=np.array([1, 2, 3, 4]))
+    got = fit_statistics(Source({"x": "numerical"}, table), 3)
+    assert got == Statistics(3, {"t": 3}, {"t": {"x": NumericalStatistics(2.0, 1.0, True)}})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5, 5, 5], NumericalStatistics(5.0, 1.0, False)),
+        ([np.nan, np.nan], NumericalStatistics(0.0, 1.0, True)),
+        ([], NumericalStatistics(0.0, 1.0, False)),
+        ([np.inf, 2, 4], NumericalStatistics(3.0, 1.0, False)),
+        ([1e7 + 1] * 3, NumericalStatistics(1e7 + 1, 1.0, False)),
+    ],
+)
+def test_numbers_without_a_spread_are_divided_by_one(values, expected):
+    source = Source({"x": "numerical"}, Column({"x": np.array(values, "f4")}))
+    assert fit_statistics(source, 0).columns["t"]["x"] == expected
+
+
+def test_categories_are_kept_by_value_most_frequent_first():
+    table = Column(
+        {"c": np.array([0, 1, 1, -1, 2, 3], "i4")},
+        {"c": ["rare", "common", "also rare", "unborn"]},
+        time=np.arange(6),
+    )
+    got = fit_statistics(Source({"c": "categorical"}, table), 4)
+    assert got.columns["t"]["c"] == CategoricalStatistics(("common", "rare", "also rare"))
+
+
+def test_of_very_many_categories_the_most_frequent_are_kept(monkeypatch):
+    monkeypatch.setattr(statistics, "MAX_CATEGORIES", 1)
+    source = Source({"c": "categorical"}, Column({"c": np.array([0, 1, 1], "i4")}, {"c": ["a", "b"]}))
+    assert fit_statistics(source, 0).columns["t"]["c"] == CategoricalStatistics(("b",))
+
+
+def test_of_very_many_rows_evenly_spaced_ones_are_read(monkeypatch):
+    monkeypatch.setattr(statistics, "MAX_ROWS", 3)
+    source = Source({"x": "numerical"}, Column({"x": np.array([0, 9, 2, 9, 4], "f4")}))
+    assert fit_statistics(source, 0).columns["t"]["x"].mean == 2.0
+
+
+def test_an_age_is_taken_at_the_row_s_own_time():
+    null = np.iinfo(np.int64).min
+    table = Column(
+        {"seen": np.array([0, 3 * DAY, null, 0])}, time=np.array([2 * DAY, 7 * DAY, 8 * DAY, 99 * DAY])
+    )
+    got = fit_statistics(Source({"seen": "timestamp"}, table), 8 * DAY)
+    assert got.columns["t"]["seen"] == TimestampStatistics(1970, 1970, NumericalStatistics(3.0, 1.0, True))
+
+
+def test_an_age_is_taken_at_the_cut_where_rows_have_no_time():
+    table = Column({"born": micros("1980-06-01", "1990-06-01")})
+    got = fit_statistics(Source({"born": "timestamp"}, table), to_micros("2000-06-01")).columns["t"]["born"]
+    days = [(pd.Timestamp("2000-06-01") - pd.Timestamp(d)).days for d in ("1980-06-01", "1990-06-01")]
+    assert (got.min_year, got.max_year) == (1980, 1990)
+    assert got.age == NumericalStatistics(np.mean(days), np.std(days), False)
+
+
+def test_timestamps_that_are_all_null_have_some_year():
+    table = Column({"born": np.full(2, np.iinfo(np.int64).min)})
+    got = fit_statistics(Source({"born": "timestamp"}, table), 0).columns["t"]["born"]
+    assert got == TimestampStatistics(1970, 1970, NumericalStatistics(0.0, 1.0, True))
+
+
+def test_json_gives_back_the_same_statistics():
+    table = Column(
+        {"x": np.array([1.5, 2], "f4"), "c": np.array([0, 1], "i4"), "d": micros("1999-12-31", "2001-01-01")},
+        {"c": ["a", "ü"]},
+    )
+    fitted = fit_statistics(Source({"x": "numerical", "c": "categorical", "d": "timestamp"}, table), 17)
+    assert {type(s) for s in fitted.columns["t"].values()} == {
+        NumericalStatistics,
+        CategoricalStatistics,
+        TimestampStatistics,
+    }
+    assert Statistics.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+
+
+def test_dropped_columns_are_left_out():
+    fitted = Statistics(0, {"t": 1}, {"t": {"a": CategoricalStatistics(()), "b": CategoricalStatistics(())}})
+    assert set(fitted.without({"t": frozenset({"a"})}).columns["t"]) == {"b"}
+    assert fitted.without({}) == fitted
+
+
+def test_codes_of_another_store_are_found_by_value():
+    fitted = Statistics(
+        0, {"t": 1}, {"t": {"c": CategoricalStatistics(("x", "y")), "n": NumericalStatistics(0, 1, False)}}
+    )
+    other = Source({"c": Stype.categorical}, Column({"c": np.zeros(0, "i4")}, {"c": ["new", "y", "x"]}))
+    got = code_maps(fitted, other)
+    assert got["t"].keys() == {"c"}
+    assert got["t"]["c"].tolist() == [-1, 1, 0]

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from relhop.errors import SourceError
+from relhop.graph import Graph
+from relhop.schema import Link, Schema, Table
+from relhop.sources.binding import bind
+from relhop.validation import Finding, ValidationReport, refuse_errors
+
+DAYS = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"])
+
+
+def report(*tables: Table, links: Sequence[Link] = ()) -> ValidationReport:
+    return Graph(tables, links).validate()
+
+
+def table(name: str, columns: dict[str, Any], **described: Any) -> Table:
+    return Table(name, source=pd.DataFrame(columns), **{"pkey_col": (), "time_col": "", **described})
+
+
+def test_sound_data_have_no_findings() -> None:
+    users = table("users", {"id": [1, 2, 3], "age": [20, 30, 40]}, pkey_col="id")
+    found = report(users)
+    assert found.findings == ()
+    assert str(found) == "nothing wrong found"
+
+
+def test_a_duplicate_key_is_an_error() -> None:
+    found = report(table("t", {"k": [5, 5, 5, 7, 7, 8], "x": range(6)}, pkey_col="k"))
+    assert found.errors == (
+        Finding(
+            "error",
+            "t",
+            "k",
+            "duplicate primary key",
+            3,
+            6,
+            ("5", "7"),
+            "remove the repeated rows with sql, or choose another pkey_col",
+        ),
+    )
+    assert found.warnings == ()
+
+
+def test_a_duplicate_key_of_two_columns_is_shown_whole() -> None:
+    found = report(
+        table("t", {"a": [1, 1, 2], "b": ["x", "x", "x"], "c": [1, 2, 3]}, pkey_col=("a", "b"), exclude="b")
+    )
+    assert str(found.errors[0]) == (
+        "error: t.a+b: duplicate primary key: 1 of 3 rows, such as (1, x); remove the repeated rows with sql,"
+        " or choose another pkey_col"
+    )
+
+
+def test_a_null_key_is_an_error_and_so_is_an_empty_one() -> None:
+    (found,) = report(table("t", {"k": ["a", None, ""], "x": [1, 2, 3]}, pkey_col="k")).errors
+    assert (found.problem, found.column, found.count) == ("null primary key", "k", 2)
+
+
+def test_a_time_column_that_does_not_parse_is_an_error_with_examples() -> None:
+    (found,) = report(table("t", {"at": ["2020-01-01", "soon", "later", None]}, time_col="at")).errors
+    assert str(found) == (
+        "error: t.at: time column that does not parse: 2 of 4 rows, such as 'soon', 'later';"
+        " parse it with sql (strptime, TRY_CAST), or give it another stype"
+    )
+
+
+def test_text_that_is_no_number_is_an_error() -> None:
+    (found,) = report(table("t", {"x": ["1", "many", ""]}, stypes={"x": "numerical"})).errors
+    assert (found.problem, found.column, found.count, found.examples) == ("no numerical", "x", 1, ("'many'",))
+
+
+def test_text_that_is_no_timestamp_is_an_error() -> None:
+    (found,) = report(table("t", {"x": ["2020-01-01", "never"]}, stypes={"x": "timestamp"})).errors
+    assert (found.problem, found.count, found.examples) == ("no timestamp", 1, ("'never'",))
+
+
+def test_dangling_keys_are_counted_and_null_ones_are_not() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    posts = table("posts", {"user": [1, 9, 9, 8, None]})
+    (found,) = report(users, posts, links=[Link("posts", "user", "users")]).findings
+    assert str(found) == (
+        "warning: posts.user: dangling foreign key: no such row in users: 3 of 5 rows, such as 8, 9;"
+        " they are kept as null"
+    )
+
+
+def test_dangling_keys_of_two_columns_are_counted_whole() -> None:
+    runs = table("runs", {"a": [1, 1], "b": ["x", "y"]}, pkey_col=("a", "b"), exclude="a")
+    exams = table("exams", {"a": [1, 1, None], "b": ["x", "z", "z"]})
+    (found,) = report(runs, exams, links=[Link("exams", ("a", "b"), "runs")]).findings
+    assert (found.column, found.count, found.examples) == ("a+b", 1, ("(1, z)",))
+
+
+def test_keys_of_text_and_numbers_are_compared_as_text_with_a_warning() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    posts = table("posts", {"user": ["1", "2", "3"]})
+    mismatch, dangling = report(users, posts, links=[Link("posts", "user", "users")]).warnings
+    assert str(mismatch) == (
+        "warning: posts.user: key type mismatch: VARCHAR here, BIGINT in users.id: 3 of 3 rows;"
+        " the keys are compared as text; cast one with sql if that is not meant"
+    )
+    assert (dangling.count, dangling.examples) == (1, ("3",))
+
+
+def test_keys_that_cannot_be_compared_are_an_error() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    posts = table("posts", {"user": DAYS})
+    (found,) = report(users, posts, links=[Link("posts", "user", "users")]).errors
+    assert str(found) == (
+        "error: posts.user: key type mismatch: TIMESTAMP here, BIGINT in users.id: 3 of 3 rows;"
+        " cast one with sql, or remove the link"
+    )
+
+
+def test_integers_and_floats_are_keys_of_one_kind() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    posts = table("posts", {"user": [1.0, 2.0, None]})
+    assert report(users, posts, links=[Link("posts", "user", "users")]).findings == ()
+
+
+def test_ids_that_pandas_made_floats_equal_the_integers_again() -> None:
+    users = table("users", {"id": ["1", "2"]}, pkey_col="id")
+    posts = table("posts", {"user": [1.0, 2.0, None]})
+    found = report(users, posts, links=[Link("posts", "user", "users")])
+    assert [f.problem for f in found.findings] == ["key type mismatch: BIGINT here, VARCHAR in users.id"]
+
+
+def test_an_id_that_is_a_fraction_is_an_error() -> None:
+    (found,) = report(table("t", {"k": [1.0, 2.5]}, pkey_col="k")).errors[-1:]
+    assert (found.problem, found.count, found.examples) == ("no id", 1, ("'2.5'",))
+
+
+def test_null_times_are_counted() -> None:
+    (found,) = report(table("t", {"at": [DAYS[0], None, DAYS[1]]}, time_col="at")).findings
+    assert (found.severity, found.problem, found.count) == ("warning", "null time", 1)
+
+
+def test_constant_and_empty_columns_are_named_unless_excluded() -> None:
+    columns = {"k": [1, 2], "one": ["a", "a"], "gap": ["a", None], "none": [None, ""], "out": [1, 1]}
+    found = report(table("t", columns, exclude="out")).warnings
+    assert [(f.column, f.problem, f.examples) for f in found] == [
+        ("one", "constant", ("a",)),
+        ("none", "all null", ()),
+    ]
+
+
+def test_the_only_row_is_not_called_constant() -> None:
+    assert report(table("t", {"k": [1]})).findings == ()
+
+
+def test_links_to_later_rows_are_counted() -> None:
+    questions = table("posts", {"id": [1, 2, 3], "best": [2, 3, 1], "at": DAYS}, pkey_col="id", time_col="at")
+    (found,) = report(questions, links=[Link("posts", "best", "posts")]).findings
+    assert (found.column, found.problem, found.count) == ("best", "points to a later row of posts", 2)
+
+
+def test_a_timeless_child_of_a_timed_table_is_warned_of() -> None:
+    races = table("races", {"id": [1, 2, 3], "date": DAYS}, pkey_col="id", time_col="date")
+    results = table("results", {"race": [1, 2]})
+    (found,) = report(races, results, links=[Link("results", "race", "races")]).findings
+    assert str(found) == (
+        "warning: results: no time, though rows of races have one: 2 of 2 rows; they are visible before what"
+        " they point at in races; take over its time with sql"
+    )
+
+
+def test_times_later_than_the_rows_own_are_warned_of() -> None:
+    columns = {"at": DAYS, "edited": [DAYS[0], DAYS[2], None], "due": DAYS + pd.Timedelta(days=1)}
+    (found,) = report(table("t", columns, time_col="at", exclude="due")).findings
+    assert (found.column, found.problem, found.count) == ("edited", "later than the row's own time (at)", 1)
+
+
+def test_a_report_shows_errors_first_and_counts_them() -> None:
+    columns = {"k": [1, 1], "one": ["a", "a"]}
+    lines = str(report(table("t", columns, pkey_col="k", exclude="k"))).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "warning", "1 errors, 1 warnings"]
+
+
+def test_all_errors_are_refused_at_once_and_warnings_are_not() -> None:
+    described = table(
+        "t", {"k": [1, 1, None], "at": ["x", None, None], "one": [1, 1, 1]}, pkey_col="k", time_col="at"
+    )
+    message = (
+        "t.k: null primary key: 1 of 3 rows; fill the key, leave these rows out with sql, or choose another"
+        " pkey_col\n"
+        "t.k: duplicate primary key: 1 of 3 rows, such as 1.0; remove the repeated rows with sql, or choose"
+        " another pkey_col\n"
+        "t.at: time column that does not parse: 1 of 3 rows, such as 'x'; parse it with sql (strptime,"
+        " TRY_CAST), or give it another stype"
+    )
+    with duckdb.connect() as connection:
+        bind(connection, [described], {})
+        with pytest.raises(SourceError, match=f"^{re.escape(message)}$"):
+            refuse_errors(connection, Schema([described]))
