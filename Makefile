@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 NATIVE := $(wildcard native/*.cpp native/*.h) CMakeLists.txt
-SMALLEST_SUITE := 600
+SMALLEST_SUITE := 1130
 
 .PHONY: demo test lint bench clean
 

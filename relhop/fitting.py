@@ -197,9 +197,9 @@ class History(Callback):  # type: ignore[misc]
         entries: Per epoch `epoch` (from 1), `seconds`, `train_loss`, `val_loss` and `val_<metric>`.
     """
 
-    def __init__(self, printed: bool) -> None:
+    def __init__(self, monitor: str, printed: bool) -> None:
         self.entries: list[dict[str, float]] = []
-        self._printed = printed
+        self._monitor, self._printed = monitor, printed
         self._began = time.monotonic()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -213,10 +213,9 @@ class History(Callback):  # type: ignore[misc]
         entry["seconds"] = time.monotonic() - self._began
         self.entries.append(entry)
         if self._printed:
-            shown = ", ".join(
-                f"{k.replace('_', ' ')} {v:.4g}" for k, v in entry.items() if k not in ("epoch", "seconds")
-            )
-            print(f"epoch {entry['epoch']}: {shown} ({entry['seconds']:.1f} s)", flush=True)
+            shown = (name for name in ("train_loss", "val_loss", self._monitor) if name in entry)
+            values = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.4f}" for name in shown)
+            print(f"epoch {entry['epoch']}: {values} ({entry['seconds']:.1f} s)", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -248,8 +247,8 @@ def fit_weights(
     """
     settings, mode = course.plan.optimization, "min" if course.monitor in SMALLER_IS_BETTER else "max"
     interactive = course.progress and sys.stdout.isatty()
-    history = History(printed=course.progress and not interactive)
     monitor = f"val_{course.monitor}"
+    history = History(monitor, printed=course.progress and not interactive)
     checkpoint = ModelCheckpoint(
         dirpath=course.folder / BEST_CHECKPOINT.parent,
         filename=BEST_CHECKPOINT.stem,

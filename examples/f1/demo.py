@@ -28,7 +28,7 @@ from examples.f1.formula1 import QUESTIONS, TEST_START, Question, graph
 from relhop.report import Report, draw_calibration, draw_history, draw_scatter, draw_schema
 
 OUT = Path(__file__).parent / "out"
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run(name: str, question: Question, store: rh.Store, seeds: int, report: Report) -> dict[str, Any]:
