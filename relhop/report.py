@@ -29,7 +29,7 @@ table { border-collapse: collapse; margin: 1rem 0 }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #ddd;
 font-variant-numeric: tabular-nums } tr.ours td { font-weight: 600 }
 figure { margin: 1.5rem 0 } figcaption { color: #555; font-size: .92rem } svg { max-width: 100%; height:
-auto } pre { background: #f5f5f5; padding: .7rem 1rem; overflow-x: auto; font-size: .9rem; white-space: pre-wrap }
+auto } pre { background: #f5f5f5; padding: .7rem 1rem; font-size: .9rem; white-space: pre-wrap }
 """
 
 
