@@ -10,6 +10,47 @@ import numpy
 from numpy.typing import NDArray
 
 
+def width_of(count: int) -> int:
+    """
+    Bits in which the rows of a table of `count` rows are stored, and the largest value for "no row".
+    """
+
+def pack(rows: NDArray[numpy.uint64], width: int) -> NDArray[numpy.uint8]:
+    """A stream of `width` bits a row, padded to whole words and one more."""
+
+def encode_times(times: NDArray[numpy.int64], begin: int) -> tuple[NDArray[numpy.uint8], NDArray[numpy.uint8]]:
+    """
+    Blocks and stream of a piece of ascending times; `begin` bytes of the stream were made before. All pieces but the last hold a multiple of 128 rows. After the last the stream needs 8 bytes of zeros.
+    """
+
+class PackedRows:
+    def __init__(self, bytes: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], size: int, width: int) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """Consecutive elements, "no row" as -1."""
+
+    def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """Elements anywhere, "no row" as -1."""
+
+class PackedTimes:
+    def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """The times of consecutive rows."""
+
+    def take(self, rows: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """The times of some rows."""
+
+    def cut(self, anchor_time: int) -> int:
+        """How many rows have time <= anchor_time."""
+
 class Strategy(enum.Enum):
     recency = 0
 
