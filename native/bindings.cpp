@@ -23,17 +23,10 @@ namespace {
 
 template <class T>
 using Array = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using AnyRows = nb::ndarray<nb::numpy, nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 std::span<const T> view(const Array<T>& array) {
   return {array.data(), array.size()};
-}
-
-RowArray view_rows(const AnyRows& array) {
-  const bool wide = array.dtype() == nb::dtype<uint64_t>();
-  if (!wide && array.dtype() != nb::dtype<uint32_t>()) throw nb::type_error("row numbers must be uint32 or uint64");
-  return {array.data(), array.size(), wide};
 }
 
 // Views that keep the arrays alive that they look at.
@@ -55,52 +48,51 @@ SharedTimes view_times(const Array<uint8_t>& blocks, const Array<uint8_t>& strea
   return {blocks, stream, PackedTimes(view_of_blocks, view(stream), num_rows)};
 }
 
-// Keeps the arrays alive that the views in Topology look at.
+// A topology with its sampler, and the arrays that it looks at.
 struct SharedTopology {
-  std::vector<Array<int64_t>> times;
-  std::vector<AnyRows> rows;
-  std::vector<Array<uint64_t>> offsets;
+  std::vector<std::optional<SharedTimes>> times;
+  std::vector<SharedRows> rows;
+  std::vector<Array<double>> weights;
   std::unique_ptr<const Topology> topology;
+  std::unique_ptr<const Sampler> sampler;
 };
 
 struct PyTable {
   std::string name;
   uint64_t num_rows;
-  std::optional<Array<int64_t>> time;
+  std::optional<SharedTimes> time;
 };
 
-struct PyLink {
-  std::string name;
-  uint32_t child, parent;
-  AnyRows parents;
-  Array<uint64_t> offsets;
-  AnyRows children;
+struct PyEdges {
+  EdgeRows edges;
+  std::vector<SharedRows> rows;
+  std::optional<Array<double>> weights;
 };
 
 std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& tables,
-                                                    const std::vector<PyLink>& links) {
+                                                    const std::vector<PyEdges>& edge_types) {
   auto shared = std::make_shared<SharedTopology>();
   std::vector<TableRows> table_rows;
   for (const PyTable& table : tables) {
-    TableRows& rows = table_rows.emplace_back(TableRows{table.name, table.num_rows, {}});
-    if (table.time) rows.time = view(shared->times.emplace_back(*table.time));
+    shared->times.push_back(table.time);
+    table_rows.push_back(
+        {table.name, table.num_rows, table.time.has_value(), table.time ? table.time->times : PackedTimes()});
   }
-  std::vector<LinkRows> link_rows;
-  for (const PyLink& link : links) {
-    shared->rows.push_back(link.parents);
-    shared->rows.push_back(link.children);
-    shared->offsets.push_back(link.offsets);
-    link_rows.push_back(
-        {link.name, link.child, link.parent, view_rows(link.parents), view(link.offsets), view_rows(link.children)});
+  std::vector<EdgeRows> edge_rows;
+  for (const PyEdges& edges : edge_types) {
+    shared->rows.insert(shared->rows.end(), edges.rows.begin(), edges.rows.end());
+    if (edges.weights) shared->weights.push_back(*edges.weights);
+    edge_rows.push_back(edges.edges);
   }
-  shared->topology = std::make_unique<const Topology>(std::move(table_rows), std::move(link_rows));
+  shared->topology = std::make_unique<const Topology>(std::move(table_rows), std::move(edge_rows));
+  shared->sampler = std::make_unique<const Sampler>(*shared->topology);
   return shared;
 }
 
 struct SharedFeatures {
   nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
-  std::optional<Array<int64_t>> time;
-  std::optional<AnyRows> order;
+  std::optional<SharedTimes> time;
+  std::optional<SharedRows> order;
   FeatureTable table;
 };
 
@@ -108,8 +100,9 @@ struct SharedFeatures {
 template <class T>
 nb::object give(Buffer<T>& buffer, size_t columns = 0) {
   const size_t size = buffer.size();
+  buffer.reserve(1);  // a capsule cannot hold null
   T* data = buffer.release();
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  nb::capsule owner(data, [](void* p) noexcept { return_memory(p); });
   if (columns == 0) return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {size / columns, columns}, owner));
 }
@@ -140,7 +133,7 @@ nb::dict give_sample(Sample& sample) {
   for (Sample::Nodes& of_table : sample.nodes) {
     nb::dict d;
     d["rows"] = give(of_table.rows);
-    d["batch"] = give(of_table.batch);
+    d["batch"] = of_table.batch.empty() && !of_table.rows.empty() ? nb::none() : give(of_table.batch);
     d["num_per_hop"] = nb::cast(of_table.num_per_hop);
     nodes.append(d);
   }
@@ -148,6 +141,7 @@ nb::dict give_sample(Sample& sample) {
     nb::dict d;
     d["source"] = give(of_type.source);
     d["target"] = give(of_type.target);
+    d["ids"] = of_type.ids.empty() && !of_type.source.empty() ? nb::none() : give(of_type.ids);
     d["num_per_hop"] = nb::cast(of_type.num_per_hop);
     edges.append(d);
   }
@@ -169,7 +163,7 @@ struct PyPipeline {
   Batch make(size_t index) const {
     const size_t begin = index * batch_size, count = std::min(batch_size, rows.size() - begin);
     const Seeds seeds{table, view(rows).subspan(begin, count), view(times).subspan(begin, count)};
-    Batch batch{sample(*topology->topology, options, seeds), {}};
+    Batch batch{topology->sampler->sample(options, seeds), {}};
     for (size_t t = 0; t < features.size(); ++t) {
       const Buffer<int64_t>& found = batch.sample.nodes[t].rows;
       batch.features.push_back(features[t]->table.gather({found.data(), found.size()}));
@@ -322,49 +316,87 @@ NB_MODULE(_native, m) {
   nb::enum_<Strategy>(m, "Strategy")
       .value("recency", Strategy::recency)
       .value("last", Strategy::last)
-      .value("uniform", Strategy::uniform);
+      .value("uniform", Strategy::uniform)
+      .value("weighted", Strategy::weighted)
+      .value("labor", Strategy::labor);
+  nb::enum_<Subgraph>(m, "Subgraph")
+      .value("directional", Subgraph::directional)
+      .value("bidirectional", Subgraph::bidirectional)
+      .value("induced", Subgraph::induced);
 
   nb::class_<PyTable>(m, "TableRows")
-      .def(nb::init<std::string, uint64_t, std::optional<Array<int64_t>>>(), "name"_a, "num_rows"_a, "time"_a.none());
-  nb::class_<PyLink>(m, "LinkRows")
-      .def(nb::init<std::string, uint32_t, uint32_t, AnyRows, Array<uint64_t>, AnyRows>(), "name"_a, "child"_a,
-           "parent"_a, "parents"_a, "offsets"_a, "children"_a);
+      .def(nb::init<std::string, uint64_t, std::optional<SharedTimes>>(), "name"_a, "num_rows"_a, "time"_a.none());
+  nb::class_<PyEdges>(m, "EdgeRows")
+      .def_static(
+          "lists",
+          [](std::string name, uint32_t expanded, uint32_t found, const SharedRows& offsets,
+             const SharedRows& neighbors, int64_t reverse, std::optional<Array<double>> weights,
+             const std::optional<SharedRows>& edge_ids) {
+            PyEdges result{{std::move(name),
+                            EdgeRows::Kind::lists,
+                            expanded,
+                            found,
+                            reverse,
+                            {},
+                            offsets.rows,
+                            neighbors.rows,
+                            {},
+                            {}},
+                           {offsets, neighbors},
+                           weights};
+            if (weights) result.edges.weights = view(*weights);
+            if (edge_ids) {
+              result.edges.edge_ids = edge_ids->rows;
+              result.rows.push_back(*edge_ids);
+            }
+            return result;
+          },
+          "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
+          "edge_ids"_a = nb::none(),
+          "The list of neighbors of each row of table `expanded` in table `found`; see native/topology.h.")
+      .def_static(
+          "parents",
+          [](std::string name, uint32_t expanded, uint32_t found, const SharedRows& parents, int64_t reverse) {
+            return PyEdges{
+                {std::move(name), EdgeRows::Kind::parents, expanded, found, reverse, parents.rows, {}, {}, {}, {}},
+                {parents},
+                {}};
+          },
+          "name"_a, "expanded"_a, "found"_a, "parents"_a, "reverse"_a = -1,
+          "The one parent in table `found` that each row of table `expanded` names.");
 
   nb::class_<SharedTopology>(m, "Topology")
-      .def(nb::new_(&make_topology), "tables"_a, "links"_a)
+      .def(nb::new_(&make_topology), "tables"_a, "edge_types"_a)
       .def(
-          "cut",
-          [](const SharedTopology& t, uint32_t table, int64_t anchor_time) {
-            return t.topology->cut(table, anchor_time);
+          "sample",
+          [](const SharedTopology& topology, const SampleOptions& options, uint32_t table, const Array<int64_t>& rows,
+             const Array<int64_t>& times, unsigned num_threads) {
+            Sample result;
+            {
+              nb::gil_scoped_release release;
+              result = topology.sampler->sample(options, {table, view(rows), view(times)}, num_threads);
+            }
+            return give_sample(result);
           },
-          "table"_a, "anchor_time"_a, "How many rows of the table have time <= anchor_time.");
+          "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a = 1,
+          nb::sig("def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64],"
+                  " times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, typing.Any]]]"),
+          "The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type.");
 
+  nb::class_<Rule>(m, "Rule").def(nb::init<int64_t, Strategy, bool, int64_t>(), "fanout"_a,
+                                  "strategy"_a = Strategy::recency, "replace"_a = false, "window"_a = 0);
   nb::class_<SampleOptions>(m, "SampleOptions")
-      .def(nb::init<std::vector<std::vector<int64_t>>, std::vector<std::vector<Strategy>>, uint64_t, uint64_t,
-                    std::vector<uint64_t>>(),
-           "num_neighbors"_a, "strategies"_a, "random_seed"_a, "epoch"_a, "caps"_a);
-
-  m.def(
-      "sample",
-      [](const SharedTopology& topology, const SampleOptions& options, uint32_t table, Array<int64_t> rows,
-         Array<int64_t> times, unsigned num_threads) {
-        Sample result;
-        {
-          nb::gil_scoped_release release;
-          result = sample(*topology.topology, options, {table, view(rows), view(times)}, num_threads);
-        }
-        return give_sample(result);
-      },
-      "topology"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a,
-      nb::sig("def sample(topology: Topology, options: SampleOptions, table: int, rows: NDArray[numpy.int64],"
-              " times: NDArray[numpy.int64], num_threads: int) -> dict[str, list[dict[str, typing.Any]]]"),
-      "The subgraphs of seeds: 'nodes' by table, 'edges' by edge type.");
+      .def(nb::init<std::vector<std::vector<Rule>>, uint64_t, uint64_t, std::vector<uint64_t>, bool, Subgraph, bool,
+                    std::vector<std::vector<uint32_t>>, bool, uint32_t>(),
+           "rules"_a, "random_seed"_a, "epoch"_a, "caps"_a, "disjoint"_a = true, "subgraph"_a = Subgraph::directional,
+           "edge_ids"_a = false, "metapaths"_a = std::vector<std::vector<uint32_t>>(), "adaptive"_a = false,
+           "group"_a = SampleOptions().group);
 
   nb::class_<SharedFeatures>(m, "FeatureTable")
       .def(nb::new_([](std::string name,
                        nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records,
-                       std::vector<size_t> num_fields, std::optional<Array<int64_t>> time,
-                       std::optional<AnyRows> order) {
+                       std::vector<size_t> num_fields, std::optional<SharedTimes> time,
+                       std::optional<SharedRows> order) {
              if (num_fields.size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
              auto shared = std::make_shared<SharedFeatures>(SharedFeatures{records, time, order, {}});
              FeatureTable& table = shared->table;
@@ -376,8 +408,8 @@ NB_MODULE(_native, m) {
              table.num_numerical = num_fields[1];
              table.num_categorical = num_fields[2];
              table.timed = time.has_value();
-             if (time) table.time = view(*time);
-             if (order) table.order = view_rows(*order);
+             if (time) table.time = time->times;
+             if (order) table.order = order->rows;
              table.check();
              return shared;
            }),

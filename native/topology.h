@@ -10,58 +10,53 @@
 #include <string>
 #include <vector>
 
+#include "packed.h"
+#include "times.h"
+
 namespace relhop {
-
-// An array of row numbers, 32 or 64 bits each.
-struct RowArray {
-  const void* data = nullptr;
-  uint64_t size = 0;
-  bool wide = false;
-
-  uint64_t operator[](uint64_t i) const {
-    return wide ? static_cast<const uint64_t*>(data)[i] : static_cast<const uint32_t*>(data)[i];
-  }
-  // The value that stands for "no row".
-  uint64_t none() const { return wide ? UINT64_MAX : UINT32_MAX; }
-  // How many of the ascending rows [begin, end) are < bound.
-  uint64_t count_below(uint64_t begin, uint64_t end, uint64_t bound) const;
-};
 
 struct TableRows {
   std::string name;
   uint64_t num_rows = 0;
-  std::span<const int64_t> time;  // ascending; empty where the table has no time column
+  bool timed = false;
+  PackedTimes time;
 };
 
-// One foreign key, both ways.
-struct LinkRows {
+// From the rows of one table to their neighbors in another, one way: the list of each row, or the one parent that its
+// foreign key names. The two ways of a foreign key are `lists` (parent -> children) and `parents`.
+struct EdgeRows {
+  enum class Kind : uint8_t { lists, parents };
   std::string name;
-  uint32_t child = 0;  // index of a table
-  uint32_t parent = 0;
-  RowArray parents;                   // [rows of child]: its parent's row, or none()
-  std::span<const uint64_t> offsets;  // [rows of parent + 1]
-  RowArray children;                  // rows of child, ascending within each parent
+  Kind kind = Kind::lists;
+  uint32_t expanded = 0;  // the table whose rows have the neighbors
+  uint32_t found = 0;     // the table that the neighbors are in
+  int64_t reverse = -1;   // the edge type that leads back along the same edges, if there is one
+
+  PackedRows parents;  // [rows of expanded]: the parent's row, or none()
+
+  PackedRows offsets;               // [rows of expanded + 1]: where each row's list begins in `neighbors`
+  PackedRows neighbors;             // ascending within each list
+  std::span<const double> weights;  // per neighbor the sum of its list's weights up to it; empty where there are none
+  // Per neighbor the number of its edge; empty where that is the neighbor's row, as it is of foreign keys.
+  PackedRows edge_ids;
 };
 
 class Topology {
  public:
   // Throws CorruptStore where array sizes do not fit together.
-  Topology(std::vector<TableRows> tables, std::vector<LinkRows> links);
+  Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_types);
 
   const std::vector<TableRows>& tables() const { return tables_; }
-  const std::vector<LinkRows>& links() const { return links_; }
-  // Of link i, edge type 2i leads from a parent row to its children and 2i + 1 from a child row to its parent.
-  uint32_t num_edge_types() const { return static_cast<uint32_t>(2 * links_.size()); }
-  // The table whose rows are expanded along an edge type, and the one whose rows are found.
-  uint32_t expanded_table(uint32_t edge_type) const;
-  uint32_t found_table(uint32_t edge_type) const;
+  const std::vector<EdgeRows>& edge_types() const { return edge_types_; }
+  uint32_t num_edge_types() const { return static_cast<uint32_t>(edge_types_.size()); }
 
-  // The visibility rule: rows of `table` with time <= anchor are exactly those below the returned number.
-  uint64_t cut(uint32_t table, int64_t anchor_time) const;
+  // The visibility rule: rows of `table` with time <= anchor are exactly those below the number that is given for each
+  // anchor time.
+  void cuts(uint32_t table, std::span<const int64_t> anchor_times, uint64_t* cuts) const;
 
  private:
   std::vector<TableRows> tables_;
-  std::vector<LinkRows> links_;
+  std::vector<EdgeRows> edge_types_;
 };
 
 }  // namespace relhop

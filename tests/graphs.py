@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -9,22 +11,36 @@ from relhop import _native
 from tests.reference import Tables
 
 
-def to_native(tables: Tables, *, wide: bool = False) -> _native.Topology:
-    """The same graph as arrays; `wide` takes 64 bits a row number."""
-    dtype = np.uint64 if wide else np.uint32
-    none = np.iinfo(dtype).max
+def packed(rows: list[int], width: int) -> _native.PackedRows:
+    return _native.PackedRows(_native.pack(np.array(rows, dtype=np.uint64), width), len(rows), width)
+
+
+def packed_times(times: list[int]) -> _native.PackedTimes:
+    blocks, stream = _native.encode_times(np.array(times, dtype=np.int64), 0)
+    return _native.PackedTimes(blocks, np.append(stream, np.zeros(8, np.uint8)), len(times))
+
+
+def to_native(tables: Tables, *, width: int | None = None) -> _native.Topology:
+    """The same graph as arrays; `width` takes so many bits a row number, in place of as many as are needed."""
     rows = [
-        _native.TableRows(f"t{i}", n, None if time is None else np.array(time, dtype=np.int64))
+        _native.TableRows(f"t{i}", n, None if time is None else packed_times(time))
         for i, (n, time) in enumerate(zip(tables.num_rows, tables.time, strict=True))
     ]
-    links = []
+    widths = [width or _native.width_of(n) for n in tables.num_rows]
+    edge_types = []
     for number, (child, parent, parents) in enumerate(tables.links):
         lists = [[c for c, p in enumerate(parents) if p == row] for row in range(tables.num_rows[parent])]
-        offsets = np.cumsum([0, *map(len, lists)]).astype(np.uint64)
-        children = np.array([c for of_row in lists for c in of_row], dtype=dtype)
-        up = np.array([none if p is None else p for p in parents], dtype=dtype)
-        links.append(_native.LinkRows(f"l{number}", child, parent, up, offsets, children))
-    return _native.Topology(rows, links)
+        offsets = [0, *itertools.accumulate(map(len, lists))]
+        children = [c for of_row in lists for c in of_row]
+        none = 2 ** widths[parent] - 1
+        up = packed([none if p is None else p for p in parents], widths[parent])
+        offsets_ = packed(offsets, width or _native.width_of(len(children)))
+        down = packed(children, widths[child])
+        edge_types.append(
+            _native.EdgeRows.lists(f"l{number}", parent, child, offsets_, down, 2 * number + 1)
+        )
+        edge_types.append(_native.EdgeRows.parents(f"l{number}", child, parent, up, 2 * number))
+    return _native.Topology(rows, edge_types)
 
 
 @st.composite

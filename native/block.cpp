@@ -1,0 +1,417 @@
+#include "block.h"
+
+#include <algorithm>
+#include <numeric>
+#include <type_traits>
+
+#include "subgraph.h"
+
+namespace relhop {
+
+namespace {
+
+constexpr uint64_t kLineBits = 64 * 8;
+constexpr uint64_t kNearBits = 4 * kLineBits;  // lists up to this size are fetched whole, longer ones probe by probe
+constexpr uint64_t kPiece = 1024;              // of a list that is taken whole
+constexpr uint64_t kMostSlots = uint64_t{1} << 27;  // 512 MiB a thread and table at most for RowTable
+constexpr uint64_t kMostAdapted = 4;
+
+template <class Table>
+class BlockSampler {
+ public:
+  BlockSampler(const Topology& topology, const SampleOptions& options, Workspace& workspace, Part& part)
+      : topology_(topology),
+        options_(options),
+        scratch_(workspace),
+        part_(part),
+        num_tables_(topology.tables().size()),
+        num_edge_types_(topology.num_edge_types()) {}
+
+  void run(const Seeds& seeds, size_t begin, size_t end) {
+    num_slots_ = options_.disjoint ? end - begin : 1;
+    find_cuts(seeds, begin);
+    scratch_.node_begin.resize(num_tables_);
+    scratch_.known.resize(num_tables_, 0);
+    scratch_.frontier_begin.assign(num_tables_, 0);
+    scratch_.frontier_end.assign(num_tables_, 0);
+    scratch_.paths.resize(options_.metapaths.empty() ? 0 : num_tables_);
+    tables_of_nodes().resize(num_tables_);
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      scratch_.node_begin[t] = part_.rows[t].size();
+      tables_of_nodes()[t].clear(scratch_.known[t]);
+      tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
+      scratch_.known[t] = 0;
+      if (!scratch_.paths.empty()) scratch_.paths[t].clear();
+    }
+    add_seeds(seeds, begin, end);
+    close_hop();
+    if (options_.adaptive) plan_nodes(seeds.table);
+    scratch_.edge_begin.clear();
+    for (const Part::Edges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
+    for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
+      for (uint32_t e = 0; e < num_edge_types_; ++e) {
+        const size_t before = part_.edges[e].source.size();
+        expand(e, hop);
+        if (options_.subgraph == Subgraph::directional) count_edges(e, before);
+      }
+      close_hop();
+    }
+    if (options_.subgraph != Subgraph::directional) complete();
+  }
+
+ private:
+  std::vector<Table>& tables_of_nodes() {
+    if constexpr (std::is_same_v<Table, RowTable>)
+      return scratch_.row_tables;
+    else if constexpr (std::is_same_v<Table, HashTable<uint32_t>>)
+      return scratch_.narrow_tables;
+    else
+      return scratch_.wide_tables;
+  }
+  uint32_t seed_of(uint32_t table, uint32_t node) const {
+    return options_.disjoint ? part_.seeds[table][scratch_.node_begin[table] + node] : 0;
+  }
+  uint64_t row_of(uint32_t table, uint32_t node) const {
+    return static_cast<uint64_t>(part_.rows[table][scratch_.node_begin[table] + node]);
+  }
+  uint64_t cut(uint32_t table, uint32_t slot) const { return scratch_.cuts[table * num_slots_ + slot]; }
+
+  void find_cuts(const Seeds& seeds, size_t begin) {
+    scratch_.cuts.resize(num_tables_ * num_slots_);
+    scratch_.seed_keys.resize(num_slots_);
+    const auto times = seeds.times.subspan(begin, num_slots_);
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      uint64_t* cuts = scratch_.cuts.data() + t * num_slots_;
+      topology_.cuts(t, times, cuts);
+      for (size_t i = 0; i < num_slots_; ++i) cuts[i] = std::min(cuts[i], options_.caps[t]);
+    }
+    const uint64_t batch_key = fold(options_.random_seed, options_.epoch);
+    for (size_t i = 0; i < num_slots_; ++i)
+      scratch_.seed_keys[i] =
+          !options_.disjoint ? batch_key
+                             : fold(fold(fold(batch_key, seeds.table), static_cast<uint64_t>(seeds.rows[begin + i])),
+                                    static_cast<uint64_t>(times[i]));
+    anchors_ = times;
+  }
+
+  // For each seed, how many of the table's rows are too old for the window.
+  const uint64_t* find_low_cuts(uint32_t table, int64_t window) {
+    scratch_.window_ends.resize(num_slots_);
+    scratch_.low_cuts.resize(num_slots_);
+    for (size_t i = 0; i < num_slots_; ++i)
+      scratch_.window_ends[i] = anchors_[i] < INT64_MIN + window ? INT64_MIN : anchors_[i] - window;
+    topology_.cuts(table, scratch_.window_ends, scratch_.low_cuts.data());
+    return scratch_.low_cuts.data();
+  }
+
+  void add_seeds(const Seeds& seeds, size_t begin, size_t end) {
+    const uint32_t t = seeds.table;
+    Table& table = tables_of_nodes()[t];
+    table.reserve(end - begin, topology_.tables()[t].num_rows);
+    const auto nodes = table.view();
+    for (size_t i = begin; i < end; ++i) {
+      const auto row = static_cast<uint64_t>(seeds.rows[i]);
+      const auto number = scratch_.known[t]++;
+      nodes.insert(Connector<Table>::key(row, i - begin), number);
+      part_.rows[t].push_back(seeds.rows[i]);
+      if (options_.disjoint) part_.seeds[t].push_back(number);
+      if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
+    }
+  }
+
+  // What was found since the last call becomes the frontier.
+  void close_hop() {
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      scratch_.frontier_begin[t] = scratch_.frontier_end[t];
+      scratch_.frontier_end[t] = scratch_.known[t];
+      part_.nodes_per_hop[t].push_back(scratch_.frontier_end[t] - scratch_.frontier_begin[t]);
+    }
+  }
+
+  void count_edges(uint32_t e, size_t before) {
+    part_.edges[e].num_per_hop.push_back(static_cast<uint32_t>(part_.edges[e].source.size() - before));
+  }
+
+  void complete() {
+    if (options_.subgraph == Subgraph::bidirectional)
+      add_reverses(topology_, scratch_.edge_begin, options_.edge_ids, scratch_, part_);
+    else
+      induce(
+          topology_, scratch_.edge_begin, options_.edge_ids,
+          [&](uint32_t table, uint64_t row, uint32_t seed) {
+            return tables_of_nodes()[table].view().find(Connector<Table>::key(row, seed));
+          },
+          scratch_, part_);
+    for (uint32_t e = 0; e < num_edge_types_; ++e) count_edges(e, scratch_.edge_begin[e]);
+  }
+
+  // The metapaths whose step at this hop is this edge type; all, where there are no metapaths.
+  uint64_t paths_along(uint32_t e, size_t hop) const {
+    if (options_.metapaths.empty()) return UINT64_MAX;
+    uint64_t along = 0;
+    for (size_t i = 0; i < options_.metapaths.size(); ++i)
+      if (hop < options_.metapaths[i].size() && options_.metapaths[i][hop] == e) along |= uint64_t{1} << i;
+    return along;
+  }
+
+  // steps[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
+  void plan_nodes(uint32_t seed_table) {
+    constexpr uint64_t kMost = uint64_t{1} << 40;
+    scratch_.planned.assign((options_.rules.size() + 1) * num_tables_, 0);
+    scratch_.planned[seed_table] = 1;
+    for (size_t hop = 0; hop < options_.rules.size(); ++hop)
+      for (uint32_t e = 0; e < num_edge_types_; ++e) {
+        const EdgeRows& edges = topology_.edge_types()[e];
+        const int64_t fanout = options_.rules[hop][e].fanout;
+        if (fanout == 0 || paths_along(e, hop) == 0) continue;
+        const uint64_t each = edges.kind == EdgeRows::Kind::parents ? 1
+                              : fanout < 0                          ? kMost
+                                                                    : static_cast<uint64_t>(fanout);
+        uint64_t& planned = scratch_.planned[(hop + 1) * num_tables_ + edges.found];
+        const uint64_t expanded = scratch_.planned[hop * num_tables_ + edges.expanded];
+        planned = std::min(
+            kMost, planned + std::min(kMost, expanded * std::min(each, kMost / std::max<uint64_t>(expanded, 1))));
+      }
+  }
+
+  // [seeds]: the fanout of each seed's nodes.
+  void adapt_fanouts(uint32_t table, size_t hop, int64_t fanout) {
+    std::vector<int64_t>& fanouts = scratch_.fanouts;
+    fanouts.assign(num_slots_, 0);
+    for (uint32_t node = scratch_.frontier_begin[table]; node < scratch_.frontier_end[table]; ++node)
+      ++fanouts[seed_of(table, node)];
+    const uint64_t planned = scratch_.planned[hop * num_tables_ + table];
+    for (int64_t& value : fanouts) {
+      const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
+      const uint64_t spread = static_cast<uint64_t>(fanout) * std::max<uint64_t>(planned, found) / found;
+      value = static_cast<int64_t>(std::min<uint64_t>(spread, kMostAdapted * static_cast<uint64_t>(fanout)));
+    }
+  }
+
+  BlockNodes nodes(uint32_t t) {
+    return {part_.rows[t],
+            part_.seeds[t],
+            scratch_.node_begin[t],
+            scratch_.known[t],
+            scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
+            scratch_.frontier_end[t]};
+  }
+
+  void expand(uint32_t e, size_t hop) {
+    const Rule& rule = options_.rules[hop][e];
+    const uint64_t along = paths_along(e, hop);
+    if (rule.fanout == 0 || along == 0) return;
+    const EdgeRows& edges = topology_.edge_types()[e];
+    const uint32_t first = scratch_.frontier_begin[edges.expanded], last = scratch_.frontier_end[edges.expanded];
+    if (first == last) return;
+    adapted_ = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
+    if (adapted_) adapt_fanouts(edges.expanded, hop, rule.fanout);
+    low_cuts_ = rule.window > 0 ? find_low_cuts(edges.found, rule.window) : nullptr;
+    Part::Edges& out = part_.edges[e];
+    Connector<Table> connector(edges, topology_.tables()[edges.found].num_rows, nodes(edges.expanded),
+                               nodes(edges.found), tables_of_nodes()[edges.found],
+                               scratch_.cuts.data() + edges.found * num_slots_, along, scratch_.queue, out.source,
+                               out.target, options_.edge_ids ? &out.ids : nullptr);
+    const PackedRows& by_row = edges.kind == EdgeRows::Kind::lists ? edges.offsets : edges.parents;
+    // A group's lists are asked for before the group ahead of it is done, its rows' offsets one group earlier still.
+    collect(edges.expanded, along, first, last, by_row);
+    for (uint32_t begin = first; begin < last; begin += std::min(options_.group, last - begin)) {
+      scratch_.items.swap(scratch_.next_items);
+      if (edges.kind == EdgeRows::Kind::lists) find_lists(edges);
+      collect(edges.expanded, along, begin + std::min(options_.group, last - begin), last, by_row);
+      if (edges.kind == EdgeRows::Kind::lists) {
+        search(edges.neighbors);
+        choose(e, edges, rule, connector);
+      } else {
+        follow_parents(edges, connector);
+      }
+    }
+    connector.finish();
+  }
+
+  // The group of frontier nodes that begins at `begin`, to next_items.
+  void collect(uint32_t table, uint64_t along, uint32_t begin, uint32_t last, const PackedRows& by_row) {
+    scratch_.next_items.clear();
+    const uint32_t end = begin + std::min(options_.group, last - begin);
+    const int64_t* const rows = part_.rows[table].data() + scratch_.node_begin[table];
+    for (uint32_t node = begin; node < end; ++node) {
+      if (!scratch_.paths.empty() && (scratch_.paths[table][node] & along) == 0) continue;
+      const auto row = static_cast<uint64_t>(rows[node]);
+      by_row.prefetch(row);
+      scratch_.next_items.push_back({node, seed_of(table, node), row, 0, 0, 0, 0, 0, 0});
+    }
+  }
+
+  void follow_parents(const EdgeRows& edges, Connector<Table>& connector) {
+    for (const Workspace::Item& item : scratch_.items) {
+      const uint64_t parent = edges.parents[item.row];
+      if (parent == edges.parents.none()) continue;
+      if (parent >= topology_.tables()[edges.found].num_rows) throw_corrupt(edges, "parents", parent);
+      if (parent >= cut(edges.found, item.seed)) continue;
+      if (low_cuts_ != nullptr && parent < low_cuts_[item.seed]) continue;
+      connector.add_row(parent, item.node, item.seed);
+    }
+  }
+
+  // Reads where the items' lists lie, and asks for those that have to be searched for their visible part.
+  void find_lists(const EdgeRows& edges) {
+    const PackedRows& neighbors = edges.neighbors;
+    const uint64_t num_found = topology_.tables()[edges.found].num_rows;
+    scratch_.searching.clear();
+    for (Workspace::Item& item : scratch_.items) {
+      item.begin = edges.offsets[item.row];
+      item.end = edges.offsets[item.row + 1];
+      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges, "offsets", item.end);
+      item.high = cut(edges.found, item.seed);
+      item.low = low_cuts_ == nullptr ? 0 : low_cuts_[item.seed];
+      item.middle = item.begin;
+      item.length = item.end - item.begin;
+      if (item.length == 0 || (item.high >= num_found && item.low == 0)) continue;
+      const uint64_t bits = item.length * neighbors.width;
+      if (bits <= kNearBits)
+        for (uint64_t bit = 0; bit <= bits; bit += kLineBits)
+          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
+      else
+        neighbors.prefetch(item.begin + (item.length + 1) / 2 - 1);
+      scratch_.searching.push_back(static_cast<uint32_t>(&item - scratch_.items.data()));
+    }
+  }
+
+  // Narrows the items' lists to their visible parts. Searches go in step: each asks for its next probe's memory before
+  // any of them waits for it.
+  void search(const PackedRows& neighbors) {
+    auto in_step = [&](auto first_place, auto bound) {
+      for (bool going = true; going;) {
+        going = false;
+        for (const uint32_t i : scratch_.searching) {
+          Workspace::Item& item = scratch_.items[i];
+          uint64_t place = item.*first_place, length = item.length;
+          while (length > 0) {
+            const uint64_t half = (length + 1) / 2;
+            length -= half;
+            place += neighbors[place + half - 1] < item.*bound ? half : 0;
+            if (length * neighbors.width > kNearBits / 2) break;
+          }
+          if (length > 0) {
+            neighbors.prefetch(place + (length + 1) / 2 - 1);
+            going = true;
+          }
+          item.*first_place = place;
+          item.length = length;
+        }
+      }
+    };
+    in_step(&Workspace::Item::middle, &Workspace::Item::high);
+    for (const uint32_t i : scratch_.searching) {
+      Workspace::Item& item = scratch_.items[i];
+      item.end = item.middle;
+      item.length = item.low == 0 ? 0 : item.end - item.begin;
+    }
+    if (low_cuts_ != nullptr) in_step(&Workspace::Item::begin, &Workspace::Item::low);
+  }
+
+  void choose(uint32_t e, const EdgeRows& edges, const Rule& rule, Connector<Table>& connector) {
+    const uint64_t edge_key = mix(e + kGolden);
+    for (const Workspace::Item& item : scratch_.items) {
+      if (item.begin >= item.end) continue;
+      const uint64_t visible = item.end - item.begin;
+      const int64_t wanted = adapted_ ? scratch_.fanouts[item.seed] : rule.fanout;
+      const bool all = wanted < 0 || (!rule.replace && static_cast<uint64_t>(wanted) >= visible);
+      if (all && rule.strategy != Strategy::weighted) {
+        for (uint64_t place = item.begin; place < item.end; place += kPiece) {
+          const uint64_t count = std::min(kPiece, item.end - place);
+          std::iota(connector.extend(count), connector.extend(count) + count, place);
+          connector.add_places(count, item.node, item.seed);
+        }
+        continue;
+      }
+      const uint64_t most = all ? visible : static_cast<uint64_t>(wanted);
+      uint64_t* const places = connector.extend(most);
+      const uint64_t list_key = mix(scratch_.seed_keys[item.seed] ^ edge_key);
+      const uint64_t count = draw(edges, rule, item, most, list_key, places);
+      for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
+      connector.add_places(count, item.node, item.seed);
+    }
+  }
+
+  // Writes at most k positions in the visible list, and returns how many.
+  uint64_t draw(const EdgeRows& edges, const Rule& rule, const Workspace::Item& item, uint64_t k, uint64_t list_key,
+                uint64_t* out) {
+    const uint64_t n = item.end - item.begin;
+    const Stream stream(fold(list_key, item.row));
+    switch (rule.strategy) {
+      case Strategy::recency:
+        scratch_.chooser.recency(n, k, stream, out);
+        return k;
+      case Strategy::last:
+        Chooser::last(n, k, out);
+        return k;
+      case Strategy::uniform:
+        if (rule.replace)
+          Chooser::uniform_repeated(n, k, stream, out);
+        else
+          scratch_.chooser.uniform(n, k, stream, out);
+        return k;
+      case Strategy::weighted: {
+        const double before = item.begin == edges.offsets[item.row] ? 0 : edges.weights[item.begin - 1];
+        const auto sums = edges.weights.subspan(item.begin, n);
+        return rule.replace ? Chooser::weighted_repeated(sums, before, k, stream, out)
+                            : scratch_.chooser.weighted(sums, before, k, stream, out);
+      }
+      case Strategy::labor:
+        scratch_.ranks.resize(n);
+        for (uint64_t i = 0; i < n; ++i) scratch_.ranks[i] = fold(list_key, edges.neighbors[item.begin + i]);
+        scratch_.chooser.smallest(scratch_.ranks, k, out);
+        return k;
+    }
+    return 0;
+  }
+
+  const Topology& topology_;
+  const SampleOptions& options_;
+  Workspace& scratch_;
+  Part& part_;
+  const uint32_t num_tables_, num_edge_types_;
+  size_t num_slots_ = 1;  // seeds with a cut and draws of their own
+  std::span<const int64_t> anchors_;
+  // Of the present expansion:
+  bool adapted_ = false;
+  const uint64_t* low_cuts_ = nullptr;
+};
+
+}  // namespace
+
+Part::Part(const Topology& topology, const Workspace& workspace)
+    : rows(topology.tables().size()),
+      seeds(topology.tables().size()),
+      nodes_per_hop(topology.tables().size()),
+      edges(topology.num_edge_types()) {
+  for (size_t t = 0; t < workspace.usual_nodes.size(); ++t) rows[t].reserve(workspace.usual_nodes[t]);
+  for (size_t e = 0; e < workspace.usual_edges.size(); ++e) {
+    edges[e].source.reserve(workspace.usual_edges[e]);
+    edges[e].target.reserve(workspace.usual_edges[e]);
+  }
+}
+
+void Part::note_sizes(Workspace& workspace) const {
+  workspace.usual_nodes.clear();
+  workspace.usual_edges.clear();
+  for (const Buffer<int64_t>& of_table : rows) workspace.usual_nodes.push_back(of_table.size() + of_table.size() / 8);
+  for (const Edges& of_type : edges) workspace.usual_edges.push_back(of_type.source.size() + of_type.source.size() / 8);
+}
+
+void sample_block(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
+                  Workspace& workspace, Part& part) {
+  const auto rows_at_most = [&](uint64_t most) {
+    return std::all_of(topology.tables().begin(), topology.tables().end(),
+                       [most](const TableRows& table) { return table.num_rows <= most; });
+  };
+  if (!options.disjoint && rows_at_most(kMostSlots))
+    BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);
+  else if (!options.disjoint && rows_at_most(UINT32_MAX))
+    BlockSampler<HashTable<uint32_t>>(topology, options, workspace, part).run(seeds, begin, end);
+  else
+    BlockSampler<HashTable<uint64_t>>(topology, options, workspace, part).run(seeds, begin, end);
+}
+
+}  // namespace relhop

@@ -1,0 +1,116 @@
+#include "subgraph.h"
+
+namespace relhop {
+
+namespace {
+
+uint64_t pair_key(int64_t source, int64_t target) {
+  return static_cast<uint64_t>(source) << 32 | static_cast<uint64_t>(target);
+}
+
+class Inducer {
+ public:
+  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const Workspace& workspace, Part& part)
+      : topology_(topology), edge_ids_(edge_ids), find_(find), workspace_(workspace), part_(part) {}
+
+  void run(uint32_t e) {
+    const EdgeRows& edges = topology_.edge_types()[e];
+    const EdgeRows* const reverse =
+        edges.reverse < 0 ? nullptr : &topology_.edge_types()[static_cast<size_t>(edges.reverse)];
+    out_ = &part_.edges[e];
+    if (edges.kind == EdgeRows::Kind::parents)
+      from_keys(edges, false);
+    else if (reverse != nullptr && reverse->kind == EdgeRows::Kind::parents)
+      from_keys(*reverse, true);
+    else
+      from_lists(edges);
+  }
+
+ private:
+  struct Node {
+    uint64_t row;
+    uint32_t seed;
+  };
+  Node node(uint32_t table, uint32_t number) const {
+    const size_t i = workspace_.node_begin[table] + number;
+    return {static_cast<uint64_t>(part_.rows[table][i]), part_.seeds[table].empty() ? 0 : part_.seeds[table][i]};
+  }
+
+  void from_keys(const EdgeRows& keys, bool to_parent) {
+    for (uint32_t child = 0; child < workspace_.known[keys.expanded]; ++child) {
+      const auto [row, seed] = node(keys.expanded, child);
+      const uint64_t parent_row = keys.parents[row];
+      if (parent_row == keys.parents.none()) continue;
+      const uint32_t parent = find_(keys.found, parent_row, seed);
+      if (parent == UINT32_MAX) continue;
+      if (to_parent)
+        add(child, parent, row);
+      else
+        add(parent, child, row);
+    }
+  }
+
+  void from_lists(const EdgeRows& edges) {
+    for (uint32_t target = 0; target < workspace_.known[edges.expanded]; ++target) {
+      const auto [row, seed] = node(edges.expanded, target);
+      for (uint64_t place = edges.offsets[row]; place < edges.offsets[row + 1]; ++place) {
+        const uint64_t neighbor = edges.neighbors[place];
+        const uint32_t source = find_(edges.found, neighbor, seed);
+        if (source != UINT32_MAX)
+          add(source, target, edges.edge_ids.data == nullptr ? neighbor : edges.edge_ids[place]);
+      }
+    }
+  }
+
+  void add(uint32_t source, uint32_t target, uint64_t id) {
+    out_->source.push_back(source);
+    out_->target.push_back(target);
+    if (edge_ids_) out_->ids.push_back(static_cast<int64_t>(id));
+  }
+
+  const Topology& topology_;
+  const bool edge_ids_;
+  const FindNode& find_;
+  const Workspace& workspace_;
+  Part& part_;
+  Part::Edges* out_ = nullptr;
+};
+
+}  // namespace
+
+void add_reverses(const Topology& topology, std::span<const size_t> begin, bool edge_ids, Workspace& workspace,
+                  Part& part) {
+  std::vector<size_t> end;
+  for (const Part::Edges& edges : part.edges) end.push_back(edges.source.size());
+  for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
+    if (topology.edge_types()[e].reverse < 0) continue;
+    const auto r = static_cast<size_t>(topology.edge_types()[e].reverse);
+    Part::Edges& out = part.edges[e];
+    const Part::Edges& reverse = part.edges[r];
+    workspace.pairs.clear(2);
+    workspace.pairs.reserve(end[e] - begin[e] + end[r] - begin[r]);
+    const auto pairs = workspace.pairs.view();
+    for (size_t i = begin[e]; i < end[e]; ++i) pairs.insert(pair_key(out.source[i], out.target[i]), 0);
+    for (size_t i = begin[r]; i < end[r]; ++i) {
+      const int64_t source = reverse.target[i], target = reverse.source[i];
+      if (pairs.insert(pair_key(source, target), 1) != 1) continue;
+      out.source.push_back(source);
+      out.target.push_back(target);
+      if (edge_ids) out.ids.push_back(reverse.ids[i]);
+    }
+  }
+}
+
+void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
+            const Workspace& workspace, Part& part) {
+  Inducer inducer(topology, edge_ids, find, workspace, part);
+  for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
+    Part::Edges& edges = part.edges[e];
+    edges.source.resize(begin[e]);
+    edges.target.resize(begin[e]);
+    if (edge_ids) edges.ids.resize(begin[e]);
+    inducer.run(e);
+  }
+}
+
+}  // namespace relhop
