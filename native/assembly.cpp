@@ -10,6 +10,7 @@ Assembly::Assembly(const Topology& topology, const SampleOptions& options, std::
     : topology_(topology),
       hops_(options.rules.size()),
       edge_hops_(options.subgraph == Subgraph::directional ? hops_ : 1),
+      directional_(options.subgraph == Subgraph::directional),
       disjoint_(options.disjoint),
       edge_ids_(options.edge_ids),
       parts_(std::move(parts)),
@@ -95,8 +96,8 @@ void Assembly::place_edges(const Part& part, size_t block, size_t local, uint32_
   // Of a node's number in the block: what to add for its number in the batch, which depends on the hop that found it.
   struct Shift {
     std::vector<int64_t> first, shift;
-    int64_t operator()(int64_t number) const {
-      size_t hop = first.size() - 1;
+    // `hop`: no later one found the node.
+    int64_t operator()(int64_t number, size_t hop) const {
       while (number < first[hop]) --hop;
       return number + shift[hop];
     }
@@ -118,9 +119,10 @@ void Assembly::place_edges(const Part& part, size_t block, size_t local, uint32_
   for (size_t hop = 0; hop < edge_hops_; ++hop) {
     const size_t count = edges.num_per_hop[local * edge_hops_ + hop];
     const auto place = static_cast<size_t>(edge_begin_[e][hop][block]);
+    const size_t target_hop = directional_ ? hop : hops_, source_hop = directional_ ? hop + 1 : hops_;
     for (size_t i = 0; i < count; ++i) {
-      out.source[place + i] = of_source(edges.source[begin + i]);
-      out.target[place + i] = of_target(edges.target[begin + i]);
+      out.source[place + i] = of_source(edges.source[begin + i], source_hop);
+      out.target[place + i] = of_target(edges.target[begin + i], target_hop);
     }
     if (edge_ids_ && count != 0) std::memcpy(out.ids.data() + place, edges.ids.data() + begin, count * sizeof(int64_t));
     begin += count;

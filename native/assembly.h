@@ -27,7 +27,7 @@ class Assembly {
 
   const Topology& topology_;
   const size_t hops_, edge_hops_;
-  const bool disjoint_, edge_ids_;
+  const bool directional_, disjoint_, edge_ids_;
   std::vector<Part> parts_;
   const std::vector<size_t> bounds_;
   std::vector<Begins> node_begin_, edge_begin_;  // [tables], [edge types]

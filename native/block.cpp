@@ -212,125 +212,160 @@ class BlockSampler {
                                nodes(edges.found), tables_of_nodes()[edges.found],
                                scratch_.cuts.data() + edges.found * num_slots_, along, scratch_.queue, out.source,
                                out.target, options_.edge_ids ? &out.ids : nullptr);
-    const PackedRows& by_row = edges.kind == EdgeRows::Kind::lists ? edges.offsets : edges.parents;
-    // A group's lists are asked for before the group ahead of it is done, its rows' offsets one group earlier still.
-    collect(edges.expanded, along, first, last, by_row);
-    for (uint32_t begin = first; begin < last; begin += std::min(options_.group, last - begin)) {
-      scratch_.items.swap(scratch_.next_items);
-      if (edges.kind == EdgeRows::Kind::lists) find_lists(edges);
-      collect(edges.expanded, along, begin + std::min(options_.group, last - begin), last, by_row);
-      if (edges.kind == EdgeRows::Kind::lists) {
-        search(edges.neighbors);
-        choose(e, edges, rule, connector);
-      } else {
-        follow_parents(edges, connector);
-      }
-    }
+    if (edges.kind == EdgeRows::Kind::parents)
+      follow_parents(edges, along, first, last, connector);
+    else
+      follow_lists(e, edges, rule, along, first, last, connector);
     connector.finish();
   }
 
-  // The group of frontier nodes that begins at `begin`, to next_items.
-  void collect(uint32_t table, uint64_t along, uint32_t begin, uint32_t last, const PackedRows& by_row) {
-    scratch_.next_items.clear();
-    const uint32_t end = begin + std::min(options_.group, last - begin);
-    const int64_t* const rows = part_.rows[table].data() + scratch_.node_begin[table];
-    for (uint32_t node = begin; node < end; ++node) {
-      if (!scratch_.paths.empty() && (scratch_.paths[table][node] & along) == 0) continue;
-      const auto row = static_cast<uint64_t>(rows[node]);
-      by_row.prefetch(row);
-      scratch_.next_items.push_back({node, seed_of(table, node), row, 0, 0, 0, 0, 0, 0});
-    }
+  bool is_on(uint32_t table, uint32_t node, uint64_t along) const {
+    return scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
   }
 
-  void follow_parents(const EdgeRows& edges, Connector<Table>& connector) {
-    for (const Workspace::Item& item : scratch_.items) {
-      const uint64_t parent = edges.parents[item.row];
-      if (parent == edges.parents.none()) continue;
-      if (parent >= topology_.tables()[edges.found].num_rows) throw_corrupt(edges, "parents", parent);
-      if (parent >= cut(edges.found, item.seed)) continue;
-      if (low_cuts_ != nullptr && parent < low_cuts_[item.seed]) continue;
-      connector.add_row(parent, item.node, item.seed);
-    }
-  }
-
-  // Reads where the items' lists lie, and asks for those that have to be searched for their visible part.
-  void find_lists(const EdgeRows& edges) {
-    const PackedRows& neighbors = edges.neighbors;
+  void follow_parents(const EdgeRows& edges, uint64_t along, uint32_t first, uint32_t last,
+                      Connector<Table>& connector) {
+    const PackedRows parents = edges.parents;
     const uint64_t num_found = topology_.tables()[edges.found].num_rows;
-    scratch_.searching.clear();
-    for (Workspace::Item& item : scratch_.items) {
-      item.begin = edges.offsets[item.row];
-      item.end = edges.offsets[item.row + 1];
-      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges, "offsets", item.end);
-      item.high = cut(edges.found, item.seed);
-      item.low = low_cuts_ == nullptr ? 0 : low_cuts_[item.seed];
-      item.middle = item.begin;
-      item.length = item.end - item.begin;
-      if (item.length == 0 || (item.high >= num_found && item.low == 0)) continue;
-      const uint64_t bits = item.length * neighbors.width;
-      if (bits <= kNearBits)
-        for (uint64_t bit = 0; bit <= bits; bit += kLineBits)
-          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
-      else
-        neighbors.prefetch(item.begin + (item.length + 1) / 2 - 1);
-      scratch_.searching.push_back(static_cast<uint32_t>(&item - scratch_.items.data()));
-    }
-  }
-
-  // Narrows the items' lists to their visible parts. Searches go in step: each asks for its next probe's memory before
-  // any of them waits for it.
-  void search(const PackedRows& neighbors) {
-    auto in_step = [&](auto first_place, auto bound) {
-      for (bool going = true; going;) {
-        going = false;
-        for (const uint32_t i : scratch_.searching) {
-          Workspace::Item& item = scratch_.items[i];
-          uint64_t place = item.*first_place, length = item.length;
-          while (length > 0) {
-            const uint64_t half = (length + 1) / 2;
-            length -= half;
-            place += neighbors[place + half - 1] < item.*bound ? half : 0;
-            if (length * neighbors.width > kNearBits / 2) break;
-          }
-          if (length > 0) {
-            neighbors.prefetch(place + (length + 1) / 2 - 1);
-            going = true;
-          }
-          item.*first_place = place;
-          item.length = length;
-        }
+    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
+    for (uint32_t begin = first; begin < last; begin += std::min(options_.group, last - begin)) {
+      const uint32_t count = std::min(options_.group, last - begin);
+      connector.make_room(count);
+      const size_t part_begin = scratch_.node_begin[edges.expanded] + begin;
+      const int64_t* const rows = part_.rows[edges.expanded].data() + part_begin;
+      const uint32_t* const seeds = options_.disjoint ? part_.seeds[edges.expanded].data() + part_begin : nullptr;
+      uint64_t* const found = connector.rows();
+      uint32_t *const targets = connector.targets(), *const found_seeds = connector.seeds();
+      if (begin == first)
+        for (uint32_t i = 0; i < count; ++i) parents.prefetch(static_cast<uint64_t>(rows[i]));
+      for (uint32_t i = count; i < std::min(2 * count, last - begin); ++i)
+        parents.prefetch(static_cast<uint64_t>(rows[i]));
+      size_t num_found_here = 0;
+      for (uint32_t i = 0; i < count; ++i) {
+        const uint64_t parent = parents[static_cast<uint64_t>(rows[i])];
+        const uint32_t seed = seeds == nullptr ? 0 : seeds[i];
+        found[num_found_here] = parent;
+        targets[num_found_here] = begin + i;
+        found_seeds[num_found_here] = seed;
+        if (parent >= num_found && parent != parents.none()) throw_corrupt(edges, "parents", parent);
+        const bool is_new_enough = low_cuts_ == nullptr || parent >= low_cuts_[seed];
+        num_found_here += parent < cuts[seed] && is_new_enough && is_on(edges.expanded, begin + i, along);
       }
-    };
-    in_step(&Workspace::Item::middle, &Workspace::Item::high);
-    for (const uint32_t i : scratch_.searching) {
-      Workspace::Item& item = scratch_.items[i];
-      item.end = item.middle;
-      item.length = item.low == 0 ? 0 : item.end - item.begin;
+      connector.add_rows(num_found_here);
     }
-    if (low_cuts_ != nullptr) in_step(&Workspace::Item::begin, &Workspace::Item::low);
   }
 
-  void choose(uint32_t e, const EdgeRows& edges, const Rule& rule, Connector<Table>& connector) {
+  void follow_lists(uint32_t e, const EdgeRows& edges, const Rule& rule, uint64_t along, uint32_t first, uint32_t last,
+                    Connector<Table>& connector) {
+    // While the neighbors of one group are chosen, the lists of the next are on their way, and the offsets of the one
+    // after that.
+    const uint32_t num_groups = (last - first + options_.group - 1) / options_.group;
+    for (uint32_t i = 0; i < num_groups + 2; ++i) {
+      const uint32_t begin = first + std::min(i, num_groups) * options_.group;
+      if (i < num_groups) collect(edges, along, begin, std::min(begin + options_.group, last), scratch_.groups[i % 3]);
+      if (i >= 1 && i <= num_groups) locate(edges, scratch_.groups[(i - 1) % 3]);
+      if (i >= 2) {
+        Workspace::Group& group = scratch_.groups[(i - 2) % 3];
+        search_long_lists(edges.neighbors, group);
+        choose(e, edges, rule, group.items, connector);
+      }
+    }
+  }
+
+  void collect(const EdgeRows& edges, uint64_t along, uint32_t begin, uint32_t end, Workspace::Group& group) {
+    const uint32_t table = edges.expanded;
+    const size_t part_begin = scratch_.node_begin[table];
+    const int64_t* const rows = part_.rows[table].data() + part_begin;
+    const uint32_t* const seeds = options_.disjoint ? part_.seeds[table].data() + part_begin : nullptr;
+    group.items.clear();
+    for (uint32_t node = begin; node < end; ++node) {
+      if (!is_on(table, node, along)) continue;
+      const auto row = static_cast<uint64_t>(rows[node]);
+      edges.offsets.prefetch(row);
+      group.items.push_back({node, seeds == nullptr ? 0 : seeds[node], row, 0, 0, false});
+    }
+  }
+
+  // Reads where the lists lie, and asks for those that have to be searched for their visible part.
+  void locate(const EdgeRows& edges, Workspace::Group& group) {
+    const PackedRows offsets = edges.offsets, neighbors = edges.neighbors;
+    const uint64_t num_found = topology_.tables()[edges.found].num_rows;
+    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
+    group.searches.clear();
+    for (Workspace::Item& item : group.items) {
+      item.begin = offsets[item.row];
+      item.end = offsets[item.row + 1];
+      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges, "offsets", item.end);
+      const uint64_t length = item.end - item.begin, bits = length * neighbors.width;
+      item.searched = length == 0 || (cuts[item.seed] >= num_found && low_cuts_ == nullptr);
+      if (item.searched) continue;
+      if (bits <= kNearBits) {
+        for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
+          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
+        continue;
+      }
+      item.searched = true;
+      const auto number = static_cast<uint32_t>(&item - group.items.data());
+      group.searches.push_back({number, true, item.begin, length, cuts[item.seed]});
+      if (low_cuts_ != nullptr) group.searches.push_back({number, false, item.begin, length, low_cuts_[item.seed]});
+      neighbors.prefetch(item.begin + (length + 1) / 2 - 1);
+    }
+  }
+
+  // The searches go in step: each asks for its next probe's memory before any of them waits for it.
+  static void search_long_lists(const PackedRows& neighbors, Workspace::Group& group) {
+    for (bool going = !group.searches.empty(); going;) {
+      going = false;
+      for (Workspace::Search& search : group.searches) {
+        while (search.length > 0) {
+          const uint64_t half = (search.length + 1) / 2;
+          search.length -= half;
+          search.place += neighbors[search.place + half - 1] < search.bound ? half : 0;
+          if (search.length * neighbors.width > kLineBits) break;
+        }
+        going |= search.length > 0;
+        if (search.length > 0) neighbors.prefetch(search.place + (search.length + 1) / 2 - 1);
+      }
+    }
+    for (const Workspace::Search& search : group.searches)
+      (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.place;
+  }
+
+  void choose(uint32_t e, const EdgeRows& edges, const Rule& rule, std::span<const Workspace::Item> items,
+              Connector<Table>& connector) {
+    const PackedRows neighbors = edges.neighbors;
+    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
     const uint64_t edge_key = mix(e + kGolden);
-    for (const Workspace::Item& item : scratch_.items) {
+    for (Workspace::Item item : items) {
+      if (!item.searched) {
+        item.end = item.begin + neighbors.count_below(item.begin, item.end, cuts[item.seed]);
+        if (low_cuts_ != nullptr) item.begin += neighbors.count_below(item.begin, item.end, low_cuts_[item.seed]);
+      }
       if (item.begin >= item.end) continue;
       const uint64_t visible = item.end - item.begin;
       const int64_t wanted = adapted_ ? scratch_.fanouts[item.seed] : rule.fanout;
       const bool all = wanted < 0 || (!rule.replace && static_cast<uint64_t>(wanted) >= visible);
-      if (all && rule.strategy != Strategy::weighted) {
-        for (uint64_t place = item.begin; place < item.end; place += kPiece) {
-          const uint64_t count = std::min(kPiece, item.end - place);
-          std::iota(connector.extend(count), connector.extend(count) + count, place);
-          connector.add_places(count, item.node, item.seed);
-        }
+      const uint64_t most = all ? visible : static_cast<uint64_t>(wanted);
+      if (rule.strategy != Strategy::weighted && (all || rule.strategy == Strategy::last)) {
+        add_run(item.end - most, item.end, item, connector);
         continue;
       }
-      const uint64_t most = all ? visible : static_cast<uint64_t>(wanted);
-      uint64_t* const places = connector.extend(most);
-      const uint64_t list_key = mix(scratch_.seed_keys[item.seed] ^ edge_key);
-      const uint64_t count = draw(edges, rule, item, most, list_key, places);
+      connector.make_room(most);
+      uint64_t* const places = connector.places();
+      const uint64_t count = draw(edges, rule, item, most, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
       for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
       connector.add_places(count, item.node, item.seed);
+    }
+  }
+
+  static void add_run(uint64_t begin, uint64_t end, const Workspace::Item& item, Connector<Table>& connector) {
+    while (begin < end) {
+      const uint64_t count = std::min(kPiece, end - begin);
+      connector.make_room(count);
+      uint64_t* const places = connector.places();
+      for (uint64_t i = 0; i < count; ++i) places[i] = begin + i;
+      connector.add_places(count, item.node, item.seed);
+      begin += count;
     }
   }
 
@@ -343,9 +378,8 @@ class BlockSampler {
       case Strategy::recency:
         scratch_.chooser.recency(n, k, stream, out);
         return k;
-      case Strategy::last:
-        Chooser::last(n, k, out);
-        return k;
+      case Strategy::last:  // a run at the end: see choose
+        break;
       case Strategy::uniform:
         if (rule.replace)
           Chooser::uniform_repeated(n, k, stream, out);

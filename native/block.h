@@ -38,13 +38,20 @@ struct Workspace {
   struct Item {
     uint32_t node, seed;
     uint64_t row;
-    uint64_t begin, end;  // of its list; after the search, of what is visible of it
-    uint64_t low, high;   // rows in [low, high) are visible
-    uint64_t length;      // of what is left of the present search, from `begin` or, of the upper bound, from `middle`
-    uint64_t middle;
+    uint64_t begin, end;  // of its list, or of what is visible of it
+    bool searched;        // whether they are of what is visible
   };
-  std::vector<Item> items, next_items;
-  std::vector<uint32_t> searching;  // numbers of items
+  // A search in a list that is too long to be fetched whole.
+  struct Search {
+    uint32_t item;
+    bool for_end;  // of what is visible; else for its beginning
+    uint64_t place, length, bound;
+  };
+  struct Group {
+    std::vector<Item> items;
+    std::vector<Search> searches;
+  };
+  Group groups[3];
   std::vector<uint64_t> ranks;
   EdgeQueue queue;
   Chooser chooser;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
 
 namespace relhop {
 
@@ -57,8 +56,6 @@ uint64_t position_of(std::span<const double> sums, double target) {
 double fraction(Stream& stream) { return static_cast<double>(stream.next() >> 11) * 0x1p-53; }
 
 }  // namespace
-
-void Chooser::last(uint64_t n, uint64_t k, uint64_t* out) { std::iota(out, out + k, n - k); }
 
 uint64_t Chooser::Strata::begin(uint64_t spread, uint64_t i) const {
   const uint64_t k = cubes.size() - 1, divisor = cubes[k];

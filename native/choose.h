@@ -34,7 +34,6 @@ enum class Strategy : uint8_t {
 class Chooser {
  public:
   // 1 <= k < n.
-  static void last(uint64_t n, uint64_t k, uint64_t* out);
   void recency(uint64_t n, uint64_t k, Stream stream, uint64_t* out);
   void uniform(uint64_t n, uint64_t k, Stream stream, uint64_t* out);
   // n >= 1, k >= 1.

@@ -65,34 +65,38 @@ class Connector {
       return row | seed << 48;
   }
 
-  // Room for the places of `count` more neighbors; add_places takes those that were written.
-  uint64_t* extend(size_t count) {
-    make_room(count);
-    return queue_.places.data() + added_;
+  // Room in the queue for `count` more neighbors. Moves nodes and edges, at most.
+  void make_room(size_t count) {
+    if (added_ + count > room_) grow(count);
   }
+  // The queue's free end; good until make_room.
+  uint64_t* places() { return queue_.places.data() + added_; }
+  uint64_t* rows() { return queue_.rows.data() + added_; }
+  uint32_t* targets() { return queue_.targets.data() + added_; }
+  uint32_t* seeds() { return queue_.seeds.data() + added_; }
+
+  // Neighbors of `target` whose places were written.
   void add_places(size_t count, uint32_t target, uint32_t seed) {
     const PackedRows neighbors = edges_.neighbors;
-    const uint64_t* const places = queue_.places.data() + added_;
-    uint32_t* const targets = queue_.targets.data() + added_;
-    uint32_t* const seeds = queue_.seeds.data() + added_;
+    const uint64_t* const chosen = places();
+    uint32_t *const all_targets = targets(), *const all_seeds = seeds();
     for (size_t i = 0; i < count; ++i) {
-      neighbors.prefetch(places[i]);
-      targets[i] = target;
-      seeds[i] = seed;
+      neighbors.prefetch(chosen[i]);
+      all_targets[i] = target;
+      all_seeds[i] = seed;
     }
     added_ += count;
-    if (added_ > kLag) read(added_ - kLag);
-    if (read_ > kLag) insert(read_ - kLag);
+    if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
+    if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
   }
-  // A neighbor whose row is known.
-  void add_row(uint64_t row, uint32_t target, uint32_t seed) {
-    make_room(1);
-    queue_.rows[added_] = row;
-    queue_.targets[added_] = target;
-    queue_.seeds[added_] = seed;
-    table_.view().prefetch(key(row, seed));
-    read_ = ++added_;
-    if (added_ >= inserted_ + 2 * kLag) insert(added_ - kLag);
+  // Neighbors whose rows, targets and seeds were written.
+  void add_rows(size_t count) {
+    const auto table = table_.view();
+    const uint64_t* const all_rows = rows();
+    const uint32_t* const all_seeds = seeds();
+    for (size_t i = 0; i < count; ++i) table.prefetch(key(all_rows[i], all_seeds[i]));
+    read_ = added_ += count;
+    if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
   }
   void finish() {
     read(added_);
@@ -103,8 +107,7 @@ class Connector {
  private:
   static constexpr size_t kLag = 32, kQueue = 4096;
 
-  void make_room(size_t count) {
-    if (added_ + count <= room_) return;
+  void grow(size_t count) {
     finish();
     room_ = std::max(count, kQueue);
     const uint64_t nodes = found_.count + room_;

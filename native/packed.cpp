@@ -16,16 +16,6 @@ PackedRows::PackedRows(std::span<const uint8_t> bytes, uint64_t size, uint32_t w
                        std::to_string(width) + " bits");
 }
 
-uint64_t PackedRows::count_below(uint64_t begin, uint64_t end, uint64_t bound) const {
-  const uint64_t first = begin;
-  for (uint64_t length = end - begin; length > 0;) {
-    const uint64_t half = (length + 1) / 2;
-    length -= half;
-    begin += (*this)[begin + half - 1] < bound ? half : 0;
-  }
-  return begin - first;
-}
-
 std::vector<uint8_t> pack(std::span<const uint64_t> rows, uint32_t width) {
   if (width == 0 || (width > 57 && width != 64))
     throw std::invalid_argument("rows cannot be packed to " + std::to_string(width) + " bits");

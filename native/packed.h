@@ -44,7 +44,15 @@ struct PackedRows {
   uint64_t none() const { return mask; }
   void prefetch(uint64_t i) const { __builtin_prefetch(data + (i * width >> 3)); }
   // How many of the ascending rows [begin, end) are < bound.
-  uint64_t count_below(uint64_t begin, uint64_t end, uint64_t bound) const;
+  uint64_t count_below(uint64_t begin, uint64_t end, uint64_t bound) const {
+    const uint64_t first = begin;
+    for (uint64_t length = end - begin; length > 0;) {
+      const uint64_t half = (length + 1) / 2;
+      length -= half;
+      begin += (*this)[begin + half - 1] < bound ? half : 0;
+    }
+    return begin - first;
+  }
 };
 
 // The stream of some rows, padded. Throws std::invalid_argument on a row that does not fit, or a width that is none.
