@@ -58,23 +58,44 @@ class Strategy(enum.Enum):
 
     uniform = 2
 
-class TableRows:
-    def __init__(self, name: str, num_rows: int, time: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+    weighted = 3
 
-class LinkRows:
-    def __init__(self, name: str, child: int, parent: int, parents: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)], offsets: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], children: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+    labor = 4
+
+class Subgraph(enum.Enum):
+    directional = 0
+
+    bidirectional = 1
+
+    induced = 2
+
+class TableRows:
+    def __init__(self, name: str, num_rows: int, time: PackedTimes | None) -> None: ...
+
+class EdgeRows:
+    @staticmethod
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
+        """
+        The list of neighbors of each row of table `expanded` in table `found`; see native/topology.h.
+        """
+
+    @staticmethod
+    def parents(name: str, expanded: int, found: int, parents: PackedRows, reverse: int = -1) -> EdgeRows:
+        """
+        The one parent in table `found` that each row of table `expanded` names.
+        """
 
 class Topology:
-    def __init__(self, tables: Sequence[TableRows], links: Sequence[LinkRows]) -> None: ...
+    def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...
 
-    def cut(self, table: int, anchor_time: int) -> int:
-        """How many rows of the table have time <= anchor_time."""
+    def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
+        """The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type."""
+
+class Rule:
+    def __init__(self, fanout: int, strategy: Strategy = Strategy.recency, replace: bool = False, window: int = 0) -> None: ...
 
 class SampleOptions:
-    def __init__(self, num_neighbors: Sequence[Sequence[int]], strategies: Sequence[Sequence[Strategy]], random_seed: int, epoch: int, caps: Sequence[int]) -> None: ...
-
-def sample(topology: Topology, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int) -> dict[str, list[dict[str, Any]]]:
-    """The subgraphs of seeds: 'nodes' by table, 'edges' by edge type."""
+    def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
 class FeatureTable:
     def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from relhop.errors import PlanError, nearest
 from relhop.schema import EdgeType, Schema
+from relhop.strategies import STRATEGIES, parse_strategy
 
 MAX_HOPS = 6
-STRATEGIES = ("recency", "last", "uniform")
 
-T = TypeVar("T", int, str)
+T = TypeVar("T")
 
 
-def read_num_neighbors(value: Any) -> tuple[dict[str, int], ...]:
-    """Counts per hop, with `default` and by step, from any notation.
+def read_num_neighbors(value: Any) -> tuple[dict[str, int | str], ...]:
+    """Counts (or `inferred`) per hop, with `default` and by step, from any notation.
 
     Raises:
         PlanError: On something else, on other than 1 to 6 hops, or on what is no count.
@@ -29,14 +29,14 @@ def read_num_neighbors(value: Any) -> tuple[dict[str, int], ...]:
     return tuple(_counts(number, hop) for number, hop in enumerate(hops, 1))
 
 
-def _counts(number: int, hop: Any) -> dict[str, int]:
+def _counts(number: int, hop: Any) -> dict[str, int | str]:
     place = f"neighbor_sampling.num_neighbors, hop{number}"
     counts = dict(hop) if isinstance(hop, Mapping) else {"default": hop}
     if "default" not in counts:
         raise PlanError(f"{place}: there is no `default` for the steps that are not named")
     for step, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < -1:
-            raise PlanError(f"{place}: {step} is {count!r}; give 0 (none), -1 (all) or a count")
+        if count != "inferred" and (isinstance(count, bool) or not isinstance(count, int) or count < -1):
+            raise PlanError(f"{place}: {step} is {count!r}; give 0 (none), -1 (all), a count or 'inferred'")
     return counts
 
 
@@ -54,11 +54,10 @@ def read_strategy(value: Any) -> tuple[dict[str, str], ...]:
     settings = [{"default": h} if isinstance(h, str) else {"default": "recency", **h} for h in hops]
     for hop in settings:
         for step, name in hop.items():
-            if name not in STRATEGIES:
-                raise PlanError(
-                    f"neighbor_sampling.strategy: {step} is {name!r}; choose one of"
-                    f" {', '.join(STRATEGIES)}.{nearest(str(name), STRATEGIES)}"
-                )
+            try:
+                parse_strategy(str(name))
+            except ValueError as error:
+                raise PlanError(f"neighbor_sampling.strategy: {step}: {error}") from None
     return tuple(settings)
 
 

@@ -7,7 +7,7 @@ processes. The loader knows nothing of models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch_geometric.data import HeteroData
 from relhop import _native
 from relhop.features import FeatureReader, RowFeatures
 from relhop.sampling import Fanouts, NeighborSampler, Strategies, Subgraphs
-from relhop.schema import Stype
+from relhop.schema import EdgeType, Stype
 from relhop.store.reader import Store
 from relhop.times import MICROS_PER
 from relhop.training_table import TrainingTable
@@ -50,19 +50,23 @@ class SeedLoader:
         table: Seeds, anchor times and labels.
         num_neighbors: See `NeighborSampler`.
         strategies: See `NeighborSampler`.
+        metapaths: See `NeighborSampler`.
+        adaptive: See `NeighborSampler`.
         batch_size: Seeds a batch; the last batch may be smaller.
         shuffle: Whether to go through the seeds in a new random order each epoch.
         seed: Key of the order and of the sampler's draws.
         num_threads: Native threads; changes speed only, never a batch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         store: Store,
         table: TrainingTable,
         num_neighbors: Fanouts,
         *,
         strategies: Strategies = "recency",
+        metapaths: Sequence[Sequence[EdgeType]] = (),
+        adaptive: bool = False,
         batch_size: int = 512,
         shuffle: bool = False,
         seed: int = 0,
@@ -71,7 +75,9 @@ class SeedLoader:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.num_threads = num_threads
-        self._sampler = NeighborSampler(store, num_neighbors, strategies, random_seed=seed)
+        self._sampler = NeighborSampler(
+            store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
+        )
         self._rows, self._times = self._sampler.check_seeds(
             table.entity_table, table.rows, table.anchor_times
         )
@@ -116,6 +122,7 @@ class SeedLoader:
         seed_time = self._times[input_ids]
         for (name, nodes), columns in zip(subgraphs.nodes.items(), native["features"], strict=True):
             features = RowFeatures(**columns)
+            assert nodes.batch is not None, "subgraphs are disjoint"
             out = data[name]
             out.num_nodes = len(nodes.rows)
             out.row = torch.from_numpy(nodes.rows)

@@ -52,7 +52,7 @@ class Part(BaseModel):
     @classmethod
     def _only_candidate(cls, name: str, value: Any) -> Any:
         """`[x]` means x, as in plans whose settings are lists of candidates to search among."""
-        if not isinstance(value, list) or name in ("num_neighbors", "drop"):
+        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop"):
             return value
         if len(value) != 1:
             raise PlanError(
@@ -80,22 +80,35 @@ class NeighborSampling(Part):
 
     section = "neighbor_sampling"
 
-    num_neighbors: tuple[dict[str, int], ...] = Field(
+    num_neighbors: tuple[dict[str, int | str], ...] = Field(
         default=({"default": 16}, {"default": 16}),
         description="Rows taken per hop, per row and per step, at most; 1 to 6 hops. `[16, 16]`, or"
-        " `- hop1: {default: 16, 'A.x->B.y': 128}` with hop2 and so on beside hop1. 0: none; -1: all. Price:"
+        " `- hop1: {default: 16, 'A.x->B.y': 128}` with hop2 and so on beside hop1. 0: none; -1: all;"
+        " inferred: what covers four of five rows, at most 64, 16, 4, 1 by hop. Price:"
         " time and memory of a batch grow with the product over the hops, times the links of each table.",
     )
     strategy: tuple[dict[str, str], ...] = Field(
         default=({"default": "recency"},),
         description="Which rows are taken where there are more: `recency` (all ages, the newest most), `last`"
-        " (the newest), `uniform`. One word; or `{default: recency, 'A.x->B.y': last}` for all hops; or that"
-        " per hop, `{hop1: {...}, hop2: {...}}`. All cost the same.",
+        " (the newest), `uniform`, `weighted` (by the link's weights), `labor` (as uniform, but fewer"
+        " different rows). `uniform` and `weighted` also `with replacement`, all also `within 30 days`. One"
+        " text; or `{default: recency, 'A.x->B.y': last}` for all hops; or that per hop, `{hop1: {...},"
+        " hop2: {...}}`.",
+    )
+    metapaths: tuple[tuple[str, ...], ...] = Field(
+        default=(),
+        description="Sequences of steps, `['A.x->B.y', 'B.z->C.w']`, from the entity's table on; nothing else"
+        " is followed. None: every step is. Saves time.",
+    )
+    adaptive: bool = Field(
+        default=False,
+        description="Whether entities that have fewer rows than num_neighbors allows get more rows around"
+        " these, up to four times. Price: larger batches where histories are short.",
     )
 
     @field_validator("num_neighbors", mode="before")
     @classmethod
-    def _read_num_neighbors(cls, value: Any) -> tuple[dict[str, int], ...]:
+    def _read_num_neighbors(cls, value: Any) -> tuple[dict[str, int | str], ...]:
         return read_num_neighbors(value)
 
     @field_validator("strategy", mode="before")
@@ -104,7 +117,7 @@ class NeighborSampling(Part):
         return read_strategy(value)
 
     @field_serializer("num_neighbors")
-    def _write_num_neighbors(self, hops: tuple[dict[str, int], ...]) -> list[Any]:
+    def _write_num_neighbors(self, hops: tuple[dict[str, int | str], ...]) -> list[Any]:
         if all(set(hop) == {"default"} for hop in hops):
             return [hop["default"] for hop in hops]
         return [{f"hop{n}": hop for n, hop in enumerate(hops, 1)}]
@@ -120,7 +133,7 @@ class NeighborSampling(Part):
         """How many steps away from the seed rows are taken."""
         return len(self.num_neighbors)
 
-    def resolve_num_neighbors(self, schema: Schema) -> list[dict[EdgeType, int]]:
+    def resolve_num_neighbors(self, schema: Schema) -> list[dict[EdgeType, int | str]]:
         """Per hop the count of every edge type, as `relhop.loader.SeedLoader` takes it.
 
         Raises:
@@ -130,6 +143,21 @@ class NeighborSampling(Part):
         return [
             by_edge_type(hop, steps, f"num_neighbors, hop{n}") for n, hop in enumerate(self.num_neighbors, 1)
         ]
+
+    def resolve_metapaths(self, schema: Schema) -> list[list[EdgeType]]:
+        """The metapaths as edge types, as `relhop.loader.SeedLoader` takes them.
+
+        Raises:
+            PlanError: If a step is named that the schema does not have; suggests the nearest.
+        """
+        steps = steps_by_name(schema)
+        for path in self.metapaths:
+            for step in path:
+                if step not in steps:
+                    raise PlanError(
+                        f"neighbor_sampling.metapaths: there is no step '{step}'.{nearest(step, steps)}"
+                    )
+        return [[steps[step] for step in path] for path in self.metapaths]
 
     def resolve_strategies(self, schema: Schema) -> list[dict[EdgeType, str]]:
         """Per hop the strategy of every edge type, as `relhop.loader.SeedLoader` takes it.
@@ -377,7 +405,7 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
         task_type
     ]
     return ModelPlan(
-        neighbor_sampling=NeighborSampling(num_neighbors=({"default": fanout},) * hops),
+        neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": fanout} for _ in range(hops))),
         model_architecture=ModelArchitecture(channels=channels, dropout=dropout),
         optimization=Optimization(max_epochs=epochs, loss=loss),
         reasons={

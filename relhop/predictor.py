@@ -147,6 +147,8 @@ def seed_loader(store: Store, table: TrainingTable, plan: ModelPlan, *, training
         table,
         sampling.resolve_num_neighbors(store.schema),
         strategies=sampling.resolve_strategies(store.schema),
+        metapaths=sampling.resolve_metapaths(store.schema),
+        adaptive=sampling.adaptive,
         batch_size=batch_size,
         shuffle=training,
         seed=plan.training_job.seed,

@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 from hypothesis import strategies as st
 
 from relhop import _native
+from tests import packing
 from tests.reference import Tables
-
-
-def packed(rows: list[int], width: int) -> _native.PackedRows:
-    return _native.PackedRows(_native.pack(np.array(rows, dtype=np.uint64), width), len(rows), width)
-
-
-def packed_times(times: list[int]) -> _native.PackedTimes:
-    blocks, stream = _native.encode_times(np.array(times, dtype=np.int64), 0)
-    return _native.PackedTimes(blocks, np.append(stream, np.zeros(8, np.uint8)), len(times))
 
 
 def to_native(tables: Tables, *, width: int | None = None) -> _native.Topology:
     """The same graph as arrays; `width` takes so many bits a row number, in place of as many as are needed."""
     rows = [
-        _native.TableRows(f"t{i}", n, None if time is None else packed_times(time))
+        _native.TableRows(f"t{i}", n, None if time is None else packing.times(time))
         for i, (n, time) in enumerate(zip(tables.num_rows, tables.time, strict=True))
     ]
-    widths = [width or _native.width_of(n) for n in tables.num_rows]
     edge_types = []
     for number, (child, parent, parents) in enumerate(tables.links):
         lists = [[c for c, p in enumerate(parents) if p == row] for row in range(tables.num_rows[parent])]
-        offsets = [0, *itertools.accumulate(map(len, lists))]
         children = [c for of_row in lists for c in of_row]
-        none = 2 ** widths[parent] - 1
-        up = packed([none if p is None else p for p in parents], widths[parent])
-        offsets_ = packed(offsets, width or _native.width_of(len(children)))
-        down = packed(children, widths[child])
-        edge_types.append(
-            _native.EdgeRows.lists(f"l{number}", parent, child, offsets_, down, 2 * number + 1)
-        )
+        offsets = packing.rows([0, *itertools.accumulate(map(len, lists))], len(children), width)
+        down = packing.rows(children, tables.num_rows[child], width)
+        up = packing.rows([-1 if p is None else p for p in parents], tables.num_rows[parent], width)
+        edge_types.append(_native.EdgeRows.lists(f"l{number}", parent, child, offsets, down, 2 * number + 1))
         edge_types.append(_native.EdgeRows.parents(f"l{number}", child, parent, up, 2 * number))
     return _native.Topology(rows, edge_types)
 

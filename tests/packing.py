@@ -10,9 +10,11 @@ import numpy.typing as npt
 from relhop import _native
 
 
-def rows(numbers: Sequence[int] | npt.NDArray[np.integer], count: int) -> _native.PackedRows:
-    """Rows of a table of `count` rows, -1 for none."""
-    width = _native.width_of(count)
+def rows(
+    numbers: Sequence[int] | npt.NDArray[np.integer], count: int, width: int | None = None
+) -> _native.PackedRows:
+    """Rows of a table of `count` rows, -1 for none; `width` bits each, in place of as few as possible."""
+    width = width or _native.width_of(count)
     largest = (1 << width) - 1
     stored = np.array([largest if n == -1 else int(n) for n in numbers], np.uint64)
     return _native.PackedRows(_native.pack(stored, width), len(stored), width)

@@ -18,26 +18,33 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NATIVE = ROOT / "native"
-CUT = "std::upper_bound(rows.time.begin(), rows.time.end(), anchor_time)"
 MUTANTS = {
     "sees one second of the future": (
-        "topology.cpp",
-        CUT,
-        CUT.replace("anchor_time)", "anchor_time + 1'000'000)"),
+        "times.cpp",
+        "count_in_block(begin[i] - 1, group[i])",
+        "count_in_block(begin[i] - 1, group[i] + 1'000'000)",
     ),
     "misses one second of the past": (
-        "topology.cpp",
-        CUT,
-        CUT.replace("anchor_time)", "anchor_time - 1'000'000)"),
+        "times.cpp",
+        "count_in_block(begin[i] - 1, group[i])",
+        "count_in_block(begin[i] - 1, group[i] - 1'000'000)",
     ),
-    "takes < for <=": ("topology.cpp", CUT, CUT.replace("upper_bound", "lower_bound")),
-    "follows keys into the future": ("sampler.cpp", "if (parent < cuts_[link.parent]) connect", "connect"),
-    "forgets as_of": (
-        "sampler.cpp",
-        "std::min(topology_.cut(t, time), options_.caps[t])",
-        "topology_.cut(t, time)",
+    "takes < for <=": (
+        "times.cpp",
+        "at(blocks_[block], begin + half - 1) <= anchor",
+        "at(blocks_[block], begin + half - 1) < anchor",
     ),
-    "keeps the last seed's cut": ("sampler.cpp", "!cuts_known_ || time != cuts_time_", "!cuts_known_"),
+    "follows keys into the future": (
+        "block.cpp",
+        "parent < cuts[seed] && is_new_enough",
+        "parent < num_found && is_new_enough",
+    ),
+    "forgets as_of": ("block.cpp", "cuts[i] = std::min(cuts[i], options_.caps[t]);", "(void)cuts[i];"),
+    "takes the first seed's cut for all": (
+        "block.cpp",
+        "neighbors.count_below(item.begin, item.end, cuts[item.seed])",
+        "neighbors.count_below(item.begin, item.end, cuts[0])",
+    ),
 }
 GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-profile=unshrunk"]
 

@@ -68,15 +68,18 @@ def test_all_notations_of_one_setting_mean_the_same(written):
         ([], "neighbor_sampling.num_neighbors is []; write [16, 16], or hop1: {default: 16} and so on"),
         (16, "neighbor_sampling.num_neighbors is 16; write [16, 16], or hop1: {default: 16} and so on"),
         ([1] * 7, "neighbor_sampling.num_neighbors has 7 hops; give 1 to 6"),
-        ([-2], "neighbor_sampling.num_neighbors, hop1: default is -2; give 0 (none), -1 (all) or a count"),
         (
-            [True],
-            "neighbor_sampling.num_neighbors, hop1: default is True; give 0 (none), -1 (all) or a count",
+            [-2],
+            "neighbor_sampling.num_neighbors, hop1: default is -2; give 0 (none), -1 (all), a count or 'inferred'",
         ),
         (
-            [{"hop1": {"default": "inferred"}}],
-            "neighbor_sampling.num_neighbors, hop1: default is 'inferred'; give 0 (none), -1 (all)"
-            " or a count",
+            [True],
+            "neighbor_sampling.num_neighbors, hop1: default is True; give 0 (none), -1 (all), a count or 'inferred'",
+        ),
+        (
+            [{"hop1": {"default": "infered"}}],
+            "neighbor_sampling.num_neighbors, hop1: default is 'infered'; give 0 (none), -1 (all), a count"
+            " or 'inferred'",
         ),
         (
             [{"hop1": {"A.x->B.y": 4}}],
@@ -133,10 +136,11 @@ def test_strategies_are_set_for_all_hops_or_per_hop_and_step(schema):
     [
         (
             "unifrom",
-            "neighbor_sampling.strategy: default is 'unifrom'; choose one of recency, last, uniform."
+            "neighbor_sampling.strategy: default: unknown strategy 'unifrom'; choose one of recency, last,"
+            " uniform, weighted, labor."
             " Did you mean 'uniform'?",
         ),
-        (7, "neighbor_sampling.strategy is 7; choose one of recency, last, uniform"),
+        (7, "neighbor_sampling.strategy is 7; choose one of recency, last, uniform, weighted, labor"),
         (
             ["last", "uniform"],
             "neighbor_sampling.strategy has 2 candidates, ['last', 'uniform']; relhop does not search among"

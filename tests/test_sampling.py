@@ -85,12 +85,12 @@ def test_the_same_seed_and_epoch_give_the_same_sample_and_others_do_not(store):
         (
             ([3, -2],),
             ValueError,
-            f"num_neighbors of hop 2, {TO_USER} is -2; give 0 (none), -1 (all) or a count",
+            f"num_neighbors of hop 2, {TO_USER} is -2; give 0 (none), -1 (all), a count or 'inferred'",
         ),
         (
             ([3], "latest"),
             ValueError,
-            "unknown strategy 'latest'; choose one of recency, last, uniform. Did you mean 'last'?",
+            "unknown strategy 'latest'; choose one of recency, last, uniform, weighted, labor. Did you mean 'last'?",
         ),
         (([3], [{}, {}]), ValueError, "strategies name 2 hops, num_neighbors 1"),
         (

@@ -29,7 +29,9 @@ def feature_tables(num_rows=(40, 200)):
 
 
 def pipeline(topology=None, *, rows=range(40), batch_size=7, num_threads=2, depth=3):
-    options = _native.SampleOptions([[2, 0]], [[_native.Strategy.uniform] * 2], 5, 1, [40, 200])
+    options = _native.SampleOptions(
+        [[_native.Rule(2, _native.Strategy.uniform), _native.Rule(0)]], 5, 1, [40, 200]
+    )
     rows = np.array(rows, dtype=np.int64)
     times = np.full(len(rows), 150, dtype=np.int64)
     return _native.Pipeline(
@@ -117,7 +119,8 @@ def test_an_error_arrives_at_its_batch_and_ends_the_pipeline():
         190,
     ]  # parent 30, in the fifth batch; found by no binary search
     tables = [_native.TableRows("p", 40, None), _native.TableRows("c", 200, None)]
-    topology = _native.Topology(tables, [_native.LinkRows("l0", 1, 0, up, offsets, children)])
+    lists = _native.EdgeRows.lists("l0", 0, 1, packing.rows(offsets, 200), packing.rows(children, 9999))
+    topology = _native.Topology(tables, [lists, _native.EdgeRows.parents("l0", 1, 0, packing.rows(up, 40))])
     failing = pipeline(topology)
     for _ in range(4):
         assert failing.next() is not None
@@ -128,18 +131,10 @@ def test_an_error_arrives_at_its_batch_and_ends_the_pipeline():
 
 def test_ctrl_c_interrupts_a_wait_for_a_batch():
     huge = Tables([1, 20000], [None, list(range(20000))], [(1, 0, [0] * 20000)])
-    up = np.zeros(20000, dtype=np.uint32)
-    links = [
-        _native.LinkRows("l0", 1, 0, up, np.array([0, 20000], np.uint64), np.arange(20000, dtype=np.uint32))
-    ]
-    tables = [
-        _native.TableRows("p", 1, None),
-        _native.TableRows("c", 20000, np.array(huge.time[1], np.int64)),
-    ]
-    options = _native.SampleOptions([[-1, 0]], [[_native.Strategy.last] * 2], 0, 0, [1, 20000])
+    options = _native.SampleOptions([[_native.Rule(-1), _native.Rule(0)]], 0, 0, [1, 20000])
     features = feature_tables((1, 20000))
     rows, times = np.zeros(500, np.int64), np.full(500, 10**6, np.int64)
-    topology = _native.Topology(tables, links)
+    topology = to_native(huge)
     waiting = _native.Pipeline(
         topology, features, options, 0, rows, times, 500, 1, 1
     )  # a batch of 10 million nodes

@@ -13,7 +13,8 @@ from scipy import stats
 
 from relhop import _native
 from relhop.errors import CorruptStore
-from tests.graphs import graphs, packed, packed_times, to_native
+from tests import packing
+from tests.graphs import graphs, to_native
 from tests.reference import Stream, Tables, choose, fold, recency_strata, sample_seed
 
 NATIVE = {s: getattr(_native.Strategy, s) for s in ("recency", "last", "uniform")}
@@ -208,10 +209,10 @@ def test_a_damaged_list_is_an_error_and_no_neighbor(damage, message):
         offsets = [9, 4]
     else:
         up[0] = 77
-    tables = [_native.TableRows("p", 1, None), _native.TableRows("c", 4, packed_times([0, 1, 2, 3]))]
+    tables = [_native.TableRows("p", 1, None), _native.TableRows("c", 4, packing.times([0, 1, 2, 3]))]
     edge_types = [
-        _native.EdgeRows.lists("l0", 0, 1, packed(offsets, 7), packed(children, 7)),
-        _native.EdgeRows.parents("l0", 1, 0, packed(up, 7)),
+        _native.EdgeRows.lists("l0", 0, 1, packing.rows(offsets, 100), packing.rows(children, 100)),
+        _native.EdgeRows.parents("l0", 1, 0, packing.rows(up, 100)),
     ]
     topology = _native.Topology(tables, edge_types)
     options = _native.SampleOptions(rules([[-1, -1]] * 2, [["last"] * 2] * 2), 0, 0, [1, 4])
@@ -237,6 +238,4 @@ def test_calls_that_do_not_fit_the_graph_are_refused(change, message):
         [[_native.Rule(n) for n in hop] for hop in call["fanouts"]], 0, 0, call["caps"]
     )
     with pytest.raises(ValueError, match=f"^{message}$"):
-        to_native(hub(3)).sample(
-            options, call["table"], np.array(call["rows"]), np.array(call["times"]), 1
-        )
+        to_native(hub(3)).sample(options, call["table"], np.array(call["rows"]), np.array(call["times"]), 1)

@@ -1,0 +1,41 @@
+"""The fanout `inferred`: from how many neighbors rows really have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relhop.schema import EdgeType
+from relhop.store.arrays import StoredLink
+from relhop.store.reader import Store
+
+INFERRED = "inferred"
+
+_COVERED = 0.8  # of the rows that have neighbors at all get every one of them
+_MOST_AT_FIRST_HOP = 64
+_LESS_PER_HOP = 4
+_SAMPLED_ROWS = 1 << 20
+
+
+def inferred_fanout(store: Store, edge_type: EdgeType, hop: int) -> int:
+    """As many neighbors as four of five rows with any do not exceed; at most 64, 16, 4, 1, ... by hop.
+
+    A key leads to one parent. Of tables with more than a million rows, a million evenly spaced ones count.
+
+    Args:
+        store: All of its rows count, whatever the anchors.
+        edge_type: The step.
+        hop: From 1.
+    """
+    most: int = max(1, _MOST_AT_FIRST_HOP // _LESS_PER_HOP ** (hop - 1))
+    for link in store.links.values():
+        if link.link.to_parent == edge_type:
+            return min(most, _covering_degree(link))
+    return 1
+
+
+def _covering_degree(link: StoredLink) -> int:
+    num_parents = len(link.offsets) - 1
+    rows = np.arange(0, num_parents, max(1, num_parents // _SAMPLED_ROWS))
+    degrees = link.offsets[rows + 1] - link.offsets[rows]
+    degrees = degrees[degrees > 0]
+    return int(np.quantile(degrees, _COVERED, method="higher")) if len(degrees) else 1
