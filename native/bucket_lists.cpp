@@ -45,7 +45,7 @@ class Sorter {
 
   void sort(size_t bucket, uint64_t first_edge, Output& output) {
     const Buckets& buckets = partition_.buckets();
-    const size_t num_values = buckets.widths.size() - 1;
+    const size_t num_values = buckets.widths.size();
     const uint64_t num_targets = buckets.first[bucket + 1] - buckets.first[bucket];
     const uint64_t num_edges = partition_.num_edges(bucket), spilled = partition_.spilled_bytes(bucket);
     const uint64_t size = spilled + num_targets * 8 + num_edges * bytes_to_sort(num_values, options_.sort_sources);
@@ -74,22 +74,24 @@ class Sorter {
   void count(size_t bucket, const uint8_t* loaded, uint64_t first_edge) {
     std::ranges::fill(ends_, 0);
     partition_.read(bucket, loaded, [&](const uint8_t* block, uint64_t count) {
-      const PackedRows targets = partition_.column(block, 0);
-      for (uint64_t i = 0; i < count; ++i) ++ends_[targets[i]];
+      const Field targets = partition_.targets(block);
+      uint64_t* const counts = ends_.data();
+      for (uint64_t i = 0; i < count; ++i) ++counts[targets[i]];
     });
     std::exclusive_scan(ends_.begin(), ends_.end(), ends_.begin(), first_edge);
   }
 
   void place(size_t bucket, const uint8_t* loaded, uint64_t first_edge) {
     partition_.read(bucket, loaded, [&](const uint8_t* block, uint64_t count) {
-      const PackedRows targets = partition_.column(block, 0);
-      uint64_t places[64];
+      const Field targets = partition_.targets(block);
+      uint64_t *const ends = ends_.data(), places[64];
       for (uint64_t begin = 0; begin < count; begin += 64) {
         const uint64_t size = std::min<uint64_t>(64, count - begin);
-        for (uint64_t i = 0; i < size; ++i) places[i] = ends_[targets[begin + i]]++ - first_edge;
-        for (size_t v = 0; v + 1 < partition_.buckets().widths.size(); ++v) {
-          const PackedRows values = partition_.column(block, v + 1);
-          for (uint64_t i = 0; i < size; ++i) values_[v][places[i]] = values[begin + i];
+        for (uint64_t i = 0; i < size; ++i) places[i] = ends[targets[begin + i]]++ - first_edge;
+        for (size_t v = 0; v < partition_.buckets().widths.size(); ++v) {
+          const Field values = partition_.values(block, v);
+          uint64_t* const sorted = values_[v].data();
+          for (uint64_t i = 0; i < size; ++i) sorted[places[i]] = values[begin + i];
         }
       }
       workers_.advance(count);

@@ -16,7 +16,7 @@ constexpr uint64_t kMaxBins = 1 << 15;
 constexpr uint64_t kMinBlockBytes = 4 << 10, kMaxBlockBytes = 64 << 10;
 constexpr uint64_t kMaxBuckets = 4096;
 constexpr uint64_t kThreadBytes = 256 << 10;  // pieces of input and output
-constexpr uint64_t kCachedBytes = 16 << 20;   // a bucket of this size is sorted within the processor's cache
+constexpr uint64_t kCachedBytes = 8 << 20;    // a bucket of this size is sorted within the processor's cache
 
 // What each part of the build may take of the memory.
 struct Memory {
@@ -91,22 +91,23 @@ Buckets plan(const Edges& edges, const ListFiles& files, const BuildOptions& opt
   Buckets buckets;
   buckets.weights = files.weights.has_value();
   buckets.ids = files.edge_ids.has_value();
-  buckets.widths = {64, width_of(edges.num_sources)};
+  buckets.target_bits = 64;
+  buckets.widths = {width_of(edges.num_sources)};
   if (buckets.weights) buckets.widths.push_back(64);
   if (buckets.ids) buckets.widths.push_back(width_of(edges.size()));
   while (edges.num_targets >> buckets.bin_shift >= memory.bins) ++buckets.bin_shift;
 
   const auto bins = count_bins(edges, buckets.bin_shift, (edges.num_targets >> buckets.bin_shift) + 1, workers);
-  const uint64_t sort_bytes = bytes_to_sort(buckets.widths.size() - 1, options.sort_sources);
+  const uint64_t sort_bytes = bytes_to_sort(buckets.widths.size(), options.sort_sources);
   const uint64_t edge_bytes = sort_bytes + (buckets.record_bits() + 7) / 8;
-  const uint64_t staging = staging_bytes(buckets.widths.size());
+  const uint64_t staging = staging_bytes(buckets.widths.size() + 1);
   const uint64_t max_buckets = std::min(kMaxBuckets, memory.buffers / (kMinBlockBytes + staging));
   buckets = cut(bins, edges.num_targets, edge_bytes, memory, std::move(buckets), max_buckets);
 
   uint64_t most_targets = 0;
   for (size_t b = 0; b < buckets.size(); ++b)
     most_targets = std::max(most_targets, buckets.first[b + 1] - buckets.first[b]);
-  buckets.widths[0] = width_of(most_targets);
+  buckets.target_bits = width_of(most_targets);
   const uint64_t block_bytes = memory.buffers / buckets.size() - staging;
   buckets.block_bytes = std::clamp(block_bytes / kMinBlockBytes * kMinBlockBytes, kMinBlockBytes, kMaxBlockBytes);
   return buckets;
@@ -123,7 +124,7 @@ Built build_lists(const Edges& edges, const ListFiles& files, const BuildOptions
   Workers workers(options.num_threads, 3 * edges.size(), options.progress);
   const Buckets buckets = plan(edges, files, options, memory, workers);
 
-  const uint64_t staging = options.num_threads * buckets.size() * staging_bytes(buckets.widths.size());
+  const uint64_t staging = options.num_threads * buckets.size() * staging_bytes(buckets.columns().size());
   const uint64_t most_blocks = edges.size() / buckets.block_edges() + options.num_threads * buckets.size();
   const uint64_t block_memory = std::min(memory.blocks - staging, most_blocks * buckets.block_bytes);
   Partition partition(buckets, options.num_threads, block_memory, options.scratch_folder);

@@ -30,7 +30,9 @@ void read_rows(const RowColumn& column, const char* name, uint64_t num_rows, uin
         for (uint64_t i = 0; i < rows.size(); ++i) rows[i] = row_at(values, begin + i);
       },
       column);
-  for (uint64_t i = 0; i < rows.size(); ++i) {
+  uint64_t wrong = 0;
+  for (const uint64_t row : rows) wrong += row >= num_rows && row != kNoRow;
+  for (uint64_t i = 0; wrong > 0; ++i) {
     if (rows[i] < num_rows || rows[i] == kNoRow) continue;
     const bool negative = rows[i] >> 63 != 0 && !std::holds_alternative<Strided<uint64_t>>(column);
     throw std::invalid_argument("edge " + std::to_string(begin + i) + ": its " + name + " " +
