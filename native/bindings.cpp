@@ -131,8 +131,8 @@ std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& 
 
 struct SharedFeatures {
   nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
-  std::optional<Array<int64_t>> time;
-  std::optional<AnyRows> order;
+  std::optional<SharedTimes> time;
+  std::optional<SharedRows> order;
   FeatureTable table;
 };
 
@@ -441,8 +441,8 @@ NB_MODULE(_native, m) {
   nb::class_<SharedFeatures>(m, "FeatureTable")
       .def(nb::new_([](std::string name,
                        nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records,
-                       std::vector<size_t> num_fields, std::optional<Array<int64_t>> time,
-                       std::optional<AnyRows> order) {
+                       std::vector<size_t> num_fields, std::optional<SharedTimes> time,
+                       std::optional<SharedRows> order) {
              if (num_fields.size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
              auto shared = std::make_shared<SharedFeatures>(SharedFeatures{records, time, order, {}});
              FeatureTable& table = shared->table;
@@ -454,8 +454,8 @@ NB_MODULE(_native, m) {
              table.num_numerical = num_fields[1];
              table.num_categorical = num_fields[2];
              table.timed = time.has_value();
-             if (time) table.time = view(*time);
-             if (order) table.order = view_rows(*order);
+             if (time) table.time = time->times;
+             if (order) table.order = order->rows;
              table.check();
              return shared;
            }),

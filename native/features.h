@@ -10,7 +10,8 @@
 #include <string>
 
 #include "buffer.h"
-#include "topology.h"
+#include "packed.h"
+#include "times.h"
 
 namespace relhop {
 
@@ -29,8 +30,8 @@ struct FeatureTable {
   size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
   uint64_t num_rows = 0;
   bool timed = false;
-  std::span<const int64_t> time;  // as in Topology
-  RowArray order;                 // row -> position; data is null where rows keep the input's order
+  PackedTimes time;
+  PackedRows order;  // row -> position; data is null where rows keep the input's order
 
   // Throws CorruptStore where sizes do not fit together.
   void check() const;

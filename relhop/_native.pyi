@@ -100,7 +100,7 @@ def sample(topology: Topology, options: SampleOptions, table: int, rows: NDArray
     """The subgraphs of seeds: 'nodes' by table, 'edges' by edge type."""
 
 class FeatureTable:
-    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, order: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""

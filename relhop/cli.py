@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,7 +144,9 @@ def main() -> None:
 
 
 def _show(summary: StoreSummary) -> None:
-    tables = Grid("table", "rows", "from", "to", "without time", "features", "bytes", title=summary.path)
+    tables = Grid(
+        "table", "rows", "from", "to", "without time", "features", "bytes", "bits a row", title=summary.path
+    )
     for table in summary.tables:
         tables.add_row(
             table.name,
@@ -153,8 +156,20 @@ def _show(summary: StoreSummary) -> None:
             f"{table.null_times:,}",
             str(len(table.features)),
             _bytes(sum(table.bytes.values())),
+            _bits(table.bits_per_row),
         )
-    links = Grid("link", "to", "edges", "null", "dangling", "mean degree", "max degree", "bytes")
+    links = Grid(
+        "link",
+        "to",
+        "edges",
+        "null",
+        "dangling",
+        "mean degree",
+        "max degree",
+        "bytes",
+        "bytes an edge",
+        "bits a row",
+    )
     for link in summary.links:
         links.add_row(
             link.name,
@@ -165,6 +180,8 @@ def _show(summary: StoreSummary) -> None:
             f"{link.degree_mean:.1f}",
             f"{link.degree_max:,}",
             _bytes(sum(link.bytes.values())),
+            _per_edge(link.bytes_per_edge),
+            _bits(link.bits_per_row),
         )
     for grid in (tables, links):
         out.print(grid)
@@ -174,6 +191,9 @@ def _show(summary: StoreSummary) -> None:
             by_part[name] = by_part.get(name, 0) + size
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sorted(by_part.items(), key=lambda p: -p[1]))
     out.print(f"{_bytes(summary.total_bytes)} in all: {parts}", highlight=False)
+    out.print(
+        f"links and times: {_per_edge(summary.bytes_per_edge)} bytes an edge and direction", highlight=False
+    )
 
 
 def _show_metrics(result: TrainingResult) -> None:
@@ -188,6 +208,14 @@ def _show_metrics(result: TrainingResult) -> None:
 
 def _time(micros: int | None) -> str:
     return "–" if micros is None else format_time(micros)
+
+
+def _bits(by_array: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {bits:.3g}" for name, bits in by_array.items())
+
+
+def _per_edge(size: float | None) -> str:
+    return "–" if size is None else f"{size:.2f}"
 
 
 def _bytes(size: float) -> str:

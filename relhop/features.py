@@ -49,7 +49,9 @@ class FeatureReader:
             for stype in (Stype.timestamp, Stype.numerical, Stype.categorical)
         }
         num_fields = [len(columns) for columns in self.columns.values()]
-        self.native = _native.FeatureTable(table.name, table.records, num_fields, table.time, table.order)
+        time = None if table.time is None else table.time.native
+        order = None if table.order is None else table.order.native
+        self.native = _native.FeatureTable(table.name, table.records, num_fields, time, order)
 
     def gather(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> RowFeatures:
         """The features of rows [N], which may repeat.

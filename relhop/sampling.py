@@ -195,17 +195,20 @@ class NeighborSampler:
 
 
 def native_topology(store: Store) -> _native.Topology:
-    """Views of a store's arrays for the native code; copies nothing."""
+    """A store's links and times for the native code."""
     numbers = {name: i for i, name in enumerate(store.schema.tables)}
-    tables = [_native.TableRows(t.name, t.num_rows, t.time) for t in store.tables.values()]
+    tables = [
+        _native.TableRows(t.name, t.num_rows, None if t.time is None else t.time[:])
+        for t in store.tables.values()
+    ]
     links = [
         _native.LinkRows(
             link.link.name,
             numbers[link.link.child],
             numbers[link.link.parent],
-            link.parents,
-            link.offsets,
-            link.children,
+            link.parents[:].view(np.uint64),
+            link.offsets[:].view(np.uint64),
+            link.children[:].view(np.uint64),
         )
         for link in store.links.values()
     ]

@@ -109,11 +109,17 @@ class Statistics:
         return cls(data["cut"], dict(data["num_rows"]), columns)
 
 
+class Times(Protocol):
+    """The times of a table's rows."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.int64]: ...
+
+
 class StatisticsTable(Protocol):
     """A table of a store, as far as statistics read it."""
 
     @property
-    def time(self) -> NDArray[np.int64] | None:
+    def time(self) -> Times | None:
         """Row times, int64 microseconds."""
         ...
 

@@ -1,9 +1,10 @@
-"""Stores of every published format version open for ever. tests/golden/v1 is tests/shop.py's store, as format version 1
-wrote it."""
+"""Stores of every published format version open for ever. tests/golden/v2 is tests/shop.py's store, as format version 2
+wrote it; version 1 was never published."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import relhop as rh
 from tests import shop
@@ -11,21 +12,46 @@ from tests import shop
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_a_store_of_format_version_1_is_intact():
-    store = rh.Store.open(GOLDEN / "v1")
+def test_a_store_of_format_version_2_is_intact():
+    store = rh.Store.open(GOLDEN / "v2")
     store.verify()
     assert list(store.tables) == ["users", "items", "orders"]
-    assert store.tables["orders"].order.tolist() == [2, 6, 1, 4, 0, 5, 3, 7]
-    assert store.links["orders.user_id"].parents.tolist() == [0, 2**32 - 1, 0, 2**32 - 1, 1, 2, 0, 0]
+    assert store.tables["orders"].order[:].tolist() == [2, 6, 1, 4, 0, 5, 3, 7]
+    assert store.tables["orders"].time[:7].tolist() == [
+        np.datetime64(f"2020-01-0{day}", "us").astype(np.int64) for day in (1, 2, 3, 4, 5, 5, 7)
+    ]
+    link = store.links["orders.user_id"]
+    assert link.parents[:].tolist() == [0, -1, 0, -1, 1, 2, 0, 0]
+    assert link.offsets[:].tolist() == [0, 4, 5, 6, 6]
+    assert link.children[:].tolist() == [0, 2, 6, 7, 4, 5]
     assert store.rows_of("users", ["cy", "ann", "nobody"]).tolist() == [2, 0, -1]
 
 
-def test_a_store_of_format_version_1_samples_as_the_same_tables_do_today(tmp_path):
+def test_a_store_of_format_version_2_samples_as_the_same_tables_do_today(tmp_path):
     times = np.full(4, np.datetime64("2020-01-06", "us").astype(np.int64))
-    stores = [rh.Store.open(GOLDEN / "v1"), shop.store(tmp_path)]
+    stores = [rh.Store.open(GOLDEN / "v2"), shop.store(tmp_path)]
     old, new = (rh.NeighborSampler(s, [2, 2]).sample("users", np.arange(4), times) for s in stores)
     assert old.nodes["orders"].rows.tolist() == new.nodes["orders"].rows.tolist()
     assert sorted(old.nodes["orders"].rows.tolist()) == [0, 2, 4, 5]
     for edge_type, edges in old.edges.items():
         np.testing.assert_array_equal(edges.source, new.edges[edge_type].source)
         np.testing.assert_array_equal(edges.target, new.edges[edge_type].target)
+
+
+def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path):
+    store = shop.store(tmp_path)
+    for golden in (GOLDEN / "v2").rglob("*.bin"):
+        assert (store.path / golden.relative_to(GOLDEN / "v2")).read_bytes() == golden.read_bytes()
+
+
+def test_a_store_of_format_version_1_is_refused_and_built_again(tmp_path):
+    path = tmp_path / "shop.rh"
+    path.mkdir()
+    (path / "manifest.json").write_text('{"format": "relhop-store", "version": 1}')
+    with pytest.raises(rh.StoreError) as caught:
+        rh.Store.open(path)
+    assert (
+        str(caught.value)
+        == f"{path} has format version 1, this relhop reads version 2; build the store again"
+    )
+    shop.store(tmp_path).verify()

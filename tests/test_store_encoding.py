@@ -2,22 +2,9 @@ import numpy as np
 import pytest
 
 from relhop.schema import Stype
-from relhop.store.encoding import Field, no_row, pack, record_layout, row_dtype, unpack
+from relhop.store.encoding import Field, pack, record_layout, unpack
 
 I8, F4, I4 = np.dtype("<i8"), np.dtype("<f4"), np.dtype("<i4")
-
-
-@pytest.mark.parametrize(
-    ("rows", "wide", "dtype"),
-    [(0, False, "<u4"), (2**32 - 2, False, "<u4"), (2**32 - 1, False, "<u8"), (0, True, "<u8")],
-)
-def test_row_numbers_are_narrow_while_the_largest_value_is_free(rows, wide, dtype):
-    assert row_dtype(rows, wide=wide) == np.dtype(dtype)
-
-
-def test_no_row_is_the_largest_value():
-    assert no_row(np.dtype("<u4")) == 0xFFFF_FFFF
-    assert no_row(np.dtype("<u8")) == 2**64 - 1
 
 
 def test_a_record_has_timestamps_then_numbers_then_codes_each_aligned():

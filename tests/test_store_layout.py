@@ -8,7 +8,6 @@ from relhop.store import layout
 
 ENTRY = {
     "rows": 3,
-    "wide": False,
     "null_times": 0,
     "null_keys": 0,
     "duplicate_keys": 0,
@@ -33,7 +32,7 @@ def write(folder, **changes):
 
 def rewrite(folder, content):
     """A manifest whose checksum fits, whatever it says."""
-    full = {"format": "relhop-store", "version": 1, **content}
+    full = {"format": "relhop-store", "version": 2, **content}
     (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
 
 
@@ -51,19 +50,20 @@ def test_sizes_of_files_follow_from_the_counts():
     )
     tables = {
         "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
-        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 5, "wide": True}),
+        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200}),
     }
-    assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=4, nulls=1, dangling=0)}) == {
+    assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}) == {
         "tables/a/columns.parquet": None,
         "tables/a/rows.bin": 12,
         "tables/a/categories.parquet": None,
         "tables/b/columns.parquet": None,
-        "tables/b/time.bin": 40,
-        "tables/b/order.bin": 40,
+        "tables/b/time_blocks.bin": 48,
+        "tables/b/time.bin": None,
+        "tables/b/order.bin": 208,  # 200 * 8 bits, and 8 bytes
         "tables/b/rows.bin": 0,
-        "links/b.a/parents.bin": 20,
-        "links/b.a/offsets.bin": 32,
-        "links/b.a/children.bin": 32,
+        "links/b.a/parents.bin": 64,  # 200 * 2 bits are 50 bytes, 7 words; and 8 bytes
+        "links/b.a/offsets.bin": 16,  # 4 * 8 bits
+        "links/b.a/children.bin": 160,  # 150 * 8 bits are 150 bytes, 19 words
     }
 
 
@@ -97,9 +97,9 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("version", "text", "advice"),
     [
-        (2, "2", "use a newer relhop"),
-        (0, "0", "build the store again"),
-        ("1", "'1'", "build the store again"),
+        (3, "3", "use a newer relhop"),
+        (1, "1", "build the store again"),
+        ("2", "'2'", "build the store again"),
     ],
 )
 def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice):
@@ -107,7 +107,7 @@ def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice)
     with pytest.raises(StoreError) as caught:
         layout.read_manifest(tmp_path)
     assert not isinstance(caught.value, CorruptStore)
-    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 1; {advice}"
+    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 2; {advice}"
 
 
 @pytest.mark.parametrize("changes", [{"fingerprint": "g"}, {"checksum": "00"}, {"extra": 1}])

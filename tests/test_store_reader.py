@@ -1,7 +1,10 @@
 import copy
 import datetime as dt
 import pickle
+import re
+import shutil
 import threading
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -11,12 +14,13 @@ import pytest
 
 from relhop.errors import SchemaError, StoreError
 from relhop.schema import Link, Schema, Stype, Table
-from relhop.store import arrays
+from relhop.store import arrays, layout
 from relhop.store.reader import Store
 from relhop.store.writer import write_store
 from relhop.times import END_OF_TIME, NULL_TIME
 
 DAY = 86_400_000_000
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 SCHEMA = Schema(
     [
         Table("teams", pkey_col="name", stypes={"founded": "timestamp"}),
@@ -75,8 +79,8 @@ def test_an_open_store_shows_tables_and_links_in_the_order_of_the_schema(store):
 
 
 def test_rows_are_in_time_order_with_null_times_last(store):
-    assert store.tables["races"].time.tolist() == [DAY, 2 * DAY, 4 * DAY, NULL_TIME]
-    assert store.tables["races"].order.tolist() == [0, 2, 1, 3]
+    assert store.tables["races"].time[:].tolist() == [DAY, 2 * DAY, 4 * DAY, NULL_TIME]
+    assert store.tables["races"].order[:].tolist() == [0, 2, 1, 3]
     assert store.tables["races"].null_times == 1
 
 
@@ -84,19 +88,81 @@ def test_rows_are_in_time_order_with_null_times_last(store):
 def test_arrays_are_the_same_and_read_only_in_every_memory(store, memory):
     other = Store.open(store.path, memory=memory)
     for name, table in store.tables.items():
-        for attribute in ("time", "order", "records"):
-            mine, its = getattr(table, attribute), getattr(other.tables[name], attribute)
-            np.testing.assert_array_equal(mine, its)
-            assert its is None or not its.flags.writeable
+        its = other.tables[name]
+        np.testing.assert_array_equal(table.records, its.records)
+        assert not its.records.flags.writeable
+        assert (table.time is None) == (its.time is None)
+        if table.time is not None:
+            assert table.time[:].tolist() == its.time[:].tolist()
+            assert table.order[:].tolist() == its.order[:].tolist()
     other.verify()
 
 
-def test_auto_maps_what_is_large_for_the_free_memory(store, monkeypatch):
-    monkeypatch.setattr(arrays, "_free_memory", lambda: 16)
-    mapped = Store.open(store.path).tables["races"].records
-    assert isinstance(mapped.base.base, np.memmap) or isinstance(mapped.base, np.memmap)
-    monkeypatch.undo()
+def mapped_files(store):
+    """Which of the store's files this process has mapped."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {line.rsplit(f"{store.path}/", 1)[1] for line in lines if f"{store.path}/" in line}
+
+
+@pytest.mark.parametrize(
+    ("free", "records", "loads_topology", "loads_records"),
+    [
+        (2000, 250, True, True),
+        (2000, 251, True, False),
+        (1999, 499, False, True),
+        (1999, 500, False, False),
+        (3800, 700, True, True),
+        (3799, 700, True, False),
+    ],
+)
+def test_auto_loads_links_and_times_first_then_records(
+    monkeypatch, free, records, loads_topology, loads_records
+):
+    sizes = {
+        "links/b.a/children.bin": 600,
+        "tables/b/time_blocks.bin": 100,
+        "tables/b/time.bin": 300,
+        "tables/b/order.bin": 50,
+        "tables/b/rows.bin": records - 50,
+        "tables/b/columns.parquet": 10**9,
+    }
+    files = {file: layout.FileEntry(bytes=size, blake2b="") for file, size in sizes.items()}
+    manifest = layout.Manifest.model_construct(files=files)
+    monkeypatch.setattr(arrays, "_free_memory", lambda: free)
+    assert arrays._loads(manifest, "auto") == (loads_topology, loads_records)
+    assert arrays._loads(manifest, "ram") == (True, True)
+    assert arrays._loads(manifest, "mmap") == (False, False)
+
+
+def test_arrays_that_are_not_loaded_are_mapped(store, tmp_path, monkeypatch):
+    path = shutil.copytree(store.path, tmp_path / "copy.rh")
     assert arrays._free_memory() > 0
+    loaded = Store.open(path)
+    assert mapped_files(loaded) == set()
+    monkeypatch.setattr(arrays, "_free_memory", lambda: 0)
+    mapped = Store.open(path)
+    assert mapped_files(mapped) == {str(f.relative_to(path)) for f in path.rglob("*.bin") if f.stat().st_size}
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the system gives no huge pages"
+)
+def test_what_is_loaded_asks_for_huge_pages(tmp_path):
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE t AS SELECT random() AS x, random() AS y FROM range(1000000)")
+    schema = Schema([Table("t", stypes={"x": "numerical", "y": "numerical"})])
+    write_store(tmp_path / "x.rh", schema, connection, fingerprint="")
+    records = Store.open(tmp_path / "x.rh", memory="ram").tables["t"].records
+    middle = records.ctypes.data + records.nbytes // 2
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            begin, end = (int(address, 16) for address in line.split()[0].split("-"))
+            inside = begin <= middle < end
+        if inside and line.startswith("VmFlags:"):
+            assert "hg" in line.split()
+            return
+    pytest.fail("the records are nowhere in memory")
 
 
 def test_an_unknown_memory_is_refused(store):
@@ -250,11 +316,17 @@ def test_describe_counts_rows_edges_and_bytes(store):
         1.5,
         2,
     )
-    assert teams.bytes == {"parents.bin": 20, "offsets.bin": 24, "children.bin": 12}
+    assert teams.bytes == {"parents.bin": 16, "offsets.bin": 16, "children.bin": 16}
+    assert teams.bits_per_row == {"parents": 2, "offsets": 2, "children": 3}
+    assert teams.bytes_per_edge == 48 / 6
+    assert races.bits_per_row == {"rows": 64, "time": 8 * (24 + 16 * 64 + 8) / 4, "order": 3}
+    assert races.bytes["time.bin"] == 16 * 64 + 8  # A null among times takes all bits.
+    topology = [f for f in store.path.rglob("*.bin") if f.name not in ("rows.bin", "order.bin")]
+    assert summary.bytes_per_edge == sum(f.stat().st_size for f in topology) / (2 * (5 + 3 + 2))
     assert summary.tables[3].oldest_time is None
     assert summary.total_bytes == sum(f.stat().st_size for f in store.path.rglob("*") if f.is_file())
     assert summary.to_dict()["links"][1]["degree_max"] == 2
-    assert (summary.version, summary.fingerprint) == (1, "f00")
+    assert (summary.version, summary.fingerprint) == (2, "f00")
 
 
 def test_a_replaced_store_does_not_name_its_codes_by_the_new_ones_categories(tmp_path):

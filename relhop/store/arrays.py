@@ -11,16 +11,20 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from relhop._native import PackedRows, PackedTimes, width_of
 from relhop.errors import CorruptStore, SchemaError, nearest
 from relhop.schema import Link, Schema
 from relhop.store import encoding, layout, lookup
 from relhop.store.encoding import Field
+from relhop.store.packed import PackedColumn, time_bytes
 
 Memory: TypeAlias = Literal["auto", "ram", "mmap"]
-"""Where a store's arrays are: in memory, mapped from the files, or whichever fits: `auto` loads what takes
-less than a quarter of the memory that is free."""
+"""Where a store's arrays are: in memory, mapped from the files, or whichever fits. `auto` loads links and
+times if they take at most half of the memory that is free, then records if they take at most a quarter of
+what is left; the rest is mapped."""
 
-_AUTO_FRACTION = 4
+Rows: TypeAlias = PackedColumn[PackedRows]
+Times: TypeAlias = PackedColumn[PackedTimes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,8 @@ class StoredTable:
         null_times: Rows whose time is null; they come last.
         duplicate_keys: Rows whose primary key an earlier row has; nothing links to them.
         null_keys: Rows whose primary key is null.
-        time: int64 [num_rows] microseconds, ascending, null as NULL_TIME; None without a time column.
-        order: Row -> position in the input, uint32 or uint64 [num_rows]; None without a time column (same
-            order).
+        time: [num_rows] microseconds, ascending, null as NULL_TIME; None without a time column.
+        order: Row -> position in the input [num_rows]; None without a time column (same order).
         fields: The features in a record.
         record_size: Bytes of a record; 0 without features.
         records: uint8 [num_rows, record_size], C-contiguous.
@@ -48,8 +51,8 @@ class StoredTable:
     null_times: int
     duplicate_keys: int
     null_keys: int
-    time: npt.NDArray[np.int64] | None
-    order: npt.NDArray[Any] | None
+    time: Times | None
+    order: Rows | None
     fields: tuple[Field, ...]
     record_size: int
     records: npt.NDArray[np.uint8]
@@ -93,17 +96,17 @@ class StoredLink:
 
     Attributes:
         link: Its description.
-        parents: Child row -> parent row, the dtype's largest value for none; in the parent's width.
-        offsets: uint64 [parents + 1]: the children of parent p are children[offsets[p]:offsets[p + 1]].
-        children: Child rows, ascending within each parent; in the child's width.
+        parents: Child row -> parent row, -1 for none.
+        offsets: [parents + 1]: the children of parent p are children[offsets[p]:offsets[p + 1]].
+        children: Child rows, ascending within each parent.
         nulls: Child rows whose key is null.
         dangling: Child rows whose key no parent has.
     """
 
     link: Link
-    parents: npt.NDArray[Any]
-    offsets: npt.NDArray[np.uint64]
-    children: npt.NDArray[Any]
+    parents: Rows
+    offsets: Rows
+    children: Rows
     nulls: int
     dangling: int
 
@@ -122,23 +125,22 @@ class Arrays:
         self, folder: Path, manifest: layout.Manifest, memory: Memory, require_current: Callable[[], None]
     ) -> None:
         self._folder, self._manifest, self._require_current = folder, manifest, require_current
-        total = sum(entry.bytes for file, entry in manifest.files.items() if file.endswith(".bin"))
-        self._map = memory == "mmap" or (memory == "auto" and total > _free_memory() // _AUTO_FRACTION)
+        self._loads_topology, self._loads_records = _loads(manifest, memory)
 
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
         entry = self._manifest.tables[name]
         fields, record_size = encoding.record_layout(schema.feature_columns(name))
         timed = schema.tables[name].time_col is not None
-        records = self._read(layout.table_file(name, "rows.bin"), np.dtype(np.uint8))
+        records = self._read(layout.table_file(name, "rows.bin"))
         return StoredTable(
             name=name,
             num_rows=entry.rows,
             null_times=entry.null_times,
             duplicate_keys=entry.duplicate_keys,
             null_keys=entry.null_keys,
-            time=self._read(layout.table_file(name, "time.bin"), np.dtype("<i8")) if timed else None,
-            order=self._read(layout.table_file(name, "order.bin"), self._row_dtype(name)) if timed else None,
+            time=self._times(name) if timed else None,
+            order=self._rows(layout.table_file(name, "order.bin"), entry.rows, entry.rows) if timed else None,
             fields=fields,
             record_size=record_size,
             records=records.reshape(entry.rows, record_size),
@@ -149,30 +151,55 @@ class Arrays:
     def link(self, link: Link) -> StoredLink:
         """The arrays of one link."""
         entry = self._manifest.links[link.name]
+        num_children, num_parents = (self._manifest.tables[t].rows for t in (link.child, link.parent))
+        offsets = self._rows(layout.link_file(link, "offsets.bin"), num_parents + 1, entry.edges).native
         return StoredLink(
             link=link,
-            parents=self._read(layout.link_file(link, "parents.bin"), self._row_dtype(link.parent)),
-            offsets=self._read(layout.link_file(link, "offsets.bin"), np.dtype("<u8")),
-            children=self._read(layout.link_file(link, "children.bin"), self._row_dtype(link.child)),
+            parents=self._rows(layout.link_file(link, "parents.bin"), num_children, num_parents),
+            offsets=PackedColumn(offsets, largest=(1 << offsets.width) - 1),
+            children=self._rows(layout.link_file(link, "children.bin"), entry.edges, num_children),
             nulls=entry.nulls,
             dangling=entry.dangling,
         )
 
-    def _row_dtype(self, table: str) -> np.dtype[np.generic]:
-        entry = self._manifest.tables[table]
-        return encoding.row_dtype(entry.rows, wide=entry.wide)
+    def _rows(self, file: str, size: int, count: int) -> Rows:
+        """A file of `size` row numbers of a table with `count` rows."""
+        return PackedColumn(PackedRows(self._read(file), size, width_of(count)))
 
-    def _read(self, file: str, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        path = self._folder / file
-        length = self._manifest.files[file].bytes // dtype.itemsize
-        if self._map and length:
+    def _times(self, table: str) -> Times:
+        blocks, stream = (self._read(layout.table_file(table, f)) for f in ("time_blocks.bin", "time.bin"))
+        path = self._folder / layout.table_file(table, "time_blocks.bin")
+        if len(stream) != time_bytes(blocks):
+            raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {len(stream)}")
+        try:
+            return PackedColumn(PackedTimes(blocks, stream, self._manifest.tables[table].rows))
+        except CorruptStore as error:
+            raise CorruptStore(f"{path}: {error}") from None
+
+    def _read(self, file: str) -> npt.NDArray[np.uint8]:
+        path, length = self._folder / file, self._manifest.files[file].bytes
+        loads = self._loads_topology if layout.is_topology(file) else self._loads_records
+        if not loads and length:
             # A plain view: np.memmap's own class slows every index.
-            return np.memmap(path, dtype, mode="r", shape=(length,)).view(np.ndarray)
-        array = np.fromfile(path, dtype, count=length)
+            return np.memmap(path, np.uint8, mode="r", shape=(length,)).view(np.ndarray)
+        # NumPy asks for huge pages for what it allocates, which random reads need.
+        array = np.fromfile(path, np.uint8, count=length)
         if len(array) != length:
             raise CorruptStore(f"{path} became shorter while it was read")
         array.flags.writeable = False
         return array
+
+
+def _loads(manifest: layout.Manifest, memory: Memory) -> tuple[bool, bool]:
+    """Whether links and times are loaded into memory, and whether records are."""
+    if memory != "auto":
+        return memory == "ram", memory == "ram"
+    sizes = {file: entry.bytes for file, entry in manifest.files.items() if file.endswith(".bin")}
+    topology = sum(size for file, size in sizes.items() if layout.is_topology(file))
+    free = _free_memory()
+    loads_topology = topology <= free // 2
+    left = free - topology if loads_topology else free
+    return loads_topology, sum(sizes.values()) - topology <= left // 4
 
 
 def _free_memory() -> int:

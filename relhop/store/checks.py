@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup
-from relhop.store.arrays import StoredLink, StoredTable
+from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
@@ -113,7 +113,8 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
                 )
         seen = np.zeros(table.num_rows, bool)
         for part in _chunks(table.num_rows):
-            seen[table.order[part][table.order[part] < table.num_rows].astype(np.int64)] = True
+            positions = table.order[part]
+            seen[positions[(positions >= 0) & (positions < table.num_rows)]] = True
         if not seen.all():
             raise CorruptStore(
                 f"{folder / layout.table_file(table.name, 'order.bin')}: not a permutation of rows"
@@ -137,13 +138,12 @@ def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
     """Offsets ascend; parents exist; children exist, ascend within a parent, and name it as theirs."""
     parents, offsets, children = stored.parents, stored.offsets, stored.children
     num_parents = len(offsets) - 1
-    none = encoding.no_row(parents.dtype)
     edges = 0
     where = folder / layout.link_file(stored.link, "parents.bin")
     for part in _chunks(len(parents)):
-        known = parents[part] != none
-        edges += int(np.count_nonzero(known))
-        if np.any(parents[part][known] >= num_parents):
+        rows = parents[part]
+        edges += int(np.count_nonzero(rows != -1))
+        if np.any(rows >= num_parents):
             raise CorruptStore(f"{where}: a parent beyond the last row")
     if edges != len(children):
         raise CorruptStore(f"{where}: {edges} rows have a parent, not {len(children)}")
@@ -153,21 +153,23 @@ def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
                 f"{folder / layout.link_file(stored.link, 'offsets.bin')}: offsets do not ascend"
             )
     where = folder / layout.link_file(stored.link, "children.bin")
-    for part in _chunks(len(children), overlap=1):
-        rows = children[part].astype(np.int64)
-        if np.any(rows >= num_children):
-            raise CorruptStore(f"{where}: a child beyond the last row")
-        owner = np.searchsorted(offsets, np.arange(part.start, part.stop), side="right") - 1
-        if np.any(parents[rows] != owner):
-            raise CorruptStore(f"{where}: a child is listed under a parent that is not its own")
-        if np.any((rows[1:] <= rows[:-1]) & (owner[1:] == owner[:-1])):
-            raise CorruptStore(f"{where}: children of a parent do not ascend")
+    for of_parents in _chunks(num_parents):
+        bounds = offsets[of_parents.start : of_parents.stop + 1]
+        for part in _chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
+            rows = children[part]
+            if np.any((rows < 0) | (rows >= num_children)):
+                raise CorruptStore(f"{where}: a child beyond the last row")
+            owner = np.searchsorted(bounds, np.arange(part.start, part.stop), side="right") - 1
+            if np.any(parents[rows] != of_parents.start + owner):
+                raise CorruptStore(f"{where}: a child is listed under a parent that is not its own")
+            if np.any((rows[1:] <= rows[:-1]) & (owner[1:] == owner[:-1])):
+                raise CorruptStore(f"{where}: children of a parent do not ascend")
 
 
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
     """The store's own columns of columns.parquet say what the arrays say."""
     path = folder / layout.table_file(table.name, "columns.parquet")
-    expected: dict[str, npt.NDArray[np.generic]] = {}
+    expected: dict[str, Times | Rows] = {}
     if table.time is not None:
         expected[layout.TIME_COLUMN] = table.time
     for link in links:
@@ -177,20 +179,22 @@ def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink])
         for batch in file.iter_batches(_CHUNK_ROWS, columns=[layout.ROW_COLUMN, *expected]):
             part = slice(start, start + len(batch))
             _same(path, "its columns", batch.schema.names, [layout.ROW_COLUMN, *expected])
-            _check_column(path, layout.ROW_COLUMN, batch, np.arange(part.start, part.stop))
-            for column, array in expected.items():
-                _check_column(path, column, batch, array[part])
+            _check_column(path, layout.ROW_COLUMN, batch, np.arange(part.start, part.stop), null=-1)
+            for column, stored in expected.items():
+                null = NULL_TIME if column == layout.TIME_COLUMN else -1
+                _check_column(path, column, batch, stored[part], null)
             start = part.stop
     _same(path, "the number of its rows", start, table.num_rows)
 
 
-def _check_column(path: Path, column: str, batch: pa.RecordBatch, wanted: npt.NDArray[np.generic]) -> None:
-    """Compares a column with an array in which the largest value of its dtype stands for null."""
-    null = NULL_TIME if wanted.dtype == np.int64 else encoding.no_row(wanted.dtype)
+def _check_column(
+    path: Path, column: str, batch: pa.RecordBatch, wanted: npt.NDArray[np.int64], null: int
+) -> None:
+    """Compares a column with an array in which `null` stands for null."""
     values = batch.column(batch.schema.get_field_index(column)).cast(pa.int64())
     nulls = values.is_null().to_numpy(zero_copy_only=False)
     plain = values.fill_null(0).to_numpy(zero_copy_only=False)
-    if not np.array_equal(nulls, wanted == null) or np.any(plain[~nulls] != wanted[~nulls].astype(np.int64)):
+    if not np.array_equal(nulls, wanted == null) or np.any(plain[~nulls] != wanted[~nulls]):
         raise CorruptStore(f"{path}: column {column} contradicts the store's arrays")
 
 
@@ -206,7 +210,7 @@ def _same(path: Path, what: str, found: object, expected: object) -> None:
         raise CorruptStore(f"{path}: {what}: {found} contradicts {expected}")
 
 
-def _chunks(length: int, overlap: int = 0) -> Iterator[slice]:
-    """Slices that cover an array; each begins `overlap` elements before the end of the last."""
-    for start in range(0, length, _CHUNK_ROWS):
-        yield slice(max(0, start - overlap), min(length, start + _CHUNK_ROWS))
+def _chunks(end: int, overlap: int = 0, begin: int = 0) -> Iterator[slice]:
+    """Slices that cover [begin, end); each begins `overlap` elements before the end of the last."""
+    for start in range(begin, end, _CHUNK_ROWS):
+        yield slice(max(begin, start - overlap), min(end, start + _CHUNK_ROWS))

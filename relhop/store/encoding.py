@@ -1,4 +1,4 @@
-"""Columns to bytes and back: how wide row numbers are, and how the features of a row lie in its record.
+"""Columns to bytes and back: how the features of a row lie in its record.
 
 Knows nothing of files or SQL.
 """
@@ -41,16 +41,6 @@ class Field:
     stype: Stype
     dtype: np.dtype[np.generic]
     offset: int
-
-
-def row_dtype(num_rows: int, *, wide: bool = False) -> np.dtype[np.generic]:
-    """The dtype of row numbers of a table: uint32 while `num_rows` < 2^32 - 1, else (or if `wide`) uint64."""
-    return np.dtype("<u8") if wide or num_rows >= 2**32 - 1 else np.dtype("<u4")
-
-
-def no_row(dtype: np.dtype[np.generic]) -> int:
-    """The value of that dtype which stands for "no row": its largest."""
-    return (1 << 8 * dtype.itemsize) - 1
 
 
 def record_layout(features: Mapping[str, Stype]) -> tuple[tuple[Field, ...], int]:

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from relhop._native import width_of
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
+from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES, packed_bytes
 
 FORMAT = "relhop-store"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 RESERVED_PREFIX = "_rh_"
 """Columns of columns.parquet that begin so are the store's own."""
@@ -47,7 +49,6 @@ class TableEntry(_Entry):
     """What the manifest says of a table: counts, and the layout of its records."""
 
     rows: _Count
-    wide: bool
     null_times: _Count
     null_keys: _Count
     duplicate_keys: _Count
@@ -100,6 +101,11 @@ def link_file(link: Link, file: str) -> str:
     return f"links/{_folder(link.name)}/{file}"
 
 
+def is_topology(file: str) -> bool:
+    """Whether sampling reads a file: it holds links or times."""
+    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin"))
+
+
 def parent_column(link: Link) -> str:
     """The column of columns.parquet that holds the parent's row."""
     return RESERVED_PREFIX + link.fkey_name
@@ -113,22 +119,24 @@ def field_entries(fields: tuple[encoding.Field, ...]) -> list[FieldEntry]:
 def file_sizes(
     schema: Schema, tables: dict[str, TableEntry], links: dict[str, LinkEntry]
 ) -> dict[str, int | None]:
-    """Every file but the manifest, with the size that the counts demand; None for Parquet files."""
+    """Every file but the manifest, with the size that the counts demand; None where they demand none."""
     sizes: dict[str, int | None] = {}
-    width = {t: encoding.row_dtype(tables[t].rows, wide=tables[t].wide).itemsize for t in schema.tables}
+    width = {title: width_of(tables[title].rows) for title in schema.tables}
     for title, table in schema.tables.items():
         entry = tables[title]
         sizes[table_file(title, "columns.parquet")] = None
         if table.time_col is not None:
-            sizes[table_file(title, "time.bin")] = 8 * entry.rows
-            sizes[table_file(title, "order.bin")] = width[title] * entry.rows
+            sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
+            sizes[table_file(title, "time.bin")] = None
+            sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None
     for link in schema.links:
-        sizes[link_file(link, "parents.bin")] = width[link.parent] * tables[link.child].rows
-        sizes[link_file(link, "offsets.bin")] = 8 * (tables[link.parent].rows + 1)
-        sizes[link_file(link, "children.bin")] = width[link.child] * links[link.name].edges
+        edges = links[link.name].edges
+        sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
+        sizes[link_file(link, "offsets.bin")] = packed_bytes(tables[link.parent].rows + 1, width_of(edges))
+        sizes[link_file(link, "children.bin")] = packed_bytes(edges, width[link.child])
     return sizes
 
 

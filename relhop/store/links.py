@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 import numpy as np
 import numpy.typing as npt
 
+from relhop._native import width_of
 from relhop.schema import Link
 from relhop.store import layout, sql
+from relhop.store.packed import PackedWriter
 from relhop.store.tables import Build
 
 _OFFSET_ROWS = 1 << 20
@@ -38,45 +38,43 @@ def join_keys(build: Build, link: Link) -> None:
     build.copy(f"SELECT * FROM ({found}) ORDER BY child", path)
     joined = sql.parquet(path)
     nulls, missing = _write_parents(build, link, joined)
-    edges = _write_children(build, link, joined)
+    edges = build.rows[link.child] - missing
+    _write_children(build, link, joined, edges)
     build.links[link.name] = layout.LinkEntry(edges=edges, nulls=nulls, dangling=missing - nulls)
 
 
 def _write_parents(build: Build, link: Link, joined: str) -> tuple[int, int]:
     """Returns the number of null keys, and of rows without a parent."""
-    dtype = build.row_dtype(link.parent)
+    width = width_of(build.rows[link.parent])
     nulls = missing = 0
-    with build.file(layout.link_file(link, "parents.bin")).open("wb") as file:
+    with PackedWriter(build.file(layout.link_file(link, "parents.bin")), width) as parents:
         for parent, is_null in build.stream(f"SELECT coalesce(parent, -1), is_null FROM {joined}"):
-            # -1 wraps to the dtype's largest value, which is no_row().
-            file.write(parent.astype(dtype).data)
+            parents.write(parent.astype(np.int64))
             nulls += int(np.count_nonzero(is_null))
             missing += int(np.count_nonzero(parent == -1))
     return nulls, missing
 
 
-def _write_children(build: Build, link: Link, joined: str) -> int:
-    """Writes offsets and the children that they delimit; returns the number of edges."""
-    dtype = build.row_dtype(link.child)
-    num_parents = build.rows[link.parent]
-    edges = next_parent = 0
+def _write_children(build: Build, link: Link, joined: str, edges: int) -> None:
+    """Writes offsets and the children that they delimit."""
+    num_children, num_parents = build.rows[link.child], build.rows[link.parent]
+    written = next_parent = 0
     query = f"SELECT parent, child FROM {joined} WHERE parent IS NOT NULL ORDER BY parent, child"
     with (
-        build.file(layout.link_file(link, "offsets.bin")).open("wb") as offsets,
-        build.file(layout.link_file(link, "children.bin")).open("wb") as children,
+        PackedWriter(build.file(layout.link_file(link, "offsets.bin")), width_of(edges)) as offsets,
+        PackedWriter(build.file(layout.link_file(link, "children.bin")), width_of(num_children)) as children,
     ):
         for parents, rows in build.stream(query):
-            children.write(rows.astype(dtype).data)
+            children.write(rows.astype(np.int64))
             last = int(parents[-1])
-            _write_offsets(offsets, parents, edges, range(next_parent, last + 1))
+            _write_offsets(offsets, parents, written, range(next_parent, last + 1))
             next_parent = max(next_parent, last + 1)
-            edges += len(rows)
-        _write_offsets(offsets, np.empty(0, np.int64), edges, range(next_parent, num_parents + 1))
-    return edges
+            written += len(rows)
+        _write_offsets(offsets, np.empty(0, np.int64), written, range(next_parent, num_parents + 1))
 
 
-def _write_offsets(file: BinaryIO, parents: npt.NDArray[np.generic], base: int, wanted: range) -> None:
+def _write_offsets(file: PackedWriter, parents: npt.NDArray[np.generic], base: int, wanted: range) -> None:
     """Writes, for each wanted parent, base + how many of the ascending `parents` are below it."""
     for start in range(wanted.start, wanted.stop, _OFFSET_ROWS):
         chunk = np.arange(start, min(start + _OFFSET_ROWS, wanted.stop))
-        file.write((base + np.searchsorted(parents, chunk)).astype("<u8").data)
+        file.write(base + np.searchsorted(parents, chunk))

@@ -58,7 +58,7 @@ class Store:
 
         Args:
             path: The store's folder.
-            memory: "ram" reads the arrays, "mmap" maps them, "auto" chooses by their size.
+            memory: "ram" reads the arrays, "mmap" maps them, "auto" reads what fits the free memory well.
 
         Raises:
             StoreError: If there is none, or of another format version.
@@ -123,7 +123,7 @@ class Store:
         if stored.time is None:
             return stored.num_rows
         limit = END_OF_TIME if self.as_of_time is None else self.as_of_time
-        return int(np.searchsorted(stored.time, min(int(time), limit), side="right"))
+        return stored.time.native.cut(min(int(time), limit))
 
     def caps(self) -> npt.NDArray[np.int64]:
         """How many rows each table, in the schema's order, has under `as_of`; without it, all rows."""
@@ -134,12 +134,12 @@ class Store:
     @property
     def newest_time(self) -> int | None:
         """The latest time (microseconds) of any row within `as_of`; None if no row has a time."""
-        return max((int(time[-1]) for time in self._visible_times()), default=None)
+        return max((newest for _, newest in self._time_ranges()), default=None)
 
     @property
     def oldest_time(self) -> int | None:
         """The earliest time (microseconds) of any row within `as_of`; None if no row has a time."""
-        return min((int(time[0]) for time in self._visible_times()), default=None)
+        return min((oldest for oldest, _ in self._time_ranges()), default=None)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view for each table: the user's columns and the store's own.
@@ -237,10 +237,10 @@ class Store:
         self.schema.table(name)
         return self.tables[name]
 
-    def _visible_times(self) -> list[npt.NDArray[np.int64]]:
-        """The times within `as_of` of each table that has any."""
-        times = [t.time[: self.cut(t.name, END_OF_TIME)] for t in self.tables.values() if t.time is not None]
-        return [time for time in times if len(time)]
+    def _time_ranges(self) -> list[tuple[int, int]]:
+        """The oldest and the newest time within `as_of` of each table that has any."""
+        timed = [(t.time, self.cut(t.name, END_OF_TIME)) for t in self.tables.values() if t.time is not None]
+        return [(time[0], time[cut - 1]) for time, cut in timed if cut]
 
     def _files(self) -> duckdb.DuckDBPyConnection:
         """A connection to read the store's Parquet files with."""

@@ -17,7 +17,10 @@ from relhop.store.arrays import StoredLink, StoredTable
 
 @dataclass(frozen=True)
 class TableSummary:
-    """One table. Times are microseconds since 1970, None where no row has one; `bytes` is by file."""
+    """One table. Times are microseconds since 1970, None where no row has one.
+
+    `bytes` is by file; `bits_per_row` by what is in them: `time`, `order`, `rows`.
+    """
 
     name: str
     rows: int
@@ -29,11 +32,16 @@ class TableSummary:
     features: dict[str, str]
     categories: dict[str, int]
     bytes: dict[str, int]
+    bits_per_row: dict[str, float]
 
 
 @dataclass(frozen=True)
 class LinkSummary:
-    """One link. Degrees count the children of a parent row."""
+    """One link. Degrees count the children of a parent row.
+
+    `bytes` is by file; `bits_per_row` by what is in them: `parents`, `offsets`, `children`. `bytes_per_edge`
+    is of an edge in one of its two directions; None without edges.
+    """
 
     name: str
     child: str
@@ -44,11 +52,13 @@ class LinkSummary:
     degree_mean: float
     degree_max: int
     bytes: dict[str, int]
+    bits_per_row: dict[str, int]
+    bytes_per_edge: float | None
 
 
 @dataclass(frozen=True)
 class StoreSummary:
-    """A whole store."""
+    """A whole store. `bytes_per_edge`: of links and times, by edge and direction; None without edges."""
 
     path: str
     version: int
@@ -56,6 +66,7 @@ class StoreSummary:
     tables: list[TableSummary]
     links: list[LinkSummary]
     total_bytes: int
+    bytes_per_edge: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -67,6 +78,7 @@ def summarize(
 ) -> StoreSummary:
     """Describes an open store; reads its offsets once, piece by piece."""
     sizes = {file: entry.bytes for file, entry in manifest.files.items()}
+    edges = sum(len(link.children) for link in links.values())
     return StoreSummary(
         path=str(path),
         version=layout.VERSION,
@@ -74,30 +86,45 @@ def summarize(
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
+        bytes_per_edge=_per_edge(sum(s for f, s in sizes.items() if layout.is_topology(f)), edges),
     )
 
 
 def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, int]) -> TableSummary:
     entry = manifest.tables[table.name]
     timed = entry.rows - entry.null_times if table.time is not None else 0
-    files = ("columns.parquet", "rows.bin", "time.bin", "order.bin", "categories.parquet")
+    files = (
+        "columns.parquet",
+        "rows.bin",
+        "time_blocks.bin",
+        "time.bin",
+        "order.bin",
+        "categories.parquet",
+    )
+    sizes = {f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes}
+    bits = {"rows": 8.0 * table.record_size}
+    if table.time is not None and table.order is not None:
+        bits["time"] = 8 * (sizes["time_blocks.bin"] + sizes["time.bin"]) / max(1, table.num_rows)
+        bits["order"] = float(table.order.native.width)
     return TableSummary(
         name=table.name,
         rows=entry.rows,
-        oldest_time=int(table.time[0]) if table.time is not None and timed else None,
-        newest_time=int(table.time[timed - 1]) if table.time is not None and timed else None,
+        oldest_time=table.time[0] if table.time is not None and timed else None,
+        newest_time=table.time[timed - 1] if table.time is not None and timed else None,
         null_times=entry.null_times,
         null_keys=entry.null_keys,
         duplicate_keys=entry.duplicate_keys,
         features={field.column: str(field.stype) for field in table.fields},
         categories=dict(entry.categories),
-        bytes={f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes},
+        bytes=sizes,
+        bits_per_row=bits,
     )
 
 
 def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
     link: Link = stored.link
-    files = ("parents.bin", "offsets.bin", "children.bin")
+    arrays = {"parents": stored.parents, "offsets": stored.offsets, "children": stored.children}
+    sizes = {f"{name}.bin": sizes[layout.link_file(link, f"{name}.bin")] for name in arrays}
     parents = len(stored.offsets) - 1
     return LinkSummary(
         name=link.name,
@@ -111,5 +138,11 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
             (int(np.diff(stored.offsets[s : s + (1 << 20) + 1]).max()) for s in range(0, parents, 1 << 20)),
             default=0,
         ),
-        bytes={file: sizes[layout.link_file(link, file)] for file in files},
+        bytes=sizes,
+        bits_per_row={name: array.native.width for name, array in arrays.items()},
+        bytes_per_edge=_per_edge(sum(sizes.values()), len(stored.children)),
     )
+
+
+def _per_edge(size: int, edges: int) -> float | None:
+    return size / (2 * edges) if edges else None

@@ -13,9 +13,11 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from relhop._native import width_of
 from relhop.errors import SchemaError, SourceError, nearest
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, sql
+from relhop.store.packed import PackedWriter, TimeWriter
 from relhop.times import NULL_TIME
 
 _BATCH_ROWS = 1 << 17
@@ -31,14 +33,12 @@ class Build:
         folder: What becomes the store.
         scratch: Inside `folder`; removed before the store is published.
         connection: Has a view for each table.
-        wide: Row numbers of 64 bits, however few the rows.
     """
 
     folder: Path
     scratch: Path
     connection: duckdb.DuckDBPyConnection
     schema: Schema
-    wide: bool
 
     def __post_init__(self) -> None:
         self.rows: dict[str, int] = {}
@@ -58,10 +58,6 @@ class Build:
         tables, links = list(self.schema.tables), [link.name for link in self.schema.links]
         number = links.index(title) if kind == "link" else tables.index(title)
         return self.scratch / f"{kind}-{number}.parquet"
-
-    def row_dtype(self, table: str) -> np.dtype[np.generic]:
-        """The dtype of a table's row numbers."""
-        return encoding.row_dtype(self.rows[table], wide=self.wide)
 
     def copy(self, query: str, path: Path) -> int:
         """Writes the rows of a query to a Parquet file, in their order; returns how many."""
@@ -120,7 +116,7 @@ def check_columns(build: Build, table: str) -> None:
 
 
 def sort_rows(build: Build, table: str) -> None:
-    """Reads a table once; writes it to scratch by (time, input position), and time.bin and order.bin."""
+    """Reads a table once; writes it to scratch by (time, input position), and its times and order."""
     time_col = build.schema.table(table).time_col
     relation = sql.name(table)
     path = build.scratch_file("sorted", table)
@@ -135,13 +131,16 @@ def sort_rows(build: Build, table: str) -> None:
     build.rows[table] = build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM ({ordered})", path)
     nulls = 0
     with (
-        build.file(layout.table_file(table, "time.bin")).open("wb") as times,
-        build.file(layout.table_file(table, "order.bin")).open("wb") as order,
+        TimeWriter(
+            build.file(layout.table_file(table, "time_blocks.bin")),
+            build.file(layout.table_file(table, "time.bin")),
+        ) as times,
+        PackedWriter(build.file(layout.table_file(table, "order.bin")), width_of(build.rows[table])) as order,
     ):
         query = f"SELECT coalesce(epoch_us(_rh_time), {NULL_TIME}), {_ORDER_COLUMN} FROM {sql.parquet(path)}"
         for time_batch, order_batch in build.stream(query):
-            times.write(np.ascontiguousarray(time_batch, "<i8").data)
-            order.write(order_batch.astype(build.row_dtype(table)).data)
+            times.write(time_batch.astype(np.int64))
+            order.write(order_batch.astype(np.int64))
             nulls += int(np.count_nonzero(time_batch == NULL_TIME))
     build.null_times[table] = nulls
 

@@ -26,7 +26,6 @@ def write_store(
     fingerprint: str,
     memory_limit: str | None = None,
     progress: bool = False,
-    wide: bool = False,
 ) -> None:
     """Builds a store and puts it in the place of `path`, all at once.
 
@@ -42,7 +41,6 @@ def write_store(
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
-        wide: Keep row numbers in 64 bits even where 32 would do; for tests.
 
     Raises:
         StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
@@ -54,7 +52,7 @@ def write_store(
         scratch = folder / "scratch"
         scratch.mkdir()
         _limit_memory(connection, memory_limit, scratch)
-        build = tables.Build(folder, scratch, connection, schema, wide)
+        build = tables.Build(folder, scratch, connection, schema)
         for table in steps.over("Sorting rows", schema.tables):
             with sql.failing(f"table '{table}' cannot be read"):
                 tables.check_columns(build, table)
@@ -107,7 +105,6 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
     null_keys, duplicate_keys = build.keys[table]
     return layout.TableEntry(
         rows=build.rows[table],
-        wide=build.wide,
         null_times=build.null_times[table],
         null_keys=null_keys,
         duplicate_keys=duplicate_keys,

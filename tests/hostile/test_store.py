@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from relhop import _native
 from relhop.errors import CorruptStore, RelhopError
+from relhop.sampling import NeighborSampler
 from relhop.schema import Link, Schema, Table
 from relhop.store import layout
 from relhop.store.reader import Store
@@ -50,6 +52,7 @@ FILES = [
     "tables/users/rows.bin",
     "tables/users/categories.parquet",
     "tables/posts/columns.parquet",
+    "tables/posts/time_blocks.bin",
     "tables/posts/time.bin",
     "tables/posts/order.bin",
     "tables/posts/rows.bin",
@@ -77,10 +80,34 @@ def seal(path, **changes):
     (path / "manifest.json").write_text(json.dumps(content | {"checksum": layout._checksum(content)}))
 
 
-def rewrite(path, file, dtype, change):
-    values = np.fromfile(path / file, dtype)
-    change(values)
-    values.tofile(path / file)
+COUNTS = {
+    "links/posts.user/offsets.bin": (6, 10),
+    "links/posts.user/children.bin": (10, 11),
+    "links/posts.user/parents.bin": (11, 5),
+    "tables/posts/order.bin": (11, 11),
+}
+"""How many row numbers a file holds, and how many rows their table has."""
+
+
+def rewrite(path, file, place, value):
+    """Changes one number of an array and makes the checksums fit."""
+    data = np.fromfile(path / file, np.uint8)
+    if file.endswith("/time.bin"):
+        blocks = (path / file).with_name("time_blocks.bin")
+        times = _native.PackedTimes(np.fromfile(blocks, np.uint8), data, 11).decode(0, 11)
+        times[place] = value
+        changed, stream = _native.encode_times(times, 0)
+        changed.tofile(blocks)
+        data = np.append(stream, np.zeros(8, np.uint8))
+    elif file.endswith("/rows.bin"):
+        data.view("<i4")[place] = value
+    else:
+        size, count = COUNTS[file]
+        width = _native.width_of(count)
+        numbers = _native.PackedRows(data, size, width).decode(0, size)
+        numbers[place] = value
+        data = _native.pack((numbers & ((1 << width) - 1)).astype(np.uint64), width)
+    data.tofile(path / file)
     seal(path)
 
 
@@ -112,7 +139,8 @@ def test_a_flipped_bit_is_named_by_verify(path, file):
     (path / file).write_bytes(data)
     with pytest.raises(CorruptStore) as caught:
         Store.open(path).verify()
-    assert str(path / file) in str(caught.value)
+    # What is wrong with times shows when they are opened; time.bin then stands for both of its files.
+    assert str(path / file.replace("_blocks", "")) in str(caught.value).replace("_blocks", "")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -159,13 +187,9 @@ LIES = [
     ({"tables/users/null_times": 1}, "table 'users' of 5 rows has 1 null times"),
     ({"tables/users/duplicate_keys": 6}, "table 'users' of 5 rows has 6 null and repeated keys"),
     ({"tables/posts/record_size": 16}, "the record size of table 'posts': 16 contradicts 8"),
-    ({"tables/posts/wide": True}, "the size of tables/posts/order.bin: 44 contradicts 88"),
+    ({"tables/users/rows": 6}, "the size of tables/users/rows.bin: 20 contradicts 24"),
     ({"tables/users/categories": {}}, "the categorical columns of table 'users': [] contradicts ['name']"),
     ({"links/posts.user/edges": 11}, "edges, nulls and dangling keys of link posts.user: 12 contradicts 11"),
-    (
-        {"links/posts.user/edges": 9, "links/posts.user/dangling": 2},
-        "the size of links/posts.user/children.bin: 40 contradicts 36",
-    ),
     ({"links": {}}, "links: [] contradicts ['posts.user']"),
     ({"tables": {}}, "tables: [] contradicts ['users', 'posts']"),
 ]
@@ -201,6 +225,11 @@ def test_a_file_outside_the_store_is_not_listed(path):
     [
         ({"tables/posts/null_times": 1}, "tables/posts/time.bin", ": not 1 null times at its end"),
         ({"tables/posts/null_times": 3}, "tables/posts/time.bin", ": not 3 null times at its end"),
+        (
+            {"links/posts.user/edges": 9, "links/posts.user/dangling": 2},
+            "links/posts.user/offsets.bin",
+            ": offsets do not run from 0 to 9",
+        ),
         ({"tables/users/categories": {"name": 4}}, "tables/users/categories.parquet", " has 3 rows, not 4"),
     ],
 )
@@ -212,39 +241,40 @@ def test_counts_that_the_files_belie_are_caught_at_open(path, changes, file, mes
 
 
 @pytest.mark.parametrize(
-    ("file", "dtype", "place", "value", "message"),
+    ("file", "place", "value", "message"),
     [
-        ("links/posts.user/offsets.bin", "<u8", -1, 2**63, ": offsets do not run from 0 to 10"),
-        ("links/posts.user/offsets.bin", "<u8", 0, 1, ": offsets do not run from 0 to 10"),
-        ("links/posts.user/offsets.bin", "<u8", 2, 2**64 - 1, ": offsets do not ascend"),
+        ("links/posts.user/offsets.bin", -1, 15, ": offsets do not run from 0 to 10"),
+        ("links/posts.user/offsets.bin", 0, 1, ": offsets do not run from 0 to 10"),
+        ("links/posts.user/offsets.bin", 2, 15, ": offsets do not ascend"),
         (
             "links/posts.user/offsets.bin",
-            "<u8",
             1,
             1,
             ": a child is listed under a parent that is not its own",
         ),
-        ("links/posts.user/children.bin", "<u4", 0, 11, ": a child beyond the last row"),
+        ("links/posts.user/children.bin", 0, 11, ": a child beyond the last row"),
+        ("links/posts.user/children.bin", 9, -1, ": a child beyond the last row"),
         (
             "links/posts.user/children.bin",
-            "<u4",
             0,
             1,
             ": a child is listed under a parent that is not its own",
         ),
-        ("links/posts.user/children.bin", "<u4", 1, 0, ": children of a parent do not ascend"),
-        ("links/posts.user/parents.bin", "<u4", 0, 5, ": a parent beyond the last row"),
-        ("links/posts.user/parents.bin", "<u4", 5, 0, ": 11 rows have a parent, not 10"),
-        ("tables/posts/time.bin", "<i8", 3, 0, ": times do not ascend"),
-        ("tables/posts/time.bin", "<i8", 3, 31, ": column _rh_time contradicts the store's arrays"),
-        ("tables/posts/order.bin", "<u4", 3, 2**32 - 1, ": not a permutation of rows"),
-        ("tables/posts/order.bin", "<u4", 3, 4, ": not a permutation of rows"),
-        ("tables/posts/rows.bin", "<i4", 1, 2, ": column 'kind' has a code beyond its 2 categories"),
-        ("tables/posts/rows.bin", "<i4", 1, -2, ": column 'kind' has a code beyond its 2 categories"),
+        ("links/posts.user/children.bin", 1, 0, ": children of a parent do not ascend"),
+        ("links/posts.user/parents.bin", 0, 5, ": a parent beyond the last row"),
+        ("links/posts.user/parents.bin", 10, 6, ": a parent beyond the last row"),
+        ("links/posts.user/parents.bin", 5, 0, ": 11 rows have a parent, not 10"),
+        ("tables/posts/time.bin", 3, 0, ": times do not ascend"),
+        ("tables/posts/time.bin", 3, 31, ": column _rh_time contradicts the store's arrays"),
+        ("tables/posts/order.bin", 3, -1, ": not a permutation of rows"),
+        ("tables/posts/order.bin", 3, 11, ": not a permutation of rows"),
+        ("tables/posts/order.bin", 3, 4, ": not a permutation of rows"),
+        ("tables/posts/rows.bin", 1, 2, ": column 'kind' has a code beyond its 2 categories"),
+        ("tables/posts/rows.bin", 1, -2, ": column 'kind' has a code beyond its 2 categories"),
     ],
 )
-def test_arrays_that_lie_behind_fitting_checksums_are_caught(path, file, dtype, place, value, message):
-    rewrite(path, file, dtype, lambda values: values.__setitem__(place, value))
+def test_arrays_that_lie_behind_fitting_checksums_are_caught(path, file, place, value, message):
+    rewrite(path, file, place, value)
     with pytest.raises(CorruptStore) as caught:
         Store.open(path).verify()
     culprit = {
@@ -283,6 +313,92 @@ def test_parquet_that_lies_behind_a_fitting_checksum_is_caught(path, file, chang
     with pytest.raises(CorruptStore) as caught:
         Store.open(path).verify()
     assert str(caught.value).startswith(f"{path / file}{message}")
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.endswith(".bin") and "time" not in f])
+def test_a_file_of_another_size_than_the_counts_demand_is_caught_at_open(path, file):
+    sound = (path / file).read_bytes()
+    for changed in (sound + bytes(8), sound[:-8]):
+        (path / file).write_bytes(changed)
+        seal(path)
+        with pytest.raises(CorruptStore) as caught:
+            Store.open(path)
+        message = f"the size of {file}: {len(changed)} contradicts {len(sound)}"
+        assert str(caught.value) == f"{path / 'manifest.json'}: {message}"
+
+
+@pytest.mark.parametrize(("file", "rows"), [("children", [0, 1, 2, 3, 4]), ("parents", [])])
+def test_rows_beyond_the_table_are_caught_while_sampling(path, file, rows):
+    place, value = (0, 12) if file == "children" else (0, 6)
+    rewrite(path, f"links/posts.user/{file}.bin", place, value)
+    sampler = NeighborSampler(Store.open(path), [-1])
+    with pytest.raises(CorruptStore):
+        sampler.sample("users" if rows else "posts", np.array(rows or range(11)))
+
+
+@pytest.fixture(scope="module")
+def sound_blocks(tmp_path_factory):
+    """A store whose times fill three blocks: 0, 10, 20, ... microseconds; a distance takes 7 bits."""
+    path = tmp_path_factory.mktemp("blocks") / "x.rh"
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE t AS SELECT make_timestamp(i * 10) AS at FROM range(384) r(i)")
+    write_store(path, Schema([Table("t", time_col="at")]), connection, fingerprint="f")
+    return path
+
+
+BLOCK_BYTES = 16 * 7  # Of the stream, a block of 128 rows.
+
+
+@pytest.mark.parametrize("memory", ["ram", "mmap"])
+@pytest.mark.parametrize(
+    ("number", "word", "value", "message"),
+    [
+        (0, 2, (2**40 << 8) | 7, "block 0 of times lies beyond their end"),
+        (0, 2, (2**56 - 1) << 8 | 7, "block 0 of times lies beyond their end"),
+        (1, 2, (2 * BLOCK_BYTES + 1) << 8 | 14, "block 1 of times lies beyond their end"),
+        (1, 2, (3 * BLOCK_BYTES + 9) << 8, "block 1 of times lies beyond their end"),
+        (0, 2, 58, "block 0 of times lies beyond their end"),
+        (0, 2, 255, "block 0 of times lies beyond their end"),
+        (2, 2, BLOCK_BYTES << 8 | 7, f"its last block ends at byte {2 * BLOCK_BYTES + 8} of 344"),
+        (2, 2, 2 * BLOCK_BYTES << 8 | 8, f"its last block ends at byte {3 * BLOCK_BYTES + 24} of 344"),
+    ],
+)
+def test_blocks_of_times_that_lie_are_caught_at_open(
+    sound_blocks, tmp_path, memory, number, word, value, message
+):
+    path = shutil.copytree(sound_blocks, tmp_path / "x.rh")
+    blocks = np.fromfile(path / "tables/t/time_blocks.bin", "<u8")
+    assert blocks[2::3].tolist() == [i * BLOCK_BYTES << 8 | 7 for i in range(3)]
+    blocks[3 * number + word] = value
+    blocks.tofile(path / "tables/t/time_blocks.bin")
+    seal(path)
+    with pytest.raises(CorruptStore) as caught:
+        Store.open(path, memory=memory)
+    assert str(caught.value) == f"{path / 'tables/t/time_blocks.bin'}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "file", "message"),
+    [
+        (3, 10, "time.bin", "times do not ascend"),
+        (3, 1281, "columns.parquet", "column _rh_time contradicts the store's arrays"),
+        (4, 2**63, "time.bin", "times do not ascend"),
+        (4, 11, "time.bin", "times do not ascend"),
+    ],
+)
+def test_bases_and_units_of_times_that_lie_are_caught_by_verify_and_crash_nothing(
+    sound_blocks, tmp_path, word, value, file, message
+):
+    path = shutil.copytree(sound_blocks, tmp_path / "x.rh")
+    blocks = np.fromfile(path / "tables/t/time_blocks.bin", "<u8")
+    blocks[word] = value
+    blocks.tofile(path / "tables/t/time_blocks.bin")
+    seal(path)
+    store = Store.open(path)
+    assert all(0 <= store.cut("t", time) <= 384 for time in range(-5, 4000, 5))
+    with pytest.raises(CorruptStore) as caught:
+        store.verify()
+    assert str(caught.value) == f"{path / 'tables/t' / file}: {message}"
 
 
 def test_a_file_removed_after_opening_is_named_by_verify(path):

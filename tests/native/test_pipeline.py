@@ -12,6 +12,7 @@ import pytest
 
 from relhop import _native
 from relhop.errors import CorruptStore
+from tests import packing
 from tests.graphs import to_native
 from tests.reference import Tables
 
@@ -23,7 +24,7 @@ def feature_tables(num_rows=(40, 200)):
     children = np.zeros((num_rows[1], 0), dtype=np.uint8)
     return [
         _native.FeatureTable("parents", parents, [0, 1, 0], None, None),
-        _native.FeatureTable("children", children, [0, 0, 0], np.arange(num_rows[1], dtype=np.int64), None),
+        _native.FeatureTable("children", children, [0, 0, 0], packing.times(range(num_rows[1])), None),
     ]
 
 
