@@ -2,7 +2,7 @@
 Sampling and gathering of neighborhoods; see native/ for the code behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import enum
 from typing import Annotated, Any
 
@@ -36,6 +36,29 @@ class PackedRows:
 
     def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
         """Elements anywhere, "no row" as -1."""
+
+class ListFiles:
+    def __init__(self, offsets: str, neighbors: str, edge_ids: str | None = None, weights: str | None = None) -> None:
+        """
+        Paths: the list of target t is elements [offsets[t], offsets[t + 1]) of the others, neighbors (packed), the positions of the edges in the input (packed), cumulative weights in each list (float64).
+        """
+
+class BuiltLists:
+    @property
+    def num_edges(self) -> int:
+        """Edges in the lists: those of the input that have both ends."""
+
+    @property
+    def num_buckets(self) -> int: ...
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes that the memory did not hold."""
+
+def build_lists(targets: PackedRows | NDArray[numpy.integer], num_targets: int, sources: PackedRows | NDArray[numpy.integer] | None, num_sources: int, weights: NDArray[numpy.floating] | None, files: ListFiles, *, sort_sources: bool = False, memory_limit: int, num_threads: int, scratch_folder: str, progress: Callable[[float], None] | None = None) -> BuiltLists:
+    """
+    Writes the sources of each target, in the order of the edges or ascending, to packed files. Without sources that of edge i is row i. An edge with an end that is "no row" (-1) is left out. `memory_limit` bytes hold all but the input; more goes to a nameless file in `scratch_folder`. `progress` gets the fraction done.
+    """
 
 class PackedTimes:
     def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...

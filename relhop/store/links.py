@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from relhop._native import width_of
+from relhop._native import ListFiles, PackedRows, build_lists, width_of
 from relhop.schema import Link
 from relhop.store import layout, sql
 from relhop.store.packed import PackedWriter
 from relhop.store.tables import Build
 
-_OFFSET_ROWS = 1 << 20
+_LEAST_THREAD_BYTES = 1 << 19  # that build_lists takes
 
 
 def join_keys(build: Build, link: Link) -> None:
@@ -38,8 +37,7 @@ def join_keys(build: Build, link: Link) -> None:
     build.copy(f"SELECT * FROM ({found}) ORDER BY child", path)
     joined = sql.parquet(path)
     nulls, missing = _write_parents(build, link, joined)
-    edges = build.rows[link.child] - missing
-    _write_children(build, link, joined, edges)
+    edges = _write_children(build, link)
     build.links[link.name] = layout.LinkEntry(edges=edges, nulls=nulls, dangling=missing - nulls)
 
 
@@ -55,26 +53,26 @@ def _write_parents(build: Build, link: Link, joined: str) -> tuple[int, int]:
     return nulls, missing
 
 
-def _write_children(build: Build, link: Link, joined: str, edges: int) -> None:
-    """Writes offsets and the children that they delimit."""
+def _write_children(build: Build, link: Link) -> int:
+    """Writes offsets and the children that they delimit, from parents.bin; returns the number of edges."""
     num_children, num_parents = build.rows[link.child], build.rows[link.parent]
-    written = next_parent = 0
-    query = f"SELECT parent, child FROM {joined} WHERE parent IS NOT NULL ORDER BY parent, child"
-    with (
-        PackedWriter(build.file(layout.link_file(link, "offsets.bin")), width_of(edges)) as offsets,
-        PackedWriter(build.file(layout.link_file(link, "children.bin")), width_of(num_children)) as children,
-    ):
-        for parents, rows in build.stream(query):
-            children.write(rows.astype(np.int64))
-            last = int(parents[-1])
-            _write_offsets(offsets, parents, written, range(next_parent, last + 1))
-            next_parent = max(next_parent, last + 1)
-            written += len(rows)
-        _write_offsets(offsets, np.empty(0, np.int64), written, range(next_parent, num_parents + 1))
-
-
-def _write_offsets(file: PackedWriter, parents: npt.NDArray[np.generic], base: int, wanted: range) -> None:
-    """Writes, for each wanted parent, base + how many of the ascending `parents` are below it."""
-    for start in range(wanted.start, wanted.stop, _OFFSET_ROWS):
-        chunk = np.arange(start, min(start + _OFFSET_ROWS, wanted.stop))
-        file.write(base + np.searchsorted(parents, chunk))
+    parents = np.memmap(build.file(layout.link_file(link, "parents.bin")), np.uint8, mode="r")
+    files = ListFiles(
+        offsets=str(build.file(layout.link_file(link, "offsets.bin"))),
+        neighbors=str(build.file(layout.link_file(link, "children.bin"))),
+    )
+    # DuckDB's memory is free between two queries.
+    limits = "SELECT parse_formatted_bytes(current_setting('memory_limit')), current_setting('threads')"
+    [(memory_limit, num_threads)] = build.connection.execute(limits).fetchall()
+    built = build_lists(
+        PackedRows(parents, num_children, width_of(num_parents)),
+        num_parents,
+        None,
+        num_children,
+        None,
+        files,
+        memory_limit=max(memory_limit, num_threads * _LEAST_THREAD_BYTES),
+        num_threads=num_threads,
+        scratch_folder=str(build.scratch),
+    )
+    return built.num_edges
