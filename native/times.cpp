@@ -78,6 +78,12 @@ void PackedTimes::count_until(std::span<const int64_t> anchors, uint64_t* counts
         if (length > 0) __builtin_prefetch(&blocks_[begin[i] + (length + 1) / 2 - 1]);
       }
     }
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (begin[i] == 0) continue;
+      const TimeBlock& block = blocks_[begin[i] - 1];
+      for (uint64_t byte = 0; byte < kTimeBlock / 8 * block.width(); byte += 64)
+        __builtin_prefetch(stream_ + block.begin() + byte);
+    }
     for (size_t i = 0; i < group.size(); ++i) begin[i] = begin[i] == 0 ? 0 : count_in_block(begin[i] - 1, group[i]);
   }
 }
