@@ -149,7 +149,7 @@ def _ends(rng: np.random.Generator, num_nodes: int, num_edges: int, exponent: fl
     assert math.gcd(prime, num_nodes) == 1, "ranks would fall together"
     result = np.empty(num_edges, np.uint32)
     for piece in np.array_split(result, max(1, num_edges // 10_000_000)):
-        ranks = (num_nodes * rng.random(len(piece)) ** exponent).astype(np.uint64)
+        ranks = (num_nodes * rng.random(len(piece)) ** exponent).astype(np.uint64) + np.uint64(1)
         piece[:] = ranks * np.uint64(prime) % np.uint64(num_nodes)
     return result
 

@@ -7,7 +7,9 @@ static samples; its temporal sampler draws first and then drops what is too new,
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.cases import Case, Seeds, anchor_times
@@ -25,6 +27,17 @@ class System(Protocol):
 
 class TorchSparse:
     """torch-sparse's CPU operators."""
+
+    @staticmethod
+    def load() -> None:
+        """Makes the operators known; alone, as the package's Python part wants torch-scatter beside it."""
+        import torch
+
+        package = importlib.util.find_spec("torch_sparse")
+        if package is None or package.origin is None:
+            raise ImportError("No module named 'torch_sparse'")
+        for library in Path(package.origin).parent.glob("_neighbor_sample_*.so"):
+            torch.ops.load_library(library)
 
     def __init__(self, graph: Graph) -> None:
         self._graph = TorchGraph(graph)
@@ -66,6 +79,11 @@ class TorchSparse:
 class PygLib:
     """pyg-lib's operators."""
 
+    @staticmethod
+    def load() -> None:
+        """Makes the operators known."""
+        importlib.import_module("pyg_lib")
+
     def __init__(self, graph: Graph) -> None:
         self._graph = TorchGraph(graph)
 
@@ -97,17 +115,13 @@ class PygLib:
         return work
 
 
-PEERS: dict[str, tuple[str, type[TorchSparse] | type[PygLib]]] = {
-    "pyg-lib": ("pyg_lib", PygLib),
-    "torch-sparse": ("torch_sparse", TorchSparse),
-}
+PEERS: dict[str, type[TorchSparse] | type[PygLib]] = {"pyg-lib": PygLib, "torch-sparse": TorchSparse}
 
 
 def absence(name: str) -> str | None:
     """Why a peer cannot be run here; `None` if it can."""
-    module, _ = PEERS[name]
     try:
-        importlib.import_module(module)
+        PEERS[name].load()
     except (ImportError, OSError) as error:
         return f"{name} is absent: {error}"
     return None
@@ -118,9 +132,8 @@ def open_peer(name: str, graph: Graph) -> System:
     import torch
 
     torch.set_num_threads(1)
-    module, system = PEERS[name]
-    importlib.import_module(module)
-    return system(graph)
+    PEERS[name].load()
+    return PEERS[name](graph)
 
 
 class TorchGraph:
