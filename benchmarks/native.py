@@ -22,19 +22,21 @@ class Relhop:
     def __init__(self, graph: Graph, num_threads: int = 1) -> None:
         self._caps = [table.num_rows for table in graph.tables]
         self._num_edge_types = len(graph.edge_types)
-        self._sampler = _native.Sampler(topology(graph))
+        self._topology = topology(graph)
         self.num_threads = num_threads
 
     def sample(self, case: Case, seeds: Seeds, number: int) -> dict[str, list[dict[str, Any]]]:
         """Batch `number`, which is the key of its draws, too."""
-        return self._sampler.sample(self._options(case, number), 0, seeds.rows, seeds.times, self.num_threads)
+        return self._topology.sample(
+            self._options(case, number), 0, seeds.rows, seeds.times, self.num_threads
+        )
 
     def prepare(self, case: Case, seeds: Seeds, number: int) -> Any:
         """See `peers.System`."""
         options, threads = self._options(case, number), self.num_threads
 
         def work() -> int:
-            sample = self._sampler.sample(options, 0, seeds.rows, seeds.times, threads)
+            sample = self._topology.sample(options, 0, seeds.rows, seeds.times, threads)
             return sum(len(of_type["source"]) for of_type in sample["edges"])
 
         return work
@@ -72,4 +74,4 @@ def _edge_rows(graph: Graph, edges: EdgeArrays) -> _native.EdgeRows:
     if edges.offsets is None:
         return _native.EdgeRows.parents(edges.name, edges.expanded, edges.found, neighbors)
     offsets = packed_rows(edges.offsets, edges.num_edges)
-    return _native.EdgeRows.lists(edges.name, edges.expanded, edges.found, offsets, neighbors, None)
+    return _native.EdgeRows.lists(edges.name, edges.expanded, edges.found, offsets, neighbors)

@@ -5,7 +5,7 @@ Knows graphs and samples as plain arrays; nothing of time measured or of the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Trace:
 
 
 def trace(graph: Graph, sample: dict[str, list[dict[str, Any]]], times: Array | None) -> Trace:
-    """The accesses of a sample; `times` are the seeds' anchor times where it is temporal."""
+    """The accesses of a sample, hop by hop; `times` are the seeds' anchor times where it is temporal."""
     nodes, edges = sample["nodes"], sample["edges"]
     node_ends = [np.cumsum([0, *of["num_per_hop"]]) for of in nodes]
     edge_ends = [np.cumsum([0, *of["num_per_hop"]]) for of in edges]
@@ -91,6 +91,30 @@ def trace(graph: Graph, sample: dict[str, list[dict[str, Any]]], times: Array | 
                 )
             )
     return Trace(steps, [int(ends[1]) for ends in node_ends], [len(of["rows"]) for of in nodes])
+
+
+def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Graph, seeds: int) -> Trace:
+    """A disjoint sample's accesses in another order: all hops of some seeds, then those of the next."""
+    steps: list[tuple[int, TraceStep]] = []
+    for step in traced.steps:
+        expanded = graph.edge_types[step.edge_type].expanded
+        batch = sample["nodes"][expanded]["batch"][step.first_target : step.first_target + len(step.rows)]
+        edges = np.concatenate([[0], np.cumsum(step.counts)])
+        starts = np.unique(batch // seeds, return_index=True)
+        for block, begin, end in zip(*starts, [*starts[1][1:], len(batch)], strict=True):
+            part = slice(begin, end)
+            visible = None if step.visible is None else step.visible[part]
+            picks = step.picks[edges[begin] : edges[end]]
+            first_target = step.first_target + int(begin)
+            steps.append(
+                (
+                    int(block),
+                    TraceStep(
+                        step.edge_type, step.rows[part], step.counts[part], visible, picks, first_target
+                    ),
+                )
+            )
+    return replace(traced, steps=[step for _, step in sorted(steps, key=lambda of: of[0])])
 
 
 def first_not_below(values: Array, begin: Array, end: Array, bound: Array) -> Array:
