@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -25,10 +27,20 @@ from benchmarks.graphs import Graph, load
 from benchmarks.limits import ReplayLimit
 from benchmarks.native import Relhop
 from benchmarks.peers import PEERS, System, Work, open_peer
-from benchmarks.traces import trace
+from benchmarks.traces import Trace, by_blocks, trace
 
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 LIMIT = "replay"
+
+Batch: TypeAlias = tuple[float, float, int]
+"""When it began, when it ended, and how many edges were sampled."""
+
+
+class Barrier(Protocol):
+    """Of threads or of processes."""
+
+    def wait(self) -> int:
+        """Until all are here."""
 
 
 @dataclass(frozen=True)
@@ -103,26 +115,49 @@ def _round(
     if batches is None:
         return None
     workers = 1 if split else num_threads
+    shares = [batches[worker::workers] for worker in range(workers)]
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of resident memory so far
-
-    def share(thread: int) -> list[tuple[float, int]]:
-        return [_timed(work) for work in batches[thread::workers]]
-
-    list(
-        _threads().map(
-            lambda t: [_timed(work) for work in batches[t : 2 * workers : workers]], range(workers)
-        )
-    )
-    begin = time.perf_counter()
-    done = [batch for of_thread in _threads().map(share, range(workers)) for batch in of_thread]
-    seconds = time.perf_counter() - begin
+    done = (_in_processes if system in PEERS else _in_threads)(shares)
+    times = [batch for of_worker in done for batch in of_worker]
     return Round(
-        seconds,
-        [batch[0] for batch in done],
-        sum(batch[1] for batch in done),
+        max(end for _, end, _ in times) - min(begin for begin, _, _ in times),
+        [end - begin for begin, end, _ in times],
+        sum(edges for _, _, edges in times),
         case.batch_size * num_batches,
         _peak_bytes(),
     )
+
+
+def _in_threads(shares: list[Sequence[Work]]) -> list[list[Batch]]:
+    barrier = threading.Barrier(len(shares))
+    return list(_threads().map(lambda share: _pass(share, barrier), shares))
+
+
+def _in_processes(shares: list[Sequence[Work]]) -> list[list[Batch]]:
+    """The same in processes that share the graph: PyTorch has one generator a process, behind a lock."""
+    if len(shares) == 1:
+        return _in_threads(shares)
+    fork = multiprocessing.get_context("fork")
+    barrier, results = fork.Barrier(len(shares)), fork.SimpleQueue()
+
+    def run(share: Sequence[Work]) -> None:
+        results.put(_pass(share, barrier))
+
+    processes = [fork.Process(target=run, args=(share,)) for share in shares]
+    for process in processes:
+        process.start()
+    done = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return done
+
+
+def _pass(share: Sequence[Work], barrier: Barrier) -> list[Batch]:
+    """Two batches to warm up, then all of them, starting when every worker does."""
+    for work in share[:2]:
+        work()
+    barrier.wait()
+    return [_timed(work) for work in share]
 
 
 def _limit_round(
@@ -134,10 +169,10 @@ def _limit_round(
     return Round(edges / rate, [], edges, case.batch_size * num_batches, _peak_bytes())
 
 
-def _timed(work: Work) -> tuple[float, int]:
+def _timed(work: Work) -> Batch:
     begin = time.perf_counter()
     edges = work()
-    return time.perf_counter() - begin, edges
+    return begin, time.perf_counter(), edges
 
 
 @cache
@@ -163,12 +198,16 @@ def _batches(system: str, data: Path, case: Case, num_batches: int) -> Sequence[
 @lru_cache(maxsize=1)
 def _limit(data: Path, case: Case, num_batches: int) -> ReplayLimit:
     graph = load(case.graph, data)
-    sampler, traces = Relhop(graph), []
+    sampler = Relhop(graph)
+    orders: dict[str, list[Trace]] = {"hop by hop": []}
     for number in range(num_batches):
         of_batch = seeds(case, graph, number)
         sample = sampler.sample(case, of_batch, number)
-        traces.append(trace(graph, sample, of_batch.times if case.timed else None))
-    return ReplayLimit(graph, traces, disjoint=case.disjoint)
+        traced = trace(graph, sample, of_batch.times if case.timed else None)
+        orders["hop by hop"].append(traced)
+        if case.disjoint:
+            orders.setdefault("32 seeds a block", []).append(by_blocks(traced, sample, graph, 32))
+    return ReplayLimit(graph, orders, small_table=case.disjoint)
 
 
 def _peak_bytes() -> int:

@@ -4,8 +4,8 @@
 
 Peers (pyg-lib, torch-sparse) are found, not required. Each runs as it comes and with the C library's huge
 pages; the better one is what relhop is compared with. The limits: random loads, and a replay of relhop's own
-samples. Rounds of all systems take turns. Two threads sample a batch each; "one batch split" is one batch
-over both.
+samples. Rounds of all systems take turns. Two threads sample a batch each (a peer's are two processes with
+one graph); "one batch split" is one batch over both.
 """
 
 from __future__ import annotations

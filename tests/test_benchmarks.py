@@ -17,7 +17,7 @@ from benchmarks.limits import GROUPS, Arrays, Replay, dependent_load_ns, memory,
 from benchmarks.native import Relhop
 from benchmarks.peers import PEERS, PygLib, TorchSparse
 from benchmarks.report import Row, digits, publish
-from benchmarks.traces import NEW, first_not_below, trace
+from benchmarks.traces import NEW, by_blocks, first_not_below, trace
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +207,13 @@ def test_replays_of_temporal_samples_read_the_ends_of_visible_prefixes(
             assert step.visible is not None
             ends = edges.offsets[step.rows] + step.visible - 1
             expected += int(edges.neighbors[ends[step.visible > 0]].sum())
-    replay = Replay(Arrays(shop, packed=True), [traced], small_table=small_table)
-    assert replay.run(0, 8)[1] == expected
+    blocks = by_blocks(traced, sample, shop, 8)
+    assert blocks.num_edges == traced.num_edges
+    assert len(blocks.steps) > len(traced.steps)
+    replay = Replay(Arrays(shop, packed=True), [traced, blocks], small_table=small_table)
+    for number in (1, 0):
+        assert replay.run(number, 8)[1] == expected
+        assert replay.num_found.tolist() == traced.num_nodes
     for edge_type, edges in enumerate(sample["edges"]):
         assert (replay.target[edge_type] == edges["target"]).all()
 
