@@ -99,7 +99,7 @@ def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Gra
     for step in traced.steps:
         expanded = graph.edge_types[step.edge_type].expanded
         batch = sample["nodes"][expanded]["batch"][step.first_target : step.first_target + len(step.rows)]
-        edges = np.concatenate([[0], np.cumsum(step.counts)])
+        edges = np.concatenate([[0], np.cumsum(step.counts, dtype=np.int64)])
         starts = np.unique(batch // seeds, return_index=True)
         for block, begin, end in zip(*starts, [*starts[1][1:], len(batch)], strict=True):
             part = slice(begin, end)
