@@ -100,8 +100,9 @@ def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Gra
         expanded = graph.edge_types[step.edge_type].expanded
         batch = sample["nodes"][expanded]["batch"][step.first_target : step.first_target + len(step.rows)]
         edges = np.concatenate([[0], np.cumsum(step.counts, dtype=np.int64)])
-        starts = np.unique(batch // seeds, return_index=True)
-        for block, begin, end in zip(*starts, [*starts[1][1:], len(batch)], strict=True):
+        blocks, begins = np.unique(batch // seeds, return_index=True)
+        ends = np.append(begins[1:], len(batch))[: len(begins)]  # a step may have no rows at all
+        for block, begin, end in zip(blocks, begins, ends, strict=True):
             part = slice(begin, end)
             visible = None if step.visible is None else step.visible[part]
             picks = step.picks[edges[begin] : edges[end]]
