@@ -1,4 +1,4 @@
-"""Sampling on power-law graphs and a relational one: relhop, its peers and the machine's limits.
+"""Sampling on power-law graphs, a relational one and Formula 1: relhop, its peers and the machine's limits.
 
     python -m benchmarks.sampling [--quick] [--data FOLDER] [--only TEXT] [--rounds N] [--json FILE]
 
@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.cases import Case, cases
+from benchmarks.f1 import f1_rows
 from benchmarks.limits import dependent_load_ns, random_loads
 from benchmarks.measure import HUGE_PAGES, LIMIT, Round, Worker, percentile
 from benchmarks.peers import PEERS, absence
@@ -42,6 +43,9 @@ def main() -> None:
             print(case, file=sys.stderr, flush=True)
             rows += measure(systems, case, 2 if options.quick else 16, options.rounds)
     rows += _temporal_cost(rows, chosen)
+    if options.only in ("", "F1"):
+        with tempfile.TemporaryDirectory() as folder:
+            rows += f1_rows(Path(folder), options.rounds)
     publish("Sampling", rows, options.json, notes)
 
 
@@ -144,7 +148,7 @@ def _systems(stack: ExitStack, data: Path) -> Systems:
 def _options() -> argparse.Namespace:
     options = parser(__doc__)
     options.add_argument("--data", type=Path, help="keeps the graphs in this folder for the next run")
-    options.add_argument("--only", default="", help="only the cases whose name has this text")
+    options.add_argument("--only", default="", help="only the cases whose name has this text, or F1")
     options.add_argument("--rounds", type=int, help="rounds of batches a system and case; default 7, quick 2")
     result = options.parse_args()
     result.rounds = result.rounds or (2 if result.quick else 7)

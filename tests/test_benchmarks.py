@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import capacity, sampling
 from benchmarks.cases import FOREVER, Case, anchor_times, cases, seeds
+from benchmarks.f1 import f1_rows
 from benchmarks.graphs import EdgeArrays, Graph, TableArrays, load, power_law, read, relational, save
 from benchmarks.limits import GROUPS, Arrays, Replay, dependent_load_ns, memory, random_loads
 from benchmarks.native import Relhop
@@ -342,6 +343,13 @@ def test_a_quick_run_gives_rows_of_every_system(
     assert len(ours) == 6 * 3, "strategies, with time and without; one thread, two, one batch over two"
     assert all(line["ratio_to_limit"] > 0 for line in ours if "split" not in line["configuration"])
     assert capsys.readouterr().out.startswith("## Sampling\n")
+
+
+def test_f1_is_sampled_with_every_strategy(tmp_path: Path) -> None:
+    rows = f1_rows(tmp_path, 1)
+    assert len(rows) == 3 * 2 * 3
+    assert {line.metric for line in rows} == {"seeds/s", "edges/s", "ns/edge"}
+    assert all(line.median > 0 for line in rows)
 
 
 def test_numbers_keep_three_digits() -> None:
