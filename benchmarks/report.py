@@ -8,8 +8,7 @@ import os
 import platform
 import re
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,22 +27,11 @@ class Row:
     ratio_to_limit: float | None = None
 
 
-def arguments(doc: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer repeats")
-    parser.add_argument("--json", type=Path, help="write the same numbers to this file")
-    return parser.parse_args()
-
-
-def rates(work: Callable[[], int], repeats: int) -> list[float]:
-    """Units of work a second, of each repeat after a warm-up; `work` returns how many units it did."""
-    work()
-    results = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        units = work()
-        results.append(units / (time.perf_counter() - begin))
-    return results
+def parser(doc: str) -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(description=doc.splitlines()[0])
+    result.add_argument("--quick", action="store_true", help="smaller inputs and fewer repeats")
+    result.add_argument("--json", type=Path, help="write the same numbers to this file")
+    return result
 
 
 def row(system: str, configuration: str, metric: str, values: list[float], **ratios: float | None) -> Row:
@@ -52,27 +40,37 @@ def row(system: str, configuration: str, metric: str, values: list[float], **rat
 
 def machine() -> dict[str, str | int]:
     names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    pages = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    huge = re.search(r"\[(\w+)\]", pages.read_text()) if pages.exists() else None
     memory_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {
         "cpu": names[0] if names else "unknown",
         "cores": os.cpu_count() or 0,
         "memory_gib": round(memory_gib),
+        "huge_pages": huge[1] if huge else "none",
         "system": platform.platform(),
         "python": platform.python_version(),
     }
 
 
-def publish(title: str, rows: list[Row], json_file: Path | None) -> None:
-    """Prints the table, and writes it as JSON where a file is named."""
+def publish(title: str, rows: list[Row], json_file: Path | None, notes: Sequence[str] = ()) -> None:
+    """Prints the notes and the table, and writes them as JSON where a file is named."""
     facts = machine()
     print(f"## {title}\n\n" + " · ".join(f"{k} {v}" for k, v in facts.items()) + "\n")
+    if notes:
+        print("\n".join(f"- {note}" for note in notes) + "\n")
     print("| system | configuration | metric | median | min–max | ratio to peer | ratio to limit |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for r in rows:
+        values = f"{digits(r.median)} | {digits(r.min)}–{digits(r.max)}"
         peer, limit = ("–" if x is None else f"{x:.2f}" for x in (r.ratio_to_peer, r.ratio_to_limit))
-        print(
-            f"| {r.system} | {r.configuration} | {r.metric} | {r.median:,.0f} | {r.min:,.0f}–{r.max:,.0f} |"
-            f" {peer} | {limit} |"
-        )
+        print(f"| {r.system} | {r.configuration} | {r.metric} | {values} | {peer} | {limit} |")
     if json_file is not None:
-        json_file.write_text(json.dumps({"machine": facts, "rows": [asdict(r) for r in rows]}, indent=1))
+        json_file.write_text(
+            json.dumps({"machine": facts, "notes": list(notes), "rows": [asdict(r) for r in rows]}, indent=1)
+        )
+
+
+def digits(value: float) -> str:
+    """A number as people read it: three digits that count, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
