@@ -79,7 +79,8 @@ class BlockSampler {
   void find_cuts(const Seeds& seeds, size_t begin) {
     scratch_.cuts.resize(num_tables_ * num_slots_);
     scratch_.seed_keys.resize(num_slots_);
-    const auto times = seeds.times.subspan(begin, num_slots_);
+    static constexpr int64_t kEndOfTime = INT64_MAX;
+    const auto times = options_.disjoint ? seeds.times.subspan(begin, num_slots_) : std::span(&kEndOfTime, 1);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       uint64_t* cuts = scratch_.cuts.data() + t * num_slots_;
       topology_.cuts(t, times, cuts);
