@@ -38,7 +38,6 @@ class BlockSampler {
     tables_of_nodes().resize(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.node_begin[t] = part_.rows[t].size();
-      tables_of_nodes()[t].clear(scratch_.known[t]);
       tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
       scratch_.known[t] = 0;
       if (!scratch_.paths.empty()) scratch_.paths[t].clear();
@@ -57,6 +56,8 @@ class BlockSampler {
       close_hop();
     }
     if (options_.subgraph != Subgraph::directional) complete();
+    // Each kind of table counts its own numbers, and the next block may use another kind.
+    for (uint32_t t = 0; t < num_tables_; ++t) tables_of_nodes()[t].clear(scratch_.known[t]);
   }
 
  private:
