@@ -156,7 +156,7 @@ class BlockSampler {
     return along;
   }
 
-  // steps[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
+  // planned[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
   void plan_nodes(uint32_t seed_table) {
     constexpr uint64_t kMost = uint64_t{1} << 40;
     scratch_.planned.assign((options_.rules.size() + 1) * num_tables_, 0);
@@ -185,8 +185,11 @@ class BlockSampler {
     const uint64_t planned = scratch_.planned[hop * num_tables_ + table];
     for (int64_t& value : fanouts) {
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
-      const uint64_t spread = static_cast<uint64_t>(fanout) * std::max<uint64_t>(planned, found) / found;
-      value = static_cast<int64_t>(std::min<uint64_t>(spread, kMostAdapted * static_cast<uint64_t>(fanout)));
+      const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
+      // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
+      value = fanout >= int64_t{1} << 31
+                  ? fanout
+                  : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
     }
   }
 
