@@ -160,12 +160,12 @@ nb::dict give_features(FeatureRows& rows, const FeatureTable& table) {
   return result;
 }
 
-nb::dict give_sample(Sample& sample) {
+nb::dict give_sample(Sample& sample, const SampleOptions& options) {
   nb::list nodes, edges;
   for (Sample::Nodes& of_table : sample.nodes) {
     nb::dict d;
     d["rows"] = give(of_table.rows);
-    d["batch"] = of_table.batch.empty() && !of_table.rows.empty() ? nb::none() : give(of_table.batch);
+    d["batch"] = options.disjoint ? give(of_table.batch) : nb::none();
     d["num_per_hop"] = nb::cast(of_table.num_per_hop);
     nodes.append(d);
   }
@@ -173,7 +173,7 @@ nb::dict give_sample(Sample& sample) {
     nb::dict d;
     d["source"] = give(of_type.source);
     d["target"] = give(of_type.target);
-    d["ids"] = of_type.ids.empty() && !of_type.source.empty() ? nb::none() : give(of_type.ids);
+    d["ids"] = options.edge_ids ? give(of_type.ids) : nb::none();
     d["num_per_hop"] = nb::cast(of_type.num_per_hop);
     edges.append(d);
   }
@@ -216,7 +216,7 @@ struct PyPipeline {
         throw nb::python_error();
       }
       if (auto* batch = std::get_if<Batch>(&result)) {
-        nb::dict given = give_sample(batch->sample);
+        nb::dict given = give_sample(batch->sample, options);
         nb::list columns;
         for (size_t t = 0; t < features.size(); ++t)
           columns.append(give_features(batch->features[t], features[t]->table));
@@ -454,7 +454,7 @@ NB_MODULE(_native, m) {
               nb::gil_scoped_release release;
               result = topology.sampler->sample(options, {table, view(rows), view(times)}, num_threads);
             }
-            return give_sample(result);
+            return give_sample(result, options);
           },
           "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a = 1,
           nb::sig("def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64],"

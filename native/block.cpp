@@ -38,7 +38,6 @@ class BlockSampler {
     tables_of_nodes().resize(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.node_begin[t] = part_.rows[t].size();
-      tables_of_nodes()[t].clear(scratch_.known[t]);
       tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
       scratch_.known[t] = 0;
       if (!scratch_.paths.empty()) scratch_.paths[t].clear();
@@ -57,6 +56,8 @@ class BlockSampler {
       close_hop();
     }
     if (options_.subgraph != Subgraph::directional) complete();
+    // Each kind of table counts its own numbers, and the next block may use another kind.
+    for (uint32_t t = 0; t < num_tables_; ++t) tables_of_nodes()[t].clear(scratch_.known[t]);
   }
 
  private:
@@ -79,7 +80,8 @@ class BlockSampler {
   void find_cuts(const Seeds& seeds, size_t begin) {
     scratch_.cuts.resize(num_tables_ * num_slots_);
     scratch_.seed_keys.resize(num_slots_);
-    const auto times = seeds.times.subspan(begin, num_slots_);
+    static constexpr int64_t kEndOfTime = INT64_MAX;
+    const auto times = options_.disjoint ? seeds.times.subspan(begin, num_slots_) : std::span(&kEndOfTime, 1);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       uint64_t* cuts = scratch_.cuts.data() + t * num_slots_;
       topology_.cuts(t, times, cuts);
@@ -154,7 +156,7 @@ class BlockSampler {
     return along;
   }
 
-  // steps[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
+  // planned[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
   void plan_nodes(uint32_t seed_table) {
     constexpr uint64_t kMost = uint64_t{1} << 40;
     scratch_.planned.assign((options_.rules.size() + 1) * num_tables_, 0);
@@ -183,8 +185,11 @@ class BlockSampler {
     const uint64_t planned = scratch_.planned[hop * num_tables_ + table];
     for (int64_t& value : fanouts) {
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
-      const uint64_t spread = static_cast<uint64_t>(fanout) * std::max<uint64_t>(planned, found) / found;
-      value = static_cast<int64_t>(std::min<uint64_t>(spread, kMostAdapted * static_cast<uint64_t>(fanout)));
+      const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
+      // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
+      value = fanout >= int64_t{1} << 31
+                  ? fanout
+                  : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
     }
   }
 

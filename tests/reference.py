@@ -30,12 +30,15 @@ class Stream:
     def __init__(self, key: int) -> None:
         self.state = key
 
+    def next(self) -> int:
+        self.state = (self.state + GOLDEN) & MASK
+        return mix(self.state)
+
     def below(self, bound: int) -> int:
         if bound == 1:
             return 0
         while True:
-            self.state = (self.state + GOLDEN) & MASK
-            product = mix(self.state) * bound
+            product = self.next() * bound
             if product & MASK >= 2**64 % bound:
                 return product >> 64
 
