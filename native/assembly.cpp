@@ -114,7 +114,7 @@ void Assembly::place_edges(const Part& part, size_t block, size_t local, uint32_
   };
   const Shift of_source = shift_of(topology_.edge_types()[e].found);
   const Shift of_target = shift_of(topology_.edge_types()[e].expanded);
-  const Part::Edges& edges = part.edges[e];
+  const PartEdges& edges = part.edges[e];
   Sample::Edges& out = sample_.edges[e];
   for (size_t hop = 0; hop < edge_hops_; ++hop) {
     const size_t count = edges.num_per_hop[local * edge_hops_ + hop];

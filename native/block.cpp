@@ -4,15 +4,14 @@
 #include <numeric>
 #include <type_traits>
 
+#include "lists.h"
+#include "parents.h"
 #include "subgraph.h"
 
 namespace relhop {
 
 namespace {
 
-constexpr uint64_t kLineBits = 64 * 8;
-constexpr uint64_t kNearBits = 4 * kLineBits;  // lists up to this size are fetched whole, longer ones probe by probe
-constexpr uint64_t kPiece = 1024;              // of a list that is taken whole
 constexpr uint64_t kMostSlots = uint64_t{1} << 27;  // 512 MiB a thread and table at most for RowTable
 constexpr uint64_t kMostAdapted = 4;
 
@@ -35,6 +34,8 @@ class BlockSampler {
     scratch_.frontier_begin.assign(num_tables_, 0);
     scratch_.frontier_end.assign(num_tables_, 0);
     scratch_.paths.resize(options_.metapaths.empty() ? 0 : num_tables_);
+    scratch_.origins.resize(num_tables_);
+    scratch_.found_now.assign(num_edge_types_, {0, 0});
     tables_of_nodes().resize(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.node_begin[t] = part_.rows[t].size();
@@ -46,7 +47,7 @@ class BlockSampler {
     close_hop();
     if (options_.adaptive) plan_nodes(seeds.table);
     scratch_.edge_begin.clear();
-    for (const Part::Edges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
+    for (const PartEdges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
     for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
       for (uint32_t e = 0; e < num_edge_types_; ++e) {
         const size_t before = part_.edges[e].source.size();
@@ -123,6 +124,8 @@ class BlockSampler {
 
   // What was found since the last call becomes the frontier.
   void close_hop() {
+    scratch_.found_before.swap(scratch_.found_now);
+    scratch_.found_now.assign(num_edge_types_, {0, 0});
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.frontier_begin[t] = scratch_.frontier_end[t];
       scratch_.frontier_end[t] = scratch_.known[t];
@@ -187,18 +190,14 @@ class BlockSampler {
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
       const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
       // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
-      value = fanout >= int64_t{1} << 31
-                  ? fanout
-                  : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
+      value =
+          fanout >= int64_t{1} << 31 ? fanout : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
     }
   }
 
   BlockNodes nodes(uint32_t t) {
-    return {part_.rows[t],
-            part_.seeds[t],
-            scratch_.node_begin[t],
-            scratch_.known[t],
-            scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
+    return {part_.rows[t],           part_.seeds[t],      scratch_.node_begin[t],
+            scratch_.known[t],       scratch_.origins[t], scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
             scratch_.frontier_end[t]};
   }
 
@@ -209,201 +208,44 @@ class BlockSampler {
     const EdgeRows& edges = topology_.edge_types()[e];
     const uint32_t first = scratch_.frontier_begin[edges.expanded], last = scratch_.frontier_end[edges.expanded];
     if (first == last) return;
-    adapted_ = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
-    if (adapted_) adapt_fanouts(edges.expanded, hop, rule.fanout);
-    low_cuts_ = rule.window > 0 ? find_low_cuts(edges.found, rule.window) : nullptr;
-    Part::Edges& out = part_.edges[e];
-    Connector<Table> connector(edges, topology_.tables()[edges.found].num_rows, nodes(edges.expanded),
-                               nodes(edges.found), tables_of_nodes()[edges.found],
-                               scratch_.cuts.data() + edges.found * num_slots_, along, scratch_.queue, out.source,
-                               out.target, options_.edge_ids ? &out.ids : nullptr);
-    if (edges.kind == EdgeRows::Kind::parents)
-      follow_parents(edges, along, first, last, connector);
+    const bool adapted = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
+    if (adapted) adapt_fanouts(edges.expanded, hop, rule.fanout);
+    const TableRows& found_table = topology_.tables()[edges.found];
+    // A table without times has no row that is too old.
+    const bool has_window = rule.window > 0 && found_table.timed;
+    const Expansion expansion{edges,
+                              rule,
+                              e,
+                              found_table.num_rows,
+                              nodes(edges.expanded),
+                              nodes(edges.found),
+                              along,
+                              options_.group,
+                              scratch_.cuts.data() + edges.found * num_slots_,
+                              has_window ? find_low_cuts(edges.found, rule.window) : nullptr,
+                              adapted ? scratch_.fanouts.data() : nullptr,
+                              scratch_.seed_keys.data()};
+    const uint32_t before = scratch_.known[edges.found];
+    Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
+                               options_.edge_ids);
+    if (edges.kind == EdgeRows::Kind::lists)
+      ListFollower<Table>(expansion, scratch_.lists, connector).run(first, last);
     else
-      follow_lists(e, edges, rule, along, first, last, connector);
+      follow_keys(expansion, first, last, connector);
     connector.finish();
+    scratch_.found_now[e] = {before, scratch_.known[edges.found]};
   }
 
-  bool is_on(uint32_t table, uint32_t node, uint64_t along) const {
-    return scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
-  }
-
-  void follow_parents(const EdgeRows& edges, uint64_t along, uint32_t first, uint32_t last,
-                      Connector<Table>& connector) {
-    const PackedRows parents = edges.parents;
-    const uint64_t num_found = topology_.tables()[edges.found].num_rows;
-    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
-    for (uint32_t begin = first; begin < last; begin += std::min(options_.group, last - begin)) {
-      const uint32_t count = std::min(options_.group, last - begin);
-      connector.make_room(count);
-      const size_t part_begin = scratch_.node_begin[edges.expanded] + begin;
-      const int64_t* const rows = part_.rows[edges.expanded].data() + part_begin;
-      const uint32_t* const seeds = options_.disjoint ? part_.seeds[edges.expanded].data() + part_begin : nullptr;
-      uint64_t* const found = connector.rows();
-      uint32_t *const targets = connector.targets(), *const found_seeds = connector.seeds();
-      if (begin == first)
-        for (uint32_t i = 0; i < count; ++i) parents.prefetch(static_cast<uint64_t>(rows[i]));
-      for (uint32_t i = count; i < std::min(2 * count, last - begin); ++i)
-        parents.prefetch(static_cast<uint64_t>(rows[i]));
-      size_t num_found_here = 0;
-      for (uint32_t i = 0; i < count; ++i) {
-        const uint64_t parent = parents[static_cast<uint64_t>(rows[i])];
-        const uint32_t seed = seeds == nullptr ? 0 : seeds[i];
-        found[num_found_here] = parent;
-        targets[num_found_here] = begin + i;
-        found_seeds[num_found_here] = seed;
-        if (parent >= num_found && parent != parents.none()) throw_corrupt(edges, "parents", parent);
-        const bool is_new_enough = low_cuts_ == nullptr || parent >= low_cuts_[seed];
-        num_found_here += parent < cuts[seed] && is_new_enough && is_on(edges.expanded, begin + i, along);
-      }
-      connector.add_rows(num_found_here);
-    }
-  }
-
-  void follow_lists(uint32_t e, const EdgeRows& edges, const Rule& rule, uint64_t along, uint32_t first, uint32_t last,
-                    Connector<Table>& connector) {
-    // While the neighbors of one group are chosen, the lists of the next are on their way, and the offsets of the one
-    // after that.
-    const uint32_t num_groups = (last - first + options_.group - 1) / options_.group;
-    for (uint32_t i = 0; i < num_groups + 2; ++i) {
-      const uint32_t begin = first + std::min(i, num_groups) * options_.group;
-      if (i < num_groups) collect(edges, along, begin, std::min(begin + options_.group, last), scratch_.groups[i % 3]);
-      if (i >= 1 && i <= num_groups) locate(edges, scratch_.groups[(i - 1) % 3]);
-      if (i >= 2) {
-        Workspace::Group& group = scratch_.groups[(i - 2) % 3];
-        search_long_lists(edges.neighbors, group);
-        choose(e, edges, rule, group.items, connector);
-      }
-    }
-  }
-
-  void collect(const EdgeRows& edges, uint64_t along, uint32_t begin, uint32_t end, Workspace::Group& group) {
-    const uint32_t table = edges.expanded;
-    const size_t part_begin = scratch_.node_begin[table];
-    const int64_t* const rows = part_.rows[table].data() + part_begin;
-    const uint32_t* const seeds = options_.disjoint ? part_.seeds[table].data() + part_begin : nullptr;
-    group.items.clear();
-    for (uint32_t node = begin; node < end; ++node) {
-      if (!is_on(table, node, along)) continue;
-      const auto row = static_cast<uint64_t>(rows[node]);
-      edges.offsets.prefetch(row);
-      group.items.push_back({node, seeds == nullptr ? 0 : seeds[node], row, 0, 0, false});
-    }
-  }
-
-  // Reads where the lists lie, and asks for those that have to be searched for their visible part.
-  void locate(const EdgeRows& edges, Workspace::Group& group) {
-    const PackedRows offsets = edges.offsets, neighbors = edges.neighbors;
-    const uint64_t num_found = topology_.tables()[edges.found].num_rows;
-    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
-    group.searches.clear();
-    for (Workspace::Item& item : group.items) {
-      item.begin = offsets[item.row];
-      item.end = offsets[item.row + 1];
-      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges, "offsets", item.end);
-      const uint64_t length = item.end - item.begin, bits = length * neighbors.width;
-      item.searched = length == 0 || (cuts[item.seed] >= num_found && low_cuts_ == nullptr);
-      if (item.searched) continue;
-      if (bits <= kNearBits) {
-        for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
-          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
-        continue;
-      }
-      item.searched = true;
-      const auto number = static_cast<uint32_t>(&item - group.items.data());
-      group.searches.push_back({number, true, item.begin, length, cuts[item.seed]});
-      if (low_cuts_ != nullptr) group.searches.push_back({number, false, item.begin, length, low_cuts_[item.seed]});
-      neighbors.prefetch(item.begin + (length + 1) / 2 - 1);
-    }
-  }
-
-  // The searches go in step: each asks for its next probe's memory before any of them waits for it.
-  static void search_long_lists(const PackedRows& neighbors, Workspace::Group& group) {
-    for (bool going = !group.searches.empty(); going;) {
-      going = false;
-      for (Workspace::Search& search : group.searches) {
-        while (search.length > 0) {
-          const uint64_t half = (search.length + 1) / 2;
-          search.length -= half;
-          search.place += neighbors[search.place + half - 1] < search.bound ? half : 0;
-          if (search.length * neighbors.width > kLineBits) break;
-        }
-        going |= search.length > 0;
-        if (search.length > 0) neighbors.prefetch(search.place + (search.length + 1) / 2 - 1);
-      }
-    }
-    for (const Workspace::Search& search : group.searches)
-      (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.place;
-  }
-
-  void choose(uint32_t e, const EdgeRows& edges, const Rule& rule, std::span<const Workspace::Item> items,
-              Connector<Table>& connector) {
-    const PackedRows neighbors = edges.neighbors;
-    const uint64_t* const cuts = scratch_.cuts.data() + edges.found * num_slots_;
-    const uint64_t edge_key = mix(e + kGolden);
-    for (Workspace::Item item : items) {
-      if (!item.searched) {
-        item.end = item.begin + neighbors.count_below(item.begin, item.end, cuts[item.seed]);
-        if (low_cuts_ != nullptr) item.begin += neighbors.count_below(item.begin, item.end, low_cuts_[item.seed]);
-      }
-      if (item.begin >= item.end) continue;
-      const uint64_t visible = item.end - item.begin;
-      const int64_t wanted = adapted_ ? scratch_.fanouts[item.seed] : rule.fanout;
-      const bool all = wanted < 0 || (!rule.replace && static_cast<uint64_t>(wanted) >= visible);
-      const uint64_t most = all ? visible : static_cast<uint64_t>(wanted);
-      if (rule.strategy != Strategy::weighted && (all || rule.strategy == Strategy::last)) {
-        add_run(item.end - most, item.end, item, connector);
-        continue;
-      }
-      connector.make_room(most);
-      uint64_t* const places = connector.places();
-      const uint64_t count = draw(edges, rule, item, most, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
-      for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
-      connector.add_places(count, item.node, item.seed);
-    }
-  }
-
-  static void add_run(uint64_t begin, uint64_t end, const Workspace::Item& item, Connector<Table>& connector) {
-    while (begin < end) {
-      const uint64_t count = std::min(kPiece, end - begin);
-      connector.make_room(count);
-      uint64_t* const places = connector.places();
-      for (uint64_t i = 0; i < count; ++i) places[i] = begin + i;
-      connector.add_places(count, item.node, item.seed);
-      begin += count;
-    }
-  }
-
-  // Writes at most k positions in the visible list, and returns how many.
-  uint64_t draw(const EdgeRows& edges, const Rule& rule, const Workspace::Item& item, uint64_t k, uint64_t list_key,
-                uint64_t* out) {
-    const uint64_t n = item.end - item.begin;
-    const Stream stream(fold(list_key, item.row));
-    switch (rule.strategy) {
-      case Strategy::recency:
-        scratch_.chooser.recency(n, k, stream, out);
-        return k;
-      case Strategy::last:  // a run at the end: see choose
-        break;
-      case Strategy::uniform:
-        if (rule.replace)
-          Chooser::uniform_repeated(n, k, stream, out);
-        else
-          scratch_.chooser.uniform(n, k, stream, out);
-        return k;
-      case Strategy::weighted: {
-        const double before = item.begin == edges.offsets[item.row] ? 0 : edges.weights[item.begin - 1];
-        const auto sums = edges.weights.subspan(item.begin, n);
-        return rule.replace ? Chooser::weighted_repeated(sums, before, k, stream, out)
-                            : scratch_.chooser.weighted(sums, before, k, stream, out);
-      }
-      case Strategy::labor:
-        scratch_.ranks.resize(n);
-        for (uint64_t i = 0; i < n; ++i) scratch_.ranks[i] = fold(list_key, edges.neighbors[item.begin + i]);
-        scratch_.chooser.smallest(scratch_.ranks, k, out);
-        return k;
-    }
-    return 0;
+  // Nodes that were found in their parent's list need not be asked who their parent is.
+  void follow_keys(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
+    const Workspace::Range listed = expansion.edges.reverse < 0
+                                        ? Workspace::Range{first, first}
+                                        : scratch_.found_before[static_cast<size_t>(expansion.edges.reverse)];
+    const bool is_listed = listed.begin >= first && listed.end <= last && listed.begin < listed.end;
+    const uint32_t begin = is_listed ? listed.begin : last, end = is_listed ? listed.end : last;
+    follow_parents(expansion, first, begin, connector);
+    return_to_origins(expansion, begin, end, connector);
+    follow_parents(expansion, end, last, connector);
   }
 
   const Topology& topology_;
@@ -413,9 +255,6 @@ class BlockSampler {
   const uint32_t num_tables_, num_edge_types_;
   size_t num_slots_ = 1;  // seeds with a cut and draws of their own
   std::span<const int64_t> anchors_;
-  // Of the present expansion:
-  bool adapted_ = false;
-  const uint64_t* low_cuts_ = nullptr;
 };
 
 }  // namespace
@@ -436,7 +275,8 @@ void Part::note_sizes(Workspace& workspace) const {
   workspace.usual_nodes.clear();
   workspace.usual_edges.clear();
   for (const Buffer<int64_t>& of_table : rows) workspace.usual_nodes.push_back(of_table.size() + of_table.size() / 8);
-  for (const Edges& of_type : edges) workspace.usual_edges.push_back(of_type.source.size() + of_type.source.size() / 8);
+  for (const PartEdges& of_type : edges)
+    workspace.usual_edges.push_back(of_type.source.size() + of_type.source.size() / 8);
 }
 
 void sample_block(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "connect.h"
+#include "expansion.h"
 #include "sampler.h"
 
 namespace relhop {
@@ -18,14 +18,10 @@ struct Workspace;
 
 // Consecutive blocks' subgraphs, one after another. Nodes are numbered within a block and table.
 struct Part {
-  struct Edges {
-    Buffer<int64_t> source, target, ids;
-    Buffer<uint32_t> num_per_hop;  // [blocks][hops]; of an induced or bidirectional subgraph [blocks]
-  };
   std::vector<Buffer<int64_t>> rows;            // [tables]
   std::vector<Buffer<uint32_t>> seeds;          // [tables]: the node's seed, within the block; empty unless disjoint
   std::vector<Buffer<uint32_t>> nodes_per_hop;  // [tables] -> [blocks][hops + 1]
-  std::vector<Edges> edges;                     // [edge types]
+  std::vector<PartEdges> edges;                 // [edge types]
 
   Part() = default;
   // Reserves what the workspace's last part needed.
@@ -34,27 +30,8 @@ struct Part {
 };
 
 struct Workspace {
-  // A frontier node whose list is looked at.
-  struct Item {
-    uint32_t node, seed;
-    uint64_t row;
-    uint64_t begin, end;  // of its list, or of what is visible of it
-    bool searched;        // whether they are of what is visible
-  };
-  // A search in a list that is too long to be fetched whole.
-  struct Search {
-    uint32_t item;
-    bool for_end;  // of what is visible; else for its beginning
-    uint64_t place, length, bound;
-  };
-  struct Group {
-    std::vector<Item> items;
-    std::vector<Search> searches;
-  };
-  Group groups[3];
-  std::vector<uint64_t> ranks;
+  ListScratch lists;
   EdgeQueue queue;
-  Chooser chooser;
   // [tables]
   std::vector<RowTable> row_tables;
   std::vector<HashTable<uint32_t>> narrow_tables;
@@ -65,6 +42,12 @@ struct Workspace {
   std::vector<uint64_t> planned;    // [hops + 1][tables]: nodes that the fanouts allow a seed
   std::vector<int64_t> fanouts;     // [seeds]
   std::vector<int64_t> window_ends;
+  // Nodes of the found table that an edge type found, by number.
+  struct Range {
+    uint32_t begin, end;
+  };
+  std::vector<Range> found_now, found_before;  // [edge types]: by the present hop and by the last
+  std::vector<std::vector<uint32_t>> origins;  // [tables][nodes]: the node whose neighbor a node was first
   std::vector<std::vector<uint64_t>> paths;    // [tables][nodes]: the metapaths that a node is on, a bit each
   std::vector<size_t> node_begin, edge_begin;  // [tables], [edge types]: where the block's begin in Part
   std::vector<uint32_t> known, frontier_begin, frontier_end;  // [tables]: nodes of the block

@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "error.h"
+#include "expansion.h"
 #include "node_table.h"
-#include "topology.h"
 
 namespace relhop {
 
@@ -21,42 +20,22 @@ namespace relhop {
                      ", which cannot be there; run `relhop verify`");
 }
 
-// A block's nodes of one table, numbered from 0 in the order in which they are found.
-struct BlockNodes {
-  Buffer<int64_t>& rows;    // of these and earlier blocks
-  Buffer<uint32_t>& seeds;  // the same; empty where all seeds share one graph
-  size_t begin;             // where the block's begin
-  uint32_t& count;
-  std::vector<uint64_t>* paths;  // the metapaths that each is on, a bit each; null where there are none
-  uint32_t frontier_end;         // nodes from here on were found by the present hop
-};
-
-struct EdgeQueue {
-  std::vector<uint64_t> places, rows;
-  std::vector<uint32_t> targets, seeds;
-};
-
 // Table: RowTable or HashTable; its key is the row where all seeds share one graph, else row and seed.
 template <class Table>
 class Connector {
  public:
   using Key = typename Table::Key;
 
-  Connector(const EdgeRows& edges, uint64_t num_found, const BlockNodes& expanded, const BlockNodes& found,
-            Table& table, const uint64_t* cuts, uint64_t along, EdgeQueue& queue, Buffer<int64_t>& source,
-            Buffer<int64_t>& target, Buffer<int64_t>* ids)
-      : edges_(edges),
-        num_found_(num_found),
-        expanded_(expanded),
-        found_(found),
+  Connector(const Expansion& expansion, Table& table, EdgeQueue& queue, PartEdges& out, bool edge_ids)
+      : expansion_(expansion),
+        edges_(expansion.edges),
+        expanded_(expansion.expanded),
+        found_(expansion.found),
         table_(table),
-        cuts_(cuts),
-        along_(along),
         queue_(queue),
-        source_(source),
-        target_(target),
-        ids_(ids),
-        disjoint_(!expanded.seeds.empty()) {}
+        out_(out),
+        edge_ids_(edge_ids),
+        disjoint_(!expansion.expanded.seeds.empty()) {}
 
   static Key key(uint64_t row, uint64_t seed) {
     if constexpr (sizeof(Key) == 4)
@@ -89,6 +68,13 @@ class Connector {
     if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
     if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
   }
+  // An edge from a node that is known.
+  void add_edge(uint32_t number, uint32_t target) {
+    if (added_ != 0) finish();
+    out_.source.push_back(number);
+    out_.target.push_back(target);
+    if (edge_ids_) out_.ids.push_back(child_row(target));
+  }
   // Neighbors whose rows, targets and seeds were written.
   void add_rows(size_t count) {
     const auto table = table_.view();
@@ -112,12 +98,13 @@ class Connector {
     room_ = std::max(count, kQueue);
     const uint64_t nodes = found_.count + room_;
     if (nodes >= uint64_t{1} << 31) throw std::length_error("a batch of more than 2^31 nodes");
-    table_.reserve(nodes, num_found_);
+    table_.reserve(nodes, expansion_.num_found);
     // One more is written, and written over, for an edge to a known node.
     found_.rows.reserve(found_.begin + nodes + 1);
     if (disjoint_) found_.seeds.reserve(found_.begin + nodes + 1);
-    source_.reserve(source_.size() + room_);
-    target_.reserve(target_.size() + room_);
+    out_.source.reserve(out_.source.size() + room_);
+    out_.target.reserve(out_.target.size() + room_);
+    if (found_.origins.size() < nodes + 1) found_.origins.resize(2 * nodes);
     if (queue_.places.size() >= room_) return;
     queue_.places.resize(room_);
     queue_.rows.resize(room_);
@@ -134,7 +121,7 @@ class Connector {
     for (size_t i = read_; i < end; ++i) {
       const uint64_t row = neighbors[places[i]];
       // An unsorted list would let the prefix hold rows of the future: never pass one on.
-      if (row >= cuts_[seeds[i]]) throw_corrupt(edges_, "children", row);
+      if (row >= expansion_.cuts[seeds[i]]) throw_corrupt(edges_, "children", row);
       rows[i] = row;
       table.prefetch(key(row, seeds[i]));
     }
@@ -142,59 +129,67 @@ class Connector {
   }
 
   void insert(size_t end) {
-    const size_t edge = source_.size(), count = end - inserted_;
-    source_.resize(edge + count);
-    target_.resize(edge + count);
+    const size_t edge = out_.source.size(), count = end - inserted_;
+    out_.source.resize(edge + count);
+    out_.target.resize(edge + count);
+    if (disjoint_)
+      insert_nodes<true>(count, out_.source.data() + edge, out_.target.data() + edge);
+    else
+      insert_nodes<false>(count, out_.source.data() + edge, out_.target.data() + edge);
+    if (found_.paths != nullptr) note_paths(count, out_.source.data() + edge);
+    if (edge_ids_)
+      for (size_t i = inserted_; i < end; ++i) out_.ids.push_back(edge_id(i));
+    inserted_ = end;
+    found_.rows.resize(found_.begin + found_.count);
+    if (disjoint_) found_.seeds.resize(found_.begin + found_.count);
+  }
+
+  template <bool kDisjoint>
+  void insert_nodes(size_t count, int64_t* source, int64_t* target) {
     const auto table = table_.view();
     const uint64_t* const rows = queue_.rows.data() + inserted_;
     const uint32_t* const targets = queue_.targets.data() + inserted_;
     const uint32_t* const seeds = queue_.seeds.data() + inserted_;
     int64_t* const found_rows = found_.rows.data() + found_.begin;
-    uint32_t* const found_seeds = disjoint_ ? found_.seeds.data() + found_.begin : nullptr;
-    int64_t* const source = source_.data() + edge;
-    int64_t* const target = target_.data() + edge;
+    uint32_t* const found_seeds = found_.seeds.data() + found_.begin;
+    uint32_t* const origins = found_.origins.data();
     uint32_t known = found_.count;
     for (size_t i = 0; i < count; ++i) {
-      const uint32_t number = table.insert(key(rows[i], seeds[i]), known);
-      found_rows[known] = static_cast<int64_t>(rows[i]);
-      if (found_seeds != nullptr) found_seeds[known] = seeds[i];
-      if (found_.paths != nullptr) note_path(number, known, targets[i]);
+      const uint64_t row = rows[i];
+      const uint32_t seed = kDisjoint ? seeds[i] : 0;
+      const uint32_t number = table.insert(key(row, seed), known);
+      found_rows[known] = static_cast<int64_t>(row);
+      if (kDisjoint) found_seeds[known] = seed;
+      origins[known] = targets[i];
       known += number == known;
       source[i] = number;
       target[i] = targets[i];
     }
-    if (ids_ != nullptr)
-      for (size_t i = inserted_; i < end; ++i) ids_->push_back(edge_id(i));
-    inserted_ = end;
     found_.count = known;
-    found_.rows.resize(found_.begin + known);
-    if (disjoint_) found_.seeds.resize(found_.begin + known);
   }
 
-  void note_path(uint32_t number, uint32_t known, uint32_t target) {
-    const uint64_t path = (*expanded_.paths)[target] & along_;
-    if (number == known)
-      found_.paths->push_back(path);
-    else if (number >= found_.frontier_end)
-      (*found_.paths)[number] |= path;
+  void note_paths(size_t count, const int64_t* source) {
+    found_.paths->resize(found_.count, 0);
+    for (size_t i = 0; i < count; ++i) {
+      const auto number = static_cast<uint32_t>(source[i]);
+      const uint64_t path = (*expanded_.paths)[queue_.targets[inserted_ + i]] & expansion_.along;
+      if (number >= found_.frontier_end) (*found_.paths)[number] |= path;
+    }
   }
 
+  int64_t child_row(uint32_t target) const { return expanded_.rows[expanded_.begin + target]; }
   int64_t edge_id(size_t i) const {
-    if (edges_.kind == EdgeRows::Kind::parents) return expanded_.rows[expanded_.begin + queue_.targets[i]];
+    if (edges_.kind == EdgeRows::Kind::parents) return child_row(queue_.targets[i]);
     return static_cast<int64_t>(edges_.edge_ids.data == nullptr ? queue_.rows[i] : edges_.edge_ids[queue_.places[i]]);
   }
 
+  const Expansion& expansion_;
   const EdgeRows& edges_;
-  const uint64_t num_found_;  // rows of the found table
-  const BlockNodes expanded_;
-  const BlockNodes found_;
+  const BlockNodes &expanded_, &found_;
   Table& table_;
-  const uint64_t* const cuts_;  // by seed: rows of the found table from here on are not visible
-  const uint64_t along_;        // the metapaths that go along this edge type
   EdgeQueue& queue_;
-  Buffer<int64_t>&source_, &target_;
-  Buffer<int64_t>* const ids_;
-  const bool disjoint_;
+  PartEdges& out_;
+  const bool edge_ids_, disjoint_;
   size_t added_ = 0, read_ = 0, inserted_ = 0;  // in the queue
   size_t room_ = 0;                             // of the queue and of all that it fills
 };

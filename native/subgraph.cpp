@@ -73,7 +73,7 @@ class Inducer {
   const FindNode& find_;
   const Workspace& workspace_;
   Part& part_;
-  Part::Edges* out_ = nullptr;
+  PartEdges* out_ = nullptr;
 };
 
 }  // namespace
@@ -81,12 +81,12 @@ class Inducer {
 void add_reverses(const Topology& topology, std::span<const size_t> begin, bool edge_ids, Workspace& workspace,
                   Part& part) {
   std::vector<size_t> end;
-  for (const Part::Edges& edges : part.edges) end.push_back(edges.source.size());
+  for (const PartEdges& edges : part.edges) end.push_back(edges.source.size());
   for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
     if (topology.edge_types()[e].reverse < 0) continue;
     const auto r = static_cast<size_t>(topology.edge_types()[e].reverse);
-    Part::Edges& out = part.edges[e];
-    const Part::Edges& reverse = part.edges[r];
+    PartEdges& out = part.edges[e];
+    const PartEdges& reverse = part.edges[r];
     workspace.pairs.clear(2);
     workspace.pairs.reserve(end[e] - begin[e] + end[r] - begin[r]);
     const auto pairs = workspace.pairs.view();
@@ -105,7 +105,7 @@ void induce(const Topology& topology, std::span<const size_t> begin, bool edge_i
             const Workspace& workspace, Part& part) {
   Inducer inducer(topology, edge_ids, find, workspace, part);
   for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
-    Part::Edges& edges = part.edges[e];
+    PartEdges& edges = part.edges[e];
     edges.source.resize(begin[e]);
     edges.target.resize(begin[e]);
     if (edge_ids) edges.ids.resize(begin[e]);
