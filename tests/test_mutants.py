@@ -35,15 +35,20 @@ MUTANTS = {
         "at(blocks_[block], begin + half - 1) < anchor",
     ),
     "follows keys into the future": (
-        "block.cpp",
-        "parent < cuts[seed] && is_new_enough",
-        "parent < num_found && is_new_enough",
+        "parents.h",
+        "parent < expansion.cuts[seed] && is_new_enough",
+        "parent < expansion.num_found && is_new_enough",
     ),
     "forgets as_of": ("block.cpp", "cuts[i] = std::min(cuts[i], options_.caps[t]);", "(void)cuts[i];"),
     "takes the first seed's cut for all": (
-        "block.cpp",
-        "neighbors.count_below(item.begin, item.end, cuts[item.seed])",
-        "neighbors.count_below(item.begin, item.end, cuts[0])",
+        "lists.h",
+        "neighbors.count_below(item.begin, item.end, expansion_.cuts[item.seed])",
+        "neighbors.count_below(item.begin, item.end, expansion_.cuts[0])",
+    ),
+    "returns to an origin of the future": (
+        "parents.h",
+        "row < expansion.cuts[seed] && is_new_enough",
+        "is_new_enough",
     ),
 }
 GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-profile=unshrunk"]
@@ -118,7 +123,9 @@ def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] |
         sources = folder / "native"
         shutil.copytree(NATIVE, sources)
         (sources / name).write_text(text.replace(line, changed))
-        (objects[name],) = compile_objects([sources / name], folder)
+        # The headers' templates are compiled with the one file that uses them.
+        compiled = name if name.endswith(".cpp") else "block.cpp"
+        (objects[compiled],) = compile_objects([sources / compiled], folder)
     link(list(objects.values()), folder / "relhop")
 
 
