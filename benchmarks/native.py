@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import Case, Seeds
-from benchmarks.graphs import Array, EdgeArrays, Graph, TableArrays
+from benchmarks.graphs import Array, Graph, TableArrays
 from relhop import _native
 
 
@@ -51,7 +51,7 @@ def topology(graph: Graph) -> _native.Topology:
     """A graph's arrays, packed for the native code."""
     return _native.Topology(
         [_native.TableRows(table.name, table.num_rows, packed_times(table)) for table in graph.tables],
-        [_edge_rows(graph, edges) for edges in graph.edge_types],
+        [_edge_rows(graph, number) for number in range(len(graph.edge_types))],
     )
 
 
@@ -64,14 +64,17 @@ def packed_times(table: TableArrays) -> _native.PackedTimes | None:
 
 
 def packed_rows(rows: Array, count: int) -> _native.PackedRows:
-    """Numbers up to `count`. A copy, as NumPy asks for huge pages where the native code's `pack` does not."""
+    """Numbers up to `count`."""
     width = _native.width_of(count)
-    return _native.PackedRows(_native.pack(rows.astype(np.uint64), width).copy(), len(rows), width)
+    return _native.PackedRows(_native.pack(rows.astype(np.uint64), width), len(rows), width)
 
 
-def _edge_rows(graph: Graph, edges: EdgeArrays) -> _native.EdgeRows:
+def _edge_rows(graph: Graph, number: int) -> _native.EdgeRows:
+    edges = graph.edge_types[number]
+    # The two ways of a foreign key follow each other.
+    reverse = number ^ 1 if any(e.offsets is None for e in graph.edge_types) else -1
     neighbors = packed_rows(edges.neighbors, graph.tables[edges.found].num_rows)
     if edges.offsets is None:
-        return _native.EdgeRows.parents(edges.name, edges.expanded, edges.found, neighbors)
+        return _native.EdgeRows.parents(edges.name, edges.expanded, edges.found, neighbors, reverse)
     offsets = packed_rows(edges.offsets, edges.num_edges)
-    return _native.EdgeRows.lists(edges.name, edges.expanded, edges.found, offsets, neighbors)
+    return _native.EdgeRows.lists(edges.name, edges.expanded, edges.found, offsets, neighbors, reverse)

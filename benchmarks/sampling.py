@@ -14,14 +14,19 @@ import argparse
 import statistics
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.cases import Case, cases
+import numpy as np
+
+from benchmarks.cases import FOREVER, Case, cases, seeds
 from benchmarks.f1 import f1_rows
+from benchmarks.graphs import load
 from benchmarks.limits import dependent_load_ns, random_loads
 from benchmarks.measure import HUGE_PAGES, LIMIT, Round, Worker, percentile
+from benchmarks.native import Relhop
 from benchmarks.peers import PEERS, absence
 from benchmarks.report import Row, parser, publish, row
 
@@ -38,11 +43,13 @@ def main() -> None:
     notes = [text for text in map(absence, PEERS) if text is not None]
     rows = _memory_rows(quick=options.quick)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        systems = _systems(stack, options.data or Path(folder))
+        data = options.data or Path(folder)
+        rows += _labor_rows(chosen, data)
+        rows += _temporal_rows(chosen, data, options.rounds)
+        systems = _systems(stack, data)
         for case in chosen:
             print(case, file=sys.stderr, flush=True)
             rows += measure(systems, case, 2 if options.quick else 16, options.rounds)
-    rows += _temporal_cost(rows, chosen)
     if options.only in ("", "F1"):
         with tempfile.TemporaryDirectory() as folder:
             rows += f1_rows(Path(folder), options.rounds)
@@ -101,15 +108,46 @@ def _ratio(median: float, other: list[float], metric: str) -> float:
     return ratio if metric.endswith("/s") else 1 / ratio
 
 
-def _temporal_cost(rows: list[Row], chosen: list[Case]) -> list[Row]:
-    """What time in a sample costs: an edge's share of it, beside the same seeds' at the end of time."""
-    medians = {r.configuration: r.median for r in rows if r.system == RELHOP and r.metric == "ns/edge"}
-    result = []
+def _temporal_rows(chosen: list[Case], data: Path, rounds: int) -> list[Row]:
+    """What time costs: seconds of a sample as of just before the newest row, beside those of all rows.
+
+    Both find the same neighborhoods but for that row; only the first has to look where the past ends, in the
+    times and in every list.
+    """
+    rows = []
     for case in chosen:
-        if case.timed and replace(case, timed=False) in chosen:
-            timed, static = (medians[f"{c}, 1 thread"] for c in (case, replace(case, timed=False)))
-            result.append(row(RELHOP, f"{case}, 1 thread", "ns/edge, temporal : static", [timed / static]))
-    return result
+        if not case.timed:
+            continue
+        graph = load(case.graph, data)
+        relhop = Relhop(graph)
+        newest = max(int(table.times[-1]) for table in graph.tables if table.times is not None)
+        seconds: dict[int, list[float]] = {newest - 1: [], FOREVER: []}
+        for number in range(16 * rounds):
+            drawn = seeds(case, graph, number)
+            for anchor, measured in seconds.items():
+                times = np.full(len(drawn.rows), anchor)
+                begin = time.perf_counter()
+                relhop.sample(case, replace(drawn, times=times), number)
+                measured.append(time.perf_counter() - begin)
+        ratios = [timed / static for timed, static in zip(*seconds.values(), strict=True)]
+        rows.append(row(RELHOP, f"{case}, 1 thread", "seconds, temporal : static, same sample", ratios))
+    return rows
+
+
+def _labor_rows(chosen: list[Case], data: Path) -> list[Row]:
+    """How many different nodes `labor` finds, as a share of those of `uniform`, at as many edges."""
+    rows = []
+    for case in chosen:
+        if case.disjoint:
+            continue
+        graph = load(case.graph, data)
+        relhop, drawn = Relhop(graph), seeds(case, graph, 0)
+        found = [
+            len(relhop.sample(replace(case, strategy=strategy), drawn, 0)["nodes"][0]["rows"])
+            for strategy in ("labor", "uniform")
+        ]
+        rows.append(row(RELHOP, str(case), "different nodes, labor : uniform", [found[0] / found[1]]))
+    return rows
 
 
 def _memory_rows(*, quick: bool) -> list[Row]:
