@@ -111,10 +111,13 @@ class BlockSampler {
     Table& table = tables_of_nodes()[t];
     table.reserve(end - begin, topology_.tables()[t].num_rows);
     const auto nodes = table.view();
+    scratch_.seed_table = t;
+    scratch_.repeats.clear();
     for (size_t i = begin; i < end; ++i) {
       const auto row = static_cast<uint64_t>(seeds.rows[i]);
       const auto number = scratch_.known[t]++;
-      nodes.insert(Connector<Table>::key(row, i - begin), number);
+      const uint32_t first = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
+      if (first != number) scratch_.repeats.emplace_back(first, number);
       part_.rows[t].push_back(seeds.rows[i]);
       if (options_.disjoint) part_.seeds[t].push_back(number);
       if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
