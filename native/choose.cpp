@@ -31,6 +31,7 @@ void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
 }
 
 constexpr uint32_t kFew = 32;
+constexpr uint64_t kMostKept = 1024;  // k up to this have their strata kept
 
 void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
   uint32_t chosen[kFew];
@@ -54,6 +55,12 @@ uint64_t position_of(std::span<const double> sums, double target) {
 
 // In [0, 1), a multiple of 2^-53.
 double fraction(Stream& stream) { return static_cast<double>(stream.next() >> 11) * 0x1p-53; }
+
+// Where stratum i of k begins, for a k that is too large to keep anything of it: k < 2^31, spread < 2^35.
+uint64_t begin_of_stratum(uint64_t spread, uint64_t k, uint64_t i) {
+  const auto cube = [](uint64_t x) { return static_cast<Wide>(x) * x * x; };
+  return i + static_cast<uint64_t>(spread * cube(i) / cube(k));
+}
 
 }  // namespace
 
@@ -83,10 +90,10 @@ const Chooser::Strata& Chooser::strata(uint64_t k) {
 }
 
 void Chooser::recency(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
-  const Strata& strata_of_k = strata(k);
+  const Strata* const kept = k <= kMostKept ? &strata(k) : nullptr;
   uint64_t end = n;
   for (uint64_t i = k; i-- > 0;) {
-    const uint64_t begin = strata_of_k.begin(n - k, i);
+    const uint64_t begin = kept != nullptr ? kept->begin(n - k, i) : begin_of_stratum(n - k, k, i);
     *out++ = n - 1 - (begin + stream.below(end - begin));
     end = begin;
   }
