@@ -360,7 +360,8 @@ class BlockSampler {
       }
       connector.make_room(most);
       uint64_t* const places = connector.places();
-      const uint64_t count = draw(edges, rule, item, most, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
+      const bool again = rule.replace && !all;
+      const uint64_t count = draw(edges, rule, item, most, again, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
       for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
       connector.add_places(count, item.node, item.seed);
     }
@@ -378,8 +379,8 @@ class BlockSampler {
   }
 
   // Writes at most k positions in the visible list, and returns how many.
-  uint64_t draw(const EdgeRows& edges, const Rule& rule, const Workspace::Item& item, uint64_t k, uint64_t list_key,
-                uint64_t* out) {
+  uint64_t draw(const EdgeRows& edges, const Rule& rule, const Workspace::Item& item, uint64_t k, bool again,
+                uint64_t list_key, uint64_t* out) {
     const uint64_t n = item.end - item.begin;
     const Stream stream(fold(list_key, item.row));
     switch (rule.strategy) {
@@ -389,7 +390,7 @@ class BlockSampler {
       case Strategy::last:  // a run at the end: see choose
         break;
       case Strategy::uniform:
-        if (rule.replace)
+        if (again)
           Chooser::uniform_repeated(n, k, stream, out);
         else
           scratch_.chooser.uniform(n, k, stream, out);
@@ -397,7 +398,7 @@ class BlockSampler {
       case Strategy::weighted: {
         const double before = item.begin == edges.offsets[item.row] ? 0 : edges.weights[item.begin - 1];
         const auto sums = edges.weights.subspan(item.begin, n);
-        return rule.replace ? Chooser::weighted_repeated(sums, before, k, stream, out)
+        return again ? Chooser::weighted_repeated(sums, before, k, stream, out)
                             : scratch_.chooser.weighted(sums, before, k, stream, out);
       }
       case Strategy::labor:

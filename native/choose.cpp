@@ -124,29 +124,42 @@ uint64_t Chooser::weighted(std::span<const double> sums, double before, uint64_t
   double total = sums.back() - before;
   uint64_t found = 0;
   auto weight = [&](uint64_t i) { return sums[i] - (i == 0 ? before : sums[i - 1]); };
+  if (k >= sums.size()) {
+    for (uint64_t i = 0; i < sums.size(); ++i)
+      if (weight(i) > 0) out[found++] = i;
+    return found;
+  }
+  taken_.clear(1);
+  taken_.reserve(k);
+  const auto taken = taken_.view();
+  auto is_taken = [&](uint64_t i) {
+    return k <= kFew ? std::find(out, out + found, i) != out + found : taken.find(i) != kAbsent;
+  };
+  auto take = [&](uint64_t i) {
+    if (k > kFew) taken.insert(i, 0);
+    out[found++] = i;
+  };
   // Draws that repeat are passed over, which leaves the chances of the others in proportion.
   for (uint64_t tries = 4 * k + 16; total > 0 && found < k && tries > 0; --tries) {
     const uint64_t position = position_of(sums, before + fraction(stream) * total);
-    if (std::find(out, out + found, position) == out + found) out[found++] = position;
+    if (!is_taken(position)) take(position);
   }
-  std::sort(out, out + found);
   // Where a few neighbors hold nearly all weight, repeats would go on: draw from what is left, one scan a neighbor.
   while (found < k) {
     total = 0;
     for (uint64_t i = 0; i < sums.size(); ++i)
-      if (!std::binary_search(out, out + found, i)) total += weight(i);
+      if (!is_taken(i)) total += weight(i);
     if (!(total > 0)) break;
     double target = fraction(stream) * total;
     uint64_t position = sums.size();
     for (uint64_t i = 0; i < sums.size() && target >= 0; ++i)
-      if (weight(i) > 0 && !std::binary_search(out, out + found, i)) {
+      if (weight(i) > 0 && !is_taken(i)) {
         target -= weight(i);
         position = i;
       }
-    out[found] = position;
-    std::inplace_merge(out, out + found, out + found + 1);
-    ++found;
+    take(position);
   }
+  std::sort(out, out + found);
   return found;
 }
 
