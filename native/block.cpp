@@ -190,9 +190,8 @@ class BlockSampler {
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
       const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
       // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
-      value = fanout >= int64_t{1} << 31
-                  ? fanout
-                  : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
+      value =
+          fanout >= int64_t{1} << 31 ? fanout : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
     }
   }
 
@@ -361,7 +360,8 @@ class BlockSampler {
       connector.make_room(most);
       uint64_t* const places = connector.places();
       const bool again = rule.replace && !all;
-      const uint64_t count = draw(edges, rule, item, most, again, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
+      const uint64_t count =
+          draw(edges, rule, item, most, again, mix(scratch_.seed_keys[item.seed] ^ edge_key), places);
       for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
       connector.add_places(count, item.node, item.seed);
     }
@@ -399,7 +399,7 @@ class BlockSampler {
         const double before = item.begin == edges.offsets[item.row] ? 0 : edges.weights[item.begin - 1];
         const auto sums = edges.weights.subspan(item.begin, n);
         return again ? Chooser::weighted_repeated(sums, before, k, stream, out)
-                            : scratch_.chooser.weighted(sums, before, k, stream, out);
+                     : scratch_.chooser.weighted(sums, before, k, stream, out);
       }
       case Strategy::labor:
         scratch_.ranks.resize(n);

@@ -64,8 +64,8 @@ struct Workspace {
   std::vector<uint64_t> seed_keys;  // [seeds]: of the draws
   uint32_t seed_table = 0;
   std::vector<std::pair<uint32_t, uint32_t>> repeats;  // seeds of a merged batch: the first node of a row, and another
-  std::vector<uint64_t> planned;    // [hops + 1][tables]: nodes that the fanouts allow a seed
-  std::vector<int64_t> fanouts;     // [seeds]
+  std::vector<uint64_t> planned;                       // [hops + 1][tables]: nodes that the fanouts allow a seed
+  std::vector<int64_t> fanouts;                        // [seeds]
   std::vector<int64_t> window_ends;
   std::vector<std::vector<uint64_t>> paths;    // [tables][nodes]: the metapaths that a node is on, a bit each
   std::vector<size_t> node_begin, edge_begin;  // [tables], [edge types]: where the block's begin in Part

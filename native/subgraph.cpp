@@ -38,7 +38,12 @@ class Repeats {
 class Inducer {
  public:
   Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const Workspace& workspace, Part& part)
-      : topology_(topology), edge_ids_(edge_ids), find_(find), workspace_(workspace), repeats_(workspace), part_(part) {}
+      : topology_(topology),
+        edge_ids_(edge_ids),
+        find_(find),
+        workspace_(workspace),
+        repeats_(workspace),
+        part_(part) {}
 
   void run(uint32_t e) {
     const EdgeRows& edges = topology_.edge_types()[e];
