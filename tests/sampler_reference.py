@@ -7,6 +7,7 @@ list of those that are known; what an option means is written down where it acts
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -190,6 +191,11 @@ class Sampling:
             return False
         return window == 0 or (time is not None and time > self.anchor - window)
 
+    def is_expanded(self, table: int, node: int, hop: int, e: int) -> bool:
+        """Whether a frontier node is on a path that goes on along the edge type; without paths all are."""
+        paths = self.options.metapaths
+        return not paths or any(paths[p][hop : hop + 1] == [e] for p in self.nodes[table].paths[node])
+
     def expand(self, hop: int, e: int) -> list[tuple[int, int, int]]:
         edge_type, rule = self.graph.edge_types[e], self.options.rules[hop][e]
         expanded, found = self.nodes[edge_type.expanded], self.nodes[edge_type.found]
@@ -198,9 +204,9 @@ class Sampling:
         fanout = self.adapted(hop, e)
         edges = []
         for node in range(expanded.frontier, expanded.fresh):
-            paths = {p for p in expanded.paths[node] if self.options.metapaths[p][hop : hop + 1] == [e]}
-            if self.options.metapaths and not paths:
+            if not self.is_expanded(edge_type.expanded, node, hop, e):
                 continue
+            paths = {p for p in expanded.paths[node] if self.options.metapaths[p][hop : hop + 1] == [e]}
             neighbors = edge_type.lists[expanded.rows[node]]
             seen = [i for i, n in enumerate(neighbors) if self.is_visible(edge_type.found, n.row, rule.window)]
             if not seen:
@@ -217,32 +223,34 @@ class Sampling:
                 edges.append((source, node, neighbor.edge))
         return edges
 
-    def steps(self, hop: int) -> list[int]:
-        """The edge types that are followed."""
-        paths = self.options.metapaths
-        along = [e for e in range(len(self.graph.edge_types)) if not paths or [e] in [p[hop : hop + 1] for p in paths]]
-        return [e for e in along if self.options.rules[hop][e].fanout != 0]
-
-    def planned(self, table: int, hop: int) -> int:
-        """How many nodes of a table the fanouts allow to be found by a hop."""
-        if hop == 0:
-            return int(table == self.seed_table)
+    def planned(self, hop: int, e: int) -> int:
+        """How many nodes the fanouts allow a seed to find for edge type e to expand at a hop: over all ways there."""
+        edge_types, paths = self.graph.edge_types, self.options.metapaths
+        ways = {tuple(p[:hop]) for p in paths if p[hop : hop + 1] == [e]}
+        if not paths:
+            ways = set(itertools.product(range(len(edge_types)), repeat=hop))
         total = 0
-        for e in self.steps(hop - 1):
-            edge_type, fanout = self.graph.edge_types[e], self.options.rules[hop - 1][e].fanout
-            if edge_type.found == table:
-                each = 1 if edge_type.is_key else fanout if fanout > 0 else 2**40
-                total += self.planned(edge_type.expanded, hop - 1) * each
-        return min(total, 2**40)
+        for way in ways:
+            tables = [self.seed_table, *(edge_types[step].found for step in way)]
+            expanded = [*(edge_types[step].expanded for step in way), edge_types[e].expanded]
+            if tables == expanded:
+                total += math.prod(self.most(hop, step) for hop, step in enumerate(way))
+        return total
+
+    def most(self, hop: int, e: int) -> int:
+        fanout = self.options.rules[hop][e].fanout
+        if self.graph.edge_types[e].is_key:
+            return min(abs(fanout), 1)
+        return fanout if fanout >= 0 else 2**40
 
     def adapted(self, hop: int, e: int) -> int:
         edge_type, fanout = self.graph.edge_types[e], self.options.rules[hop][e].fanout
         if not self.options.adaptive or fanout < 0:
             return fanout
         expanded = self.nodes[edge_type.expanded]
-        found = expanded.fresh - expanded.frontier
-        planned = self.planned(edge_type.expanded, hop)
-        return min(4 * fanout, fanout * max(planned, found) // max(found, 1))
+        on_paths = [self.is_expanded(edge_type.expanded, n, hop, e) for n in range(expanded.frontier, expanded.fresh)]
+        found = max(sum(on_paths), 1)
+        return min(4 * fanout, fanout * max(self.planned(hop, e), found) // found)
 
     def repeats(self, table: int, node: int) -> Iterator[int]:
         """The nodes of a node's row: several, where a seed of a merged batch repeats."""
