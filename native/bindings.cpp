@@ -237,6 +237,8 @@ struct PyPipeline {
 
 NB_MODULE(_native, m) {
   m.attr("__doc__") = "Sampling and gathering of neighborhoods; see native/ for the code behind it.";
+  // Objects that a module of the user's keeps are alive when the interpreter ends: no cause for alarm.
+  nb::set_leak_warnings(false);
   // Never released: the interpreter may be gone when static objects are destroyed.
   static PyObject* corrupt_store =
       nb::object(nb::module_::import_("relhop.errors").attr("CorruptStore")).release().ptr();

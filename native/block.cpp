@@ -4,6 +4,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include "budget.h"
 #include "lists.h"
 #include "parents.h"
 #include "subgraph.h"
@@ -45,7 +46,7 @@ class BlockSampler {
     }
     add_seeds(seeds, begin, end);
     close_hop();
-    if (options_.adaptive) plan_nodes(seeds.table);
+    if (options_.adaptive) plan_nodes(topology_, options_, seeds.table, scratch_.planned);
     scratch_.edge_begin.clear();
     for (const PartEdges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
     for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
@@ -112,10 +113,13 @@ class BlockSampler {
     Table& table = tables_of_nodes()[t];
     table.reserve(end - begin, topology_.tables()[t].num_rows);
     const auto nodes = table.view();
+    scratch_.seed_table = t;
+    scratch_.repeats.clear();
     for (size_t i = begin; i < end; ++i) {
       const auto row = static_cast<uint64_t>(seeds.rows[i]);
       const auto number = scratch_.known[t]++;
-      nodes.insert(Connector<Table>::key(row, i - begin), number);
+      const uint32_t first = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
+      if (first != number) scratch_.repeats.emplace_back(first, number);
       part_.rows[t].push_back(seeds.rows[i]);
       if (options_.disjoint) part_.seeds[t].push_back(number);
       if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
@@ -159,33 +163,14 @@ class BlockSampler {
     return along;
   }
 
-  // planned[hop * tables + t]: how many nodes of the table the fanouts allow a seed to find by the hop.
-  void plan_nodes(uint32_t seed_table) {
-    constexpr uint64_t kMost = uint64_t{1} << 40;
-    scratch_.planned.assign((options_.rules.size() + 1) * num_tables_, 0);
-    scratch_.planned[seed_table] = 1;
-    for (size_t hop = 0; hop < options_.rules.size(); ++hop)
-      for (uint32_t e = 0; e < num_edge_types_; ++e) {
-        const EdgeRows& edges = topology_.edge_types()[e];
-        const int64_t fanout = options_.rules[hop][e].fanout;
-        if (fanout == 0 || paths_along(e, hop) == 0) continue;
-        const uint64_t each = edges.kind == EdgeRows::Kind::parents ? 1
-                              : fanout < 0                          ? kMost
-                                                                    : static_cast<uint64_t>(fanout);
-        uint64_t& planned = scratch_.planned[(hop + 1) * num_tables_ + edges.found];
-        const uint64_t expanded = scratch_.planned[hop * num_tables_ + edges.expanded];
-        planned = std::min(
-            kMost, planned + std::min(kMost, expanded * std::min(each, kMost / std::max<uint64_t>(expanded, 1))));
-      }
-  }
-
   // [seeds]: the fanout of each seed's nodes.
-  void adapt_fanouts(uint32_t table, size_t hop, int64_t fanout) {
+  void adapt_fanouts(uint32_t table, size_t hop, uint64_t along, int64_t fanout) {
     std::vector<int64_t>& fanouts = scratch_.fanouts;
     fanouts.assign(num_slots_, 0);
     for (uint32_t node = scratch_.frontier_begin[table]; node < scratch_.frontier_end[table]; ++node)
-      ++fanouts[seed_of(table, node)];
-    const uint64_t planned = scratch_.planned[hop * num_tables_ + table];
+      fanouts[seed_of(table, node)] += scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
+    const uint64_t planned = options_.metapaths.empty() ? scratch_.planned[hop * num_tables_ + table]
+                                                        : planned_on(topology_, options_, along, hop);
     for (int64_t& value : fanouts) {
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
       const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
@@ -209,7 +194,7 @@ class BlockSampler {
     const uint32_t first = scratch_.frontier_begin[edges.expanded], last = scratch_.frontier_end[edges.expanded];
     if (first == last) return;
     const bool adapted = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
-    if (adapted) adapt_fanouts(edges.expanded, hop, rule.fanout);
+    if (adapted) adapt_fanouts(edges.expanded, hop, along, rule.fanout);
     const TableRows& found_table = topology_.tables()[edges.found];
     // A table without times has no row that is too old.
     const bool has_window = rule.window > 0 && found_table.timed;

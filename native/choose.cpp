@@ -31,6 +31,7 @@ void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
 }
 
 constexpr uint32_t kFew = 32;
+constexpr uint64_t kMostKept = 1024;  // k up to this have their strata kept
 
 void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
   uint32_t chosen[kFew];
@@ -54,6 +55,12 @@ uint64_t position_of(std::span<const double> sums, double target) {
 
 // In [0, 1), a multiple of 2^-53.
 double fraction(Stream& stream) { return static_cast<double>(stream.next() >> 11) * 0x1p-53; }
+
+// Where stratum i of k begins, for a k that is too large to keep anything of it: k < 2^31, spread < 2^35.
+uint64_t begin_of_stratum(uint64_t spread, uint64_t k, uint64_t i) {
+  const auto cube = [](uint64_t x) { return static_cast<Wide>(x) * x * x; };
+  return i + static_cast<uint64_t>(spread * cube(i) / cube(k));
+}
 
 }  // namespace
 
@@ -83,10 +90,10 @@ const Chooser::Strata& Chooser::strata(uint64_t k) {
 }
 
 void Chooser::recency(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
-  const Strata& strata_of_k = strata(k);
+  const Strata* const kept = k <= kMostKept ? &strata(k) : nullptr;
   uint64_t end = n;
   for (uint64_t i = k; i-- > 0;) {
-    const uint64_t begin = strata_of_k.begin(n - k, i);
+    const uint64_t begin = kept != nullptr ? kept->begin(n - k, i) : begin_of_stratum(n - k, k, i);
     *out++ = n - 1 - (begin + stream.below(end - begin));
     end = begin;
   }
@@ -117,29 +124,42 @@ uint64_t Chooser::weighted(std::span<const double> sums, double before, uint64_t
   double total = sums.back() - before;
   uint64_t found = 0;
   auto weight = [&](uint64_t i) { return sums[i] - (i == 0 ? before : sums[i - 1]); };
+  if (k >= sums.size()) {
+    for (uint64_t i = 0; i < sums.size(); ++i)
+      if (weight(i) > 0) out[found++] = i;
+    return found;
+  }
+  taken_.clear(1);
+  taken_.reserve(k);
+  const auto taken = taken_.view();
+  auto is_taken = [&](uint64_t i) {
+    return k <= kFew ? std::find(out, out + found, i) != out + found : taken.find(i) != kAbsent;
+  };
+  auto take = [&](uint64_t i) {
+    if (k > kFew) taken.insert(i, 0);
+    out[found++] = i;
+  };
   // Draws that repeat are passed over, which leaves the chances of the others in proportion.
   for (uint64_t tries = 4 * k + 16; total > 0 && found < k && tries > 0; --tries) {
     const uint64_t position = position_of(sums, before + fraction(stream) * total);
-    if (std::find(out, out + found, position) == out + found) out[found++] = position;
+    if (!is_taken(position)) take(position);
   }
-  std::sort(out, out + found);
   // Where a few neighbors hold nearly all weight, repeats would go on: draw from what is left, one scan a neighbor.
   while (found < k) {
     total = 0;
     for (uint64_t i = 0; i < sums.size(); ++i)
-      if (!std::binary_search(out, out + found, i)) total += weight(i);
+      if (!is_taken(i)) total += weight(i);
     if (!(total > 0)) break;
     double target = fraction(stream) * total;
     uint64_t position = sums.size();
     for (uint64_t i = 0; i < sums.size() && target >= 0; ++i)
-      if (weight(i) > 0 && !std::binary_search(out, out + found, i)) {
+      if (weight(i) > 0 && !is_taken(i)) {
         target -= weight(i);
         position = i;
       }
-    out[found] = position;
-    std::inplace_merge(out, out + found, out + found + 1);
-    ++found;
+    take(position);
   }
+  std::sort(out, out + found);
   return found;
 }
 

@@ -9,16 +9,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "error.h"
 #include "expansion.h"
 #include "node_table.h"
 
 namespace relhop {
-
-[[noreturn]] inline void throw_corrupt(const EdgeRows& edges, const char* file, uint64_t value) {
-  throw CorruptStore("link " + edges.name + ": " + file + " holds " + std::to_string(value) +
-                     ", which cannot be there; run `relhop verify`");
-}
 
 // Table: RowTable or HashTable; its key is the row where all seeds share one graph, else row and seed.
 template <class Table>

@@ -2,11 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "error.h"
 #include "sampler.h"
 
 namespace relhop {
+
+[[noreturn]] inline void throw_corrupt(const EdgeRows& edges, const char* file, uint64_t value) {
+  throw CorruptStore("link " + edges.name + ": " + file + " holds " + std::to_string(value) +
+                     ", which cannot be there; run `relhop verify`");
+}
 
 // A block's nodes of one table, numbered from 0 in the order in which they are found.
 struct BlockNodes {

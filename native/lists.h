@@ -118,7 +118,7 @@ class ListFollower {
       }
       connector_.make_room(most);
       uint64_t* const places = connector_.places();
-      const uint64_t count = draw(item, most, places);
+      const uint64_t count = draw(item, most, rule.replace && !all, places);
       for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
       connector_.add_places(count, item.node, item.seed);
     }
@@ -137,11 +137,10 @@ class ListFollower {
   }
 
   // Writes at most k positions in the visible list, and returns how many.
-  uint64_t draw(const Item& item, uint64_t k, uint64_t* out) {
+  uint64_t draw(const Item& item, uint64_t k, bool replace, uint64_t* out) {
     const uint64_t n = item.end - item.begin;
     const uint64_t list_key = fold(expansion_.seed_keys[item.seed], expansion_.edge_type);
     const Stream stream(fold(list_key, item.row));
-    const bool replace = expansion_.rule.replace;
     Chooser& chooser = scratch_.chooser;
     switch (expansion_.rule.strategy) {
       case Strategy::recency:

@@ -8,7 +8,7 @@
 namespace relhop {
 
 PackedRows::PackedRows(std::span<const uint8_t> bytes, uint64_t size, uint32_t width)
-    : data(bytes.data()), size(size), width(width), mask(width == 64 ? UINT64_MAX : (uint64_t{1} << width) - 1) {
+    : data(bytes.data()), size(size), width(width), mask(width >= 64 ? UINT64_MAX : (uint64_t{1} << width) - 1) {
   if (width == 0 || (width > 57 && width != 64))
     throw CorruptStore("rows of " + std::to_string(width) + " bits; 1 to 57 and 64 can be read");
   if (size >> 56 != 0 || bytes.size() != packed_bytes(size, width))

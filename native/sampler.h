@@ -17,10 +17,10 @@ namespace relhop {
 
 // How the neighbors of a node are chosen.
 struct Rule {
-  int64_t fanout = 0;  // how many; 0 none, -1 all that are visible
+  int64_t fanout = 0;  // how many; 0 none, -1 all that are visible. Along a key any but 0 takes the one parent
   Strategy strategy = Strategy::recency;
-  bool replace = false;
-  int64_t window = 0;  // > 0: only neighbors with a time in (anchor - window, anchor]
+  bool replace = false;  // of a fanout that is a count
+  int64_t window = 0;    // > 0: of a timed table only neighbors with a time in (anchor - window, anchor]
 };
 
 enum class Subgraph : uint8_t {
@@ -36,7 +36,8 @@ struct SampleOptions {
   // [tables]: rows at or beyond the cap do not exist, whatever the anchor (`store.as_of`).
   std::vector<uint64_t> caps;
   // Each seed has a subgraph, anchor time and draws of its own; else the batch has one graph, in which every row is one
-  // node, everything below the caps is visible and a row's draws are the same in every batch of the epoch.
+  // node, everything below the caps is visible and a row's draws are the same in every batch of the epoch. (A seed that
+  // repeats is a node each time, so that node i is seed i; edges lead into each of them, and out of the first.)
   bool disjoint = true;
   Subgraph subgraph = Subgraph::directional;
   bool edge_ids = false;

@@ -12,8 +12,10 @@ namespace relhop {
 // The number of a row's node in the block, or UINT32_MAX.
 using FindNode = std::function<uint32_t(uint32_t table, uint64_t row, uint32_t seed)>;
 
-// Adds to each edge type what the block's edges of its reverse are, turned around, where it is not there yet.
-// `begin`: [edge types], where the block's edges begin in `part`.
+// Both: where a seed of a merged batch repeats, edges lead into each node of its row, and out of the first.
+//
+// Adds to each edge type the block's edges of its reverse, turned around, where none that was followed connects the
+// same nodes. `begin`: [edge types], where the block's edges begin in `part`.
 void add_reverses(const Topology& topology, std::span<const size_t> begin, bool edge_ids, Workspace& workspace,
                   Part& part);
 

@@ -1,6 +1,7 @@
 #include "topology.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "error.h"
 
@@ -25,6 +26,11 @@ Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_typ
   for (const EdgeRows& e : edge_types_) {
     const uint64_t num_rows = tables_.at(e.expanded).num_rows;
     tables_.at(e.found);
+    if (e.reverse >= static_cast<int64_t>(edge_types_.size()))
+      throw std::out_of_range(e.name + ": its reverse " + std::to_string(e.reverse) + " does not exist");
+    const EdgeRows& reverse = e.reverse < 0 ? e : edge_types_[static_cast<size_t>(e.reverse)];
+    if (e.reverse >= 0 && (reverse.expanded != e.found || reverse.found != e.expanded))
+      throw std::invalid_argument(e.name + ": its reverse does not lead back");
     if (e.kind == EdgeRows::Kind::parents) {
       expect_size(e, "parents", e.parents.size, num_rows);
       continue;

@@ -37,7 +37,8 @@ struct EdgeRows {
   PackedRows offsets;               // [rows of expanded + 1]: where each row's list begins in `neighbors`
   PackedRows neighbors;             // ascending within each list
   std::span<const double> weights;  // per neighbor the sum of its list's weights up to it; empty where there are none
-  // Per neighbor the number of its edge; empty where that is the neighbor's row, as it is of foreign keys.
+  // Per neighbor the number of its edge, the same both ways; empty where that is the neighbor's row, as it is of
+  // foreign keys.
   PackedRows edge_ids;
 };
 

@@ -23,7 +23,8 @@ class Strategy:
     Attributes:
         name: One of `STRATEGIES`.
         with_replacement: Whether a neighbor may be drawn more than once.
-        window: Microseconds: only neighbors with a time in (anchor - window, anchor]; 0 for all of the past.
+        window: Microseconds: of a table with times only neighbors in (anchor - window, anchor]; 0 for all of
+            the past.
     """
 
     name: str

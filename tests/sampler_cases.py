@@ -1,0 +1,255 @@
+"""Random graphs and options for the sampler, and its batches in the form of tests/sampler_reference.py."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from relhop import _native
+from tests import packing
+from tests.sampler_reference import END, EdgeType, Graph, Neighbor, Options, Rule, Sampled, sample
+
+EDGES = ("source", "target", "ids")
+
+
+def to_native(graph: Graph, width: int | None = None) -> _native.Topology:
+    """The graph as arrays; `width` takes so many bits a number, in place of as many as are needed."""
+    tables = [
+        _native.TableRows(f"t{i}", n, None if time is None else packing.times(time))
+        for i, (n, time) in enumerate(zip(graph.num_rows, graph.time, strict=True))
+    ]
+    return _native.Topology(tables, [edges_to_native(graph, e, width) for e in range(len(graph.edge_types))])
+
+
+def edges_to_native(graph: Graph, e: int, width: int | None) -> _native.EdgeRows:
+    edges = graph.edge_types[e]
+    name, num_found = f"e{e}", graph.num_rows[edges.found]
+    if edges.is_key:
+        parents = [of_row[0].row if of_row else -1 for of_row in edges.lists]
+        rows = packing.rows(parents, num_found, width)
+        return _native.EdgeRows.parents(name, edges.expanded, edges.found, rows, edges.reverse)
+    all_edges = list(itertools.chain(*edges.lists))
+    sums = [s for of_row in edges.lists for s in itertools.accumulate(n.weight for n in of_row)]
+    numbers = [n.edge for n in all_edges]
+    return _native.EdgeRows.lists(
+        name,
+        edges.expanded,
+        edges.found,
+        packing.rows([0, *itertools.accumulate(map(len, edges.lists))], len(all_edges), width),
+        packing.rows([n.row for n in all_edges], num_found, width),
+        edges.reverse,
+        np.array(sums, np.float64) if edges.weighted else None,
+        packing.rows(numbers, max(numbers, default=0) + 1, width) if edges.numbered else None,
+    )
+
+
+def native_options(options: Options, *, group: int = 64, edge_ids: bool = True) -> _native.SampleOptions:
+    rules = [
+        [_native.Rule(r.fanout, _native.Strategy[r.strategy], r.replace, r.window) for r in hop]
+        for hop in options.rules
+    ]
+    return _native.SampleOptions(
+        rules,
+        *options.key,
+        options.caps,
+        options.disjoint,
+        _native.Subgraph[options.subgraph],
+        edge_ids,
+        options.metapaths,
+        options.adaptive,
+        group,
+    )
+
+
+@dataclass
+class Case:
+    graph: Graph
+    options: Options
+    table: int
+    seeds: list[tuple[int, int]]
+    """Row and anchor time."""
+
+    def run(
+        self,
+        topology: _native.Topology | None = None,
+        *,
+        num_threads: int = 1,
+        group: int = 64,
+        edge_ids: bool = True,
+    ) -> dict[str, list[dict[str, Any]]]:
+        rows, times = np.array(self.seeds, np.int64).reshape(-1, 2).T
+        options = native_options(self.options, group=group, edge_ids=edge_ids)
+        topology = topology or to_native(self.graph)
+        return topology.sample(options, self.table, rows.copy(), times.copy(), num_threads)
+
+    def expected(self) -> list[Sampled]:
+        """By seed; of a merged batch only one."""
+        if not self.options.disjoint:
+            return [sample(self.graph, self.options, self.table, [row for row, _ in self.seeds], END)]
+        return [sample(self.graph, self.options, self.table, [row], time) for row, time in self.seeds]
+
+    def of_batch(self, batch: dict[str, list[dict[str, Any]]]) -> list[Sampled]:
+        """What `expected` returns, out of a native batch."""
+        if not self.options.disjoint:
+            assert all(nodes["batch"] is None for nodes in batch["nodes"])
+            return [self._of_seed(batch, [np.zeros(len(nodes["rows"]), int) for nodes in batch["nodes"]], 0)]
+        owners = [nodes["batch"] for nodes in batch["nodes"]]
+        return [self._of_seed(batch, owners, seed) for seed in range(len(self.seeds))]
+
+    def _of_seed(self, batch: dict[str, list[dict[str, Any]]], owners: list[Any], seed: int) -> Sampled:
+        numbers = [np.cumsum(owner == seed) - 1 for owner in owners]
+        rows = [
+            [nodes["rows"][hop][owner[hop] == seed].tolist() for hop in hops(nodes["num_per_hop"])]
+            for nodes, owner in zip(batch["nodes"], owners, strict=True)
+        ]
+        edges = []
+        for edge_type, of_type in zip(self.graph.edge_types, batch["edges"], strict=True):
+            source, target, ids = (of_type[name] for name in EDGES)
+            found, expanded = owners[edge_type.found][source], owners[edge_type.expanded][target]
+            assert (found == expanded).all()
+            mine = expanded == seed
+            local = np.stack([numbers[edge_type.found][source], numbers[edge_type.expanded][target], ids], 1)
+            counts = of_type["num_per_hop"]
+            assert bool(counts) == (self.options.subgraph == "directional") or not self.options.rules
+            all_hops = hops(counts) if self.options.subgraph == "directional" else [slice(None)]
+            edges.append([[tuple(edge) for edge in local[hop][mine[hop]].tolist()] for hop in all_hops])
+        return Sampled(rows, edges)
+
+
+def hops(counts: list[int]) -> list[slice]:
+    return [slice(a, b) for a, b in itertools.pairwise(itertools.accumulate(counts, initial=0))]
+
+
+def same_bits(a: dict[str, list[dict[str, Any]]], b: dict[str, list[dict[str, Any]]]) -> bool:
+    """Whether two batches are the same, bit by bit."""
+    plain = [
+        {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in d.items()}
+        for batch in (a, b)
+        for d in [*batch["nodes"], *batch["edges"]]
+    ]
+    return plain[: len(plain) // 2] == plain[len(plain) // 2 :]
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Up to 4 tables, some timed with ties; foreign keys and many-to-many edges, self-references among both."""
+    num_rows = draw(st.lists(st.integers(1, 20), min_size=1, max_size=4))
+    time = [
+        draw(st.none() | st.lists(st.integers(0, 9) | st.just(END), min_size=n, max_size=n).map(sorted))
+        for n in num_rows
+    ]
+    graph = Graph(num_rows, time, [])
+    table = st.integers(0, len(num_rows) - 1)
+    for a, b in draw(st.lists(st.tuples(table, table), max_size=3)):
+        if draw(st.booleans()):
+            add_foreign_key(draw, graph, a, b)
+        else:
+            add_many_to_many(draw, graph, a, b)
+    return graph
+
+
+def add_foreign_key(draw: st.DrawFn, graph: Graph, child: int, parent: int) -> None:
+    rows = st.none() | st.integers(0, min(graph.num_rows[parent], draw(st.integers(1, 20))) - 1)
+    parents = draw(st.lists(rows, min_size=graph.num_rows[child], max_size=graph.num_rows[child]))
+    weight = weights(draw)
+    children = [
+        [Neighbor(c, c, draw(weight)) for c, p in enumerate(parents) if p == r]
+        for r in range(graph.num_rows[parent])
+    ]
+    keys = [[] if p is None else [Neighbor(p, c)] for c, p in enumerate(parents)]
+    e = len(graph.edge_types)
+    graph.edge_types.append(EdgeType(parent, child, children, e + 1, weighted=draw(st.booleans())))
+    graph.edge_types.append(EdgeType(child, parent, keys, e, is_key=True))
+
+
+def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
+    """Edges between rows of two tables, or one way, or as their own reverse; some of them parallel."""
+    rows = [st.integers(0, min(graph.num_rows[t], draw(st.integers(1, 20))) - 1) for t in (a, b)]
+    ends = draw(st.lists(st.tuples(*rows), max_size=40))
+    kind = draw(st.sampled_from(["one way", "both ways"] + ["undirected"] * (a == b)))
+    if kind == "undirected":
+        ends += [(y, x) for x, y in ends]
+    weight, weighted, numbered = weights(draw), draw(st.booleans()), draw(st.booleans())
+    sizes = [draw(weight) for _ in ends]
+    e = len(graph.edge_types)
+    for turned in range(2 if kind == "both ways" else 1):
+        expanded, found = (b, a) if turned else (a, b)
+        lists: list[list[Neighbor]] = [[] for _ in range(graph.num_rows[expanded])]
+        for i, end in enumerate(ends):
+            row = end[1 - turned]
+            lists[end[turned]].append(Neighbor(row, i if numbered else row, sizes[i]))
+        for of_row in lists:
+            of_row.sort(key=lambda n: n.row)
+        reverse = {"one way": -1, "both ways": e + 1 - turned, "undirected": e}[kind]
+        graph.edge_types.append(
+            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered)
+        )
+
+
+def weights(draw: st.DrawFn) -> st.SearchStrategy[float]:
+    """Alike, of any size, mostly 0, or nearly all in a few."""
+    return draw(
+        st.sampled_from(
+            [
+                st.just(1.0),
+                st.floats(0, 1e3, allow_subnormal=False),
+                st.sampled_from([0.0, 0.0, 2.5]),
+                st.sampled_from([1e-9, 1e-9, 1e-7, 1e9]),
+            ]
+        )
+    )
+
+
+def rules(edge_type: EdgeType, windows: bool) -> st.SearchStrategy[Rule]:
+    """What may be asked of an edge type."""
+    fanout = st.sampled_from([-1, 0, 1, 1, 2, 3, 5, 12])
+    window = st.sampled_from([0, 0, 1, 3, 2**62]) if windows else st.just(0)
+    again = ["uniform"] + ["weighted"] * (edge_type.weighted or edge_type.is_key)
+    return st.builds(
+        Rule, fanout, st.sampled_from(["recency", "last", "labor", *again]), window=window
+    ) | st.builds(Rule, fanout, st.sampled_from(again), st.booleans(), window)
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Case:
+    graph = graph or draw(graphs())
+    table = draw(st.integers(0, len(graph.num_rows) - 1))
+    row = st.integers(0, graph.num_rows[table] - 1)
+    windows = disjoint and draw(st.booleans())
+    anchor = st.integers(-1, 11) if windows else st.integers(-1, 11) | st.just(END)
+    seeds = st.tuples(row, anchor if disjoint else st.just(END))
+    num_hops = draw(st.integers(0, 4))
+    return Case(
+        graph,
+        Options(
+            [[draw(rules(e, windows)) for e in graph.edge_types] for _ in range(num_hops)],
+            [n if draw(st.booleans()) else draw(st.integers(0, n)) for n in graph.num_rows],
+            (draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 5))),
+            disjoint,
+            draw(st.sampled_from(["directional", "bidirectional", "induced"])),
+            draw(metapaths(graph, table)),
+            disjoint and draw(st.booleans()),
+        ),
+        table,
+        draw(st.lists(seeds, min_size=1, max_size=6)),
+    )
+
+
+@st.composite
+def metapaths(draw: st.DrawFn, graph: Graph, table: int) -> list[list[int]]:
+    """None, or several, most of which begin at the seeds' table and go on where they are."""
+    paths = []
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
+        path, at = [], table
+        for _ in range(draw(st.integers(0, 4))):
+            onward = [e for e, edge_type in enumerate(graph.edge_types) if edge_type.expanded == at]
+            if not onward:
+                break
+            path.append(draw(st.sampled_from(onward)))
+            at = graph.edge_types[path[-1]].found
+        paths.append(path)
+    return paths
