@@ -21,7 +21,8 @@ void check_rule(const EdgeRows& edges, const Rule& rule) {
   const bool draws_again = rule.strategy == Strategy::uniform || rule.strategy == Strategy::weighted;
   refuse_unless(rule.fanout >= -1, "a fanout is " + std::to_string(rule.fanout));
   refuse_unless(!rule.replace || draws_again, "only uniform and weighted sampling can draw with replacement");
-  refuse_unless(rule.strategy != Strategy::weighted || edges.kind == EdgeRows::Kind::parents || !edges.weights.empty(),
+  const bool draws = edges.kind == EdgeRows::Kind::lists && edges.neighbors.size > 0 && rule.fanout != 0;
+  refuse_unless(rule.strategy != Strategy::weighted || !draws || !edges.weights.empty(),
                 edges.name + " has no weights");
 }
 
