@@ -101,7 +101,7 @@ class NeighborSampler:
       with probability 1/w. The newest are nearly sure; far from the end the chance falls as rank^(-2/3).
     - `last`: the k newest.
     - `uniform`: every k-subset alike; `uniform with replacement`: k independent draws.
-    - `weighted`: one after another with chances in proportion to the link's weights, each once; or
+    - `weighted`: one after another with chances in proportion to `Link.weight`, each once; or
       `weighted with replacement`. Neighbors of weight 0 are never drawn.
     - `labor`: every k-subset alike, but all lists prefer the same neighbors, so that fewer different rows are
       found (Balin and Çatalyürek, NeurIPS 2023).
