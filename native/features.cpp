@@ -57,9 +57,11 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows) const {
     }
     out.position[i] = order.data == nullptr ? rows[i] : static_cast<int64_t>(order[row]);
   }
-  // A loop of its own: so short that the processor overlaps the misses of many turns, each a block's, then its
-  // stream's.
-  for (size_t i = 0; i < out.time.size(); ++i) out.time[i] = time[static_cast<uint64_t>(rows[i])];
+  for (size_t i = 0; i < out.time.size(); ++i) {
+    if (i + 2 * kAhead < count) time.prefetch_block(static_cast<uint64_t>(rows[i + 2 * kAhead]));
+    if (i + kAhead < count) time.prefetch(static_cast<uint64_t>(rows[i + kAhead]));
+    out.time[i] = time[static_cast<uint64_t>(rows[i])];
+  }
   return out;
 }
 

@@ -21,8 +21,9 @@ void check_rule(const EdgeRows& edges, const Rule& rule) {
   const bool draws_again = rule.strategy == Strategy::uniform || rule.strategy == Strategy::weighted;
   refuse_unless(rule.fanout >= -1, "a fanout is " + std::to_string(rule.fanout));
   refuse_unless(!rule.replace || draws_again, "only uniform and weighted sampling can draw with replacement");
-  const bool needs_weights = rule.strategy == Strategy::weighted && edges.neighbors.size > 0;
-  refuse_unless(!needs_weights || !edges.weights.empty(), edges.name + " has no weights");
+  const bool draws = edges.neighbors.size > 0 && rule.fanout != 0;
+  refuse_unless(rule.strategy != Strategy::weighted || !draws || !edges.weights.empty(),
+                edges.name + " has no weights");
 }
 
 void check_options(const Topology& topology, const SampleOptions& options) {

@@ -39,6 +39,16 @@ class PackedTimes {
 
   uint64_t size() const { return num_rows_; }
   int64_t operator[](uint64_t row) const { return at(blocks_[row / kTimeBlock], row % kTimeBlock); }
+  // The two steps towards a row's memory: the second waits for the first one's.
+  void prefetch_block(uint64_t row) const {
+    const TimeBlock& block = blocks_[row / kTimeBlock];
+    __builtin_prefetch(&block.base);
+    __builtin_prefetch(&block.packed);
+  }
+  void prefetch(uint64_t row) const {
+    const TimeBlock& block = blocks_[row / kTimeBlock];
+    __builtin_prefetch(stream_ + block.begin() + (row % kTimeBlock * block.width() >> 3));
+  }
   // How many rows have time <= anchor.
   uint64_t count_until(int64_t anchor) const;
   // The same of many anchors, [anchors]; their searches overlap.

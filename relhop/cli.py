@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
-from relhop.store.summary import StoreSummary
+from relhop.store.summary import LinkSummary, StoreSummary
 from relhop.times import format_time
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def _show(summary: StoreSummary) -> None:
         "edges",
         "null",
         "dangling",
+        "weight",
         "mean degree",
         "max degree",
         "bytes",
@@ -177,6 +178,7 @@ def _show(summary: StoreSummary) -> None:
             f"{link.edges:,}",
             f"{link.nulls:,}",
             f"{link.dangling:,}",
+            _weight(link),
             f"{link.degree_mean:.1f}",
             f"{link.degree_max:,}",
             _bytes(sum(link.bytes.values())),
@@ -208,6 +210,12 @@ def _show_metrics(result: TrainingResult) -> None:
 
 def _time(micros: int | None) -> str:
     return "–" if micros is None else format_time(micros)
+
+
+def _weight(link: LinkSummary) -> str:
+    if link.weight is None:
+        return "–"
+    return f"{link.weight} ({link.null_weights:,} null)" if link.null_weights else link.weight
 
 
 def _bits(by_array: Mapping[str, float]) -> str:

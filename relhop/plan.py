@@ -90,7 +90,7 @@ class NeighborSampling(Part):
     strategy: tuple[dict[str, str], ...] = Field(
         default=({"default": "recency"},),
         description="Which rows are taken where there are more: `recency` (all ages, the newest most), `last`"
-        " (the newest), `uniform`, `weighted` (by the link's weights), `labor` (as uniform, but fewer"
+        " (the newest), `uniform`, `weighted` (by `weight` of the link), `labor` (as uniform, but fewer"
         " different rows). `uniform` and `weighted` also `with replacement`, all also `within 30 days`. One"
         " text; or `{default: recency, 'A.x->B.y': last}` for all hops; or that per hop, `{hop1: {...},"
         " hop2: {...}}`.",

@@ -101,7 +101,7 @@ class NeighborSampler:
       with probability 1/w. The newest are nearly sure; far from the end the chance falls as rank^(-2/3).
     - `last`: the k newest.
     - `uniform`: every k-subset alike; `uniform with replacement`: k independent draws.
-    - `weighted`: one after another with chances in proportion to the link's weights, each once; or
+    - `weighted`: one after another with chances in proportion to `Link.weight`, each once; or
       `weighted with replacement`. Neighbors of weight 0 are never drawn.
     - `labor`: every k-subset alike, but all lists prefer the same neighbors, so that fewer different rows are
       found (Balin and Çatalyürek, NeurIPS 2023).
@@ -262,7 +262,13 @@ def native_topology(store: Store) -> _native.Topology:
     for i, link in enumerate(store.links.values()):
         child, parent = numbers[link.link.child], numbers[link.link.parent]
         lists = _native.EdgeRows.lists(
-            link.link.name, parent, child, link.offsets.native, link.children.native, reverse=2 * i + 1
+            link.link.name,
+            parent,
+            child,
+            link.offsets.native,
+            link.children.native,
+            reverse=2 * i + 1,
+            weights=link.weights,
         )
         parents = _native.EdgeRows.parents(link.link.name, child, parent, link.parents.native, reverse=2 * i)
         edge_types += [lists, parents]
@@ -292,10 +298,24 @@ def _rules(
                 f" give 0 (none), -1 (all), a count or '{INFERRED}'"
             )
         chosen: Strategy = parse_strategy(text)
+        if chosen.name == "weighted" and fanout != 0:
+            _check_weights(store, hop, edge_type)
         rules.append(
             _native.Rule(int(fanout), _native.Strategy[chosen.name], chosen.with_replacement, chosen.window)
         )
     return rules
+
+
+def _check_weights(store: Store, hop: int, edge_type: EdgeType) -> None:
+    """Of a step from parents to their children, that there are weights to draw by."""
+    for link in store.schema.links:
+        if link.to_parent == edge_type and link.weight is None:
+            fkey = link.columns[0] if len(link.columns) == 1 else link.columns
+            raise SchemaError(
+                f"the strategy of hop {hop}, {edge_type} is weighted, but the link {link.name} has no"
+                f" weights; name a column of '{link.child}' in the graph, as in rh.Link({link.child!r},"
+                f" {fkey!r}, {link.parent!r}, weight='column'), or choose another strategy"
+            )
 
 
 def _metapaths(schema: Schema, metapaths: Sequence[Sequence[EdgeType]]) -> list[list[int]]:

@@ -104,16 +104,23 @@ class Link:
         child: The table that holds the key.
         fkey: Its column, or columns in the order of the parent's primary key.
         parent: The table that it points at; may be `child` itself.
+        weight: Column of `child` with numbers of at least 0, null for 0: the strategy `weighted` draws a
+            parent's children in proportion to it. What it holds must have been known at the row's time.
     """
 
     child: str
     fkey: tuple[str, ...] | str
     parent: str
+    weight: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         columns = _columns(self.fkey)
         if not columns:
             raise SchemaError(f"the link from '{self.child}' to '{self.parent}' names no column")
+        if self.weight is not None and (not isinstance(self.weight, str) or not self.weight):
+            raise SchemaError(
+                f"the weight of the link {self.name} is {self.weight!r}; name one column of '{self.child}'"
+            )
         object.__setattr__(self, "fkey", columns)
 
     @property
@@ -232,7 +239,11 @@ class Schema:
                 "stypes": {column: str(stype) for column, stype in table.stypes.items()},
                 "exclude": list(table.exclude),
             }
-        links = [{"child": k.child, "fkey": list(k.columns), "parent": k.parent} for k in self.links]
+        links = [
+            {"child": k.child, "fkey": list(k.columns), "parent": k.parent}
+            | ({} if k.weight is None else {"weight": k.weight})
+            for k in self.links
+        ]
         return {"tables": tables, "links": links}
 
     @classmethod
@@ -249,7 +260,10 @@ class Schema:
             )
             for name, t in data["tables"].items()
         ]
-        return cls(tables, [Link(k["child"], tuple(k["fkey"]), k["parent"]) for k in data["links"]])
+        links = [
+            Link(k["child"], tuple(k["fkey"]), k["parent"], weight=k.get("weight")) for k in data["links"]
+        ]
+        return cls(tables, links)
 
     def replace_table(self, table: Table) -> Schema:
         """A schema in which that table takes the place of its namesake."""

@@ -14,7 +14,7 @@ import duckdb
 from relhop.errors import SourceError
 from relhop.schema import Link, Schema, Stype
 from relhop.sources.binding import input_types, input_view
-from relhop.sources.columns import FLOATS, TEXT, TIMES, is_number, typed, types_of, value_of
+from relhop.sources.columns import FLOATS, TEXT, TIMES, is_no_weight, is_number, typed, types_of, value_of
 from relhop.sources.quoting import quoted, quoted_list
 
 Severity: TypeAlias = Literal["error", "warning"]
@@ -205,6 +205,33 @@ def _key_types(data: _Data) -> Iterator[Finding]:
                 yield data.finding("error", (link.child, [column]), problem, rows, advice)
 
 
+def _weights(data: _Data) -> Iterator[Finding]:
+    for table, column in _weight_columns(data):
+        kind = data.types[table][column]
+        if not is_number(kind):
+            advice = "cast it with sql, or name another column"
+            problem = f"weight of a link, but {kind} and no number"
+            yield data.finding("error", (table, [column]), problem, data.rows[table], advice)
+            continue
+        numbered = f"SELECT {quoted(column)}, row_number() OVER () - 1 FROM {quoted(table)}"
+        wrong = f"SELECT * FROM ({numbered}) t({quoted(column)}, _rh_row) WHERE {is_no_weight(column)}"
+        count = data.ask(f"SELECT count(*) FROM ({wrong})")[0][0]
+        if count:
+            found = data.ask(f"{wrong} ORDER BY _rh_row LIMIT {_EXAMPLES}")
+            examples = [f"{value} in row {row}" for value, row in found]
+            advice = "weights are finite and at least 0, null counts as 0; mend them with sql"
+            problem = "weight that is negative, infinite or NaN"
+            yield data.finding("error", (table, [column]), problem, count, advice, examples)
+
+
+def _null_weights(data: _Data) -> Iterator[Finding]:
+    for table, column in _weight_columns(data):
+        count = data.ask(f"SELECT count(*) FROM {quoted(table)} WHERE {quoted(column)} IS NULL")[0][0]
+        if count:
+            advice = "it counts as 0: such rows are never drawn by weight; fill it with sql if they should be"
+            yield data.finding("warning", (table, [column]), "null weight", count, advice)
+
+
 def _dangling(data: _Data) -> Iterator[Finding]:
     for link in data.schema.links:
         if not _comparable(data, link):
@@ -306,10 +333,15 @@ def _filled_later(data: _Data) -> Iterator[Finding]:
                 yield data.finding("warning", (table.name, [column]), problem, count, advice)
 
 
-_ERROR_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (_keys, _parsing, _key_types)
+_ERROR_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (_keys, _parsing, _key_types, _weights)
 _WARNING_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
-    _dangling, _null_times, _empty_columns, _links_into_the_future, _timeless_children, _filled_later,
+    _dangling, _null_times, _null_weights, _empty_columns, _links_into_the_future, _timeless_children,
+    _filled_later,
 )  # fmt: skip
+
+
+def _weight_columns(data: _Data) -> Iterable[tuple[str, str]]:
+    return dict.fromkeys((k.child, k.weight) for k in data.schema.links if k.weight is not None)
 
 
 def _family(kind: str) -> str:

@@ -62,7 +62,10 @@ def graph() -> rh.Graph:
                 stypes={"quantity": "numerical"},
             ),
         ],
-        links=[rh.Link("orders", "user_id", "users"), rh.Link("orders", "item_id", "items")],
+        links=[
+            rh.Link("orders", "user_id", "users", weight="quantity"),
+            rh.Link("orders", "item_id", "items"),
+        ],
     )
 
 

@@ -24,6 +24,8 @@ def test_a_store_of_format_version_2_is_intact():
     assert link.parents[:].tolist() == [0, -1, 0, -1, 1, 2, 0, 0]
     assert link.offsets[:].tolist() == [0, 4, 5, 6, 6]
     assert link.children[:].tolist() == [0, 2, 6, 7, 4, 5]
+    assert link.weights.tolist() == [3, 5, 9, 17, 1, 6]
+    assert store.links["orders.item_id"].weights is None
     assert store.rows_of("users", ["cy", "ann", "nobody"]).tolist() == [2, 0, -1]
 
 

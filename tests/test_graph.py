@@ -159,13 +159,13 @@ class TestYaml:
             (
                 "links: [{child: a, key: b, parent: c}]",
                 ", link {'child': 'a', 'key': 'b', 'parent': 'c'}: unknown key 'key';"
-                " known are child, fkey, parent. Did you mean 'fkey'?",
+                " known are child, fkey, parent, weight. Did you mean 'fkey'?",
             ),
             (
                 "links: [{child: a, parent: c}]",
                 ", link {'child': 'a', 'parent': 'c'} does not say its 'fkey'",
             ),
-            ("links: [a]", ", link a must hold some of the keys child, fkey, parent"),
+            ("links: [a]", ", link a must hold some of the keys child, fkey, parent, weight"),
             ("links: {a: b}", ": 'links' must be a list of child, fkey and parent"),
             ("- a", " must hold some of the keys sources, tables, links, exclude_tables"),
             ("tables: [a]", ": 'tables' must hold one entry a table, by name"),

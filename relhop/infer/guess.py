@@ -183,6 +183,8 @@ class _Guess:
         """Notes the links that the user gave."""
         for link in links:
             self.note(link.child, link.columns, f"-> {link.parent}", GIVEN)
+            if link.weight is not None:
+                self.note(link.child, [link.weight], f"weight of {link.name}", GIVEN)
 
     def resolved(self, table: Table, pkey: tuple[str, ...], links: Iterable[Link]) -> Table:
         """A table's description with nothing left open."""
@@ -258,7 +260,7 @@ def _check_columns(table: Table, facts: TableFacts) -> None:
 
 def _check_links(links: Iterable[Link], facts: Mapping[str, TableFacts]) -> None:
     for link in links:
-        for column in link.columns:
+        for column in (*link.columns, *([link.weight] if link.weight is not None else [])):
             if link.child in facts and column not in facts[link.child].columns:
                 hint = nearest(column, facts[link.child].columns)
                 raise SchemaError(

@@ -6,6 +6,7 @@ A value that is not of the asked type becomes null; `relhop.validation` counts t
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from relhop.errors import SchemaError
@@ -39,6 +40,16 @@ _LAST_MICROS = 9_000_000_000_000_000_000
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type is of numbers."""
     return kind in INTEGERS or kind in FLOATS or kind.startswith("DECIMAL")
+
+
+def weight_of(column: str) -> str:
+    """A column of weights as DOUBLE."""
+    return f"CAST({quoted(column)} AS DOUBLE)"
+
+
+def is_no_weight(column: str) -> str:
+    """The condition that a weight is negative, NaN or infinite; null is none of them."""
+    return f"NOT ({weight_of(column)} BETWEEN 0 AND {sys.float_info.max})"
 
 
 def value_of(column: str, kind: str) -> str:

@@ -11,7 +11,7 @@ tables:
     stypes: {grid: numerical}    # numerical, categorical, timestamp, multicategorical, text, id
     exclude: [url]               # columns that a model must not see
 links:                           # all of them; without this key they are inferred
-  - {child: results, fkey: raceId, parent: races}
+  - {child: results, fkey: raceId, parent: races, weight: points}  # the weight may be left out
 exclude_tables: [status]
 """
 
@@ -32,7 +32,7 @@ from relhop.sources.sqlite import SqliteTable
 FILE_NAME = "graph.yaml"
 _KEYS = ("sources", "tables", "links", "exclude_tables")
 _TABLE_KEYS = ("source", "sql", "pkey_col", "time_col", "time_unit", "stypes", "exclude")
-_LINK_KEYS = ("child", "fkey", "parent")
+_LINK_KEYS = ("child", "fkey", "parent", "weight")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,11 @@ def write_description(schema: Schema, sources: Mapping[str, Any], folder: Path |
         if table.exclude:
             entry["exclude"] = list(table.exclude)
         tables[table.name] = entry
-    links = [{"child": k.child, "fkey": _one_or_list(k.columns), "parent": k.parent} for k in schema.links]
+    links = [
+        {"child": k.child, "fkey": _one_or_list(k.columns), "parent": k.parent}
+        | ({} if k.weight is None else {"weight": k.weight})
+        for k in schema.links
+    ]
     if all(table.sql is None for table in schema.tables.values()):
         paths = {}
     data = {**({"sources": paths} if paths else {}), "tables": tables, "links": links}
@@ -160,10 +164,11 @@ def _table(name: str, entry: Any, path: Path) -> Table:
 def _link(entry: Any, path: Path) -> Link:
     where = f"{path}, link {entry}"
     _check_keys(entry, _LINK_KEYS, where)
-    for key in _LINK_KEYS:
+    for key in ("child", "fkey", "parent"):
         if key not in entry:
             raise SchemaError(f"{where} does not say its '{key}'")
-    return Link(str(entry["child"]), _strings(entry["fkey"], f"{where}: 'fkey'"), str(entry["parent"]))
+    fkey = _strings(entry["fkey"], f"{where}: 'fkey'")
+    return Link(str(entry["child"]), fkey, str(entry["parent"]), weight=entry.get("weight"))
 
 
 def _check_keys(entry: Any, known: Iterable[str], where: str) -> None:

@@ -101,6 +101,8 @@ class StoredLink:
         children: Child rows, ascending within each parent.
         nulls: Child rows whose key is null.
         dangling: Child rows whose key no parent has.
+        weights: [edges] beside `children`: the sum of the parent's children's weights up to it; None without.
+        null_weights: Child rows whose weight is null, so 0.
     """
 
     link: Link
@@ -109,6 +111,8 @@ class StoredLink:
     children: Rows
     nulls: int
     dangling: int
+    weights: npt.NDArray[np.float64] | None
+    null_weights: int
 
 
 class Arrays:
@@ -160,6 +164,10 @@ class Arrays:
             children=self._rows(layout.link_file(link, "children.bin"), entry.edges, num_children),
             nulls=entry.nulls,
             dangling=entry.dangling,
+            weights=None
+            if link.weight is None
+            else self._read(layout.link_file(link, "weights.bin")).view("<f8"),
+            null_weights=entry.null_weights,
         )
 
     def _rows(self, file: str, size: int, count: int) -> Rows:

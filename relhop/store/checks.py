@@ -51,6 +51,9 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
             total,
             manifest.tables[link.child].rows,
         )
+        rows = manifest.tables[link.child].rows if link.weight is not None else 0
+        if entry.null_weights > rows:
+            raise CorruptStore(f"{where}: link {link.name} has {entry.null_weights} null weights of {rows}")
     sizes = layout.file_sizes(schema, manifest.tables, manifest.links)
     _same(where, "files", sorted(manifest.files), sorted(sizes))
     for file, size in sizes.items():
@@ -164,6 +167,31 @@ def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
                 raise CorruptStore(f"{where}: a child is listed under a parent that is not its own")
             if np.any((rows[1:] <= rows[:-1]) & (owner[1:] == owner[:-1])):
                 raise CorruptStore(f"{where}: children of a parent do not ascend")
+
+
+def check_weights(folder: Path, stored: StoredLink, weights: npt.NDArray[np.float64]) -> None:
+    """Sums of weights begin anew in each list, never fall, and are those of the children's own weights.
+
+    Args:
+        folder: The store.
+        stored: A link that `check_link` found sound, with weights.
+        weights: Of each child row.
+    """
+    if stored.weights is None:
+        return
+    where = folder / layout.link_file(stored.link, "weights.bin")
+    for of_parents in _chunks(len(stored.offsets) - 1):
+        bounds = stored.offsets[of_parents.start : of_parents.stop + 1]
+        for part in _chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
+            sums = stored.weights[part]
+            starts = np.zeros(len(sums), bool)
+            starts[bounds[(bounds >= part.start) & (bounds < part.stop)] - part.start] = True
+            before = np.where(starts, 0.0, np.roll(sums, 1))
+            known = slice(0 if starts[0] else 1, None)  # What is before the first may be in the part before.
+            if not np.all((sums >= before)[known] & np.isfinite(sums[known])):
+                raise CorruptStore(f"{where}: the sums of a list's weights fall, or are not finite")
+            if np.any((before + weights[stored.children[part]] != sums)[known]):
+                raise CorruptStore(f"{where}: not the sums of the column '{stored.link.weight}'")
 
 
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:

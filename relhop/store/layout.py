@@ -58,11 +58,15 @@ class TableEntry(_Entry):
 
 
 class LinkEntry(_Entry):
-    """What the manifest says of a link: edges + nulls + dangling = rows of the child."""
+    """What the manifest says of a link: edges + nulls + dangling = rows of the child.
+
+    `null_weights` of these rows have no weight; 0 for a link without weights.
+    """
 
     edges: _Count
     nulls: _Count
     dangling: _Count
+    null_weights: _Count = 0
 
 
 class FileEntry(_Entry):
@@ -137,6 +141,8 @@ def file_sizes(
         sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
         sizes[link_file(link, "offsets.bin")] = packed_bytes(tables[link.parent].rows + 1, width_of(edges))
         sizes[link_file(link, "children.bin")] = packed_bytes(edges, width[link.child])
+        if link.weight is not None:
+            sizes[link_file(link, "weights.bin")] = 8 * edges
     return sizes
 
 

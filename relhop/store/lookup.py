@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore, SchemaError, nearest
+from relhop.sources.columns import weight_of
 from relhop.store import sql
 
 
@@ -93,6 +95,17 @@ def rows_of(connection: duckdb.DuckDBPyConnection, columns: str, wanted: pa.Tabl
     positions, values = found.values()
     rows[np.asarray(positions, np.int64)] = np.asarray(values, np.int64)
     return rows
+
+
+def weights(connection: duckdb.DuckDBPyConnection, columns: str, column: str) -> npt.NDArray[np.float64]:
+    """The weight of each row of the relation `columns`, null as 0; mapped from a nameless file."""
+    with tempfile.TemporaryFile() as file:
+        found = connection.sql(f"SELECT coalesce({weight_of(column)}, 0) FROM {columns}")
+        for batch in found.to_arrow_reader(1 << 17):
+            file.write(batch.column(0).to_numpy().data)
+        size = file.tell()
+        file.flush()
+        return np.memmap(file, np.float64, mode="r") if size else np.empty(0)
 
 
 def keys_of(

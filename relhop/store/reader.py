@@ -225,6 +225,8 @@ class Store:
             for name in steps.over("Checking links", list(self.links)):
                 link = self.links[name]
                 checks.check_link(self.path, link, self.tables[link.link.child].num_rows)
+                if link.link.weight is not None:
+                    checks.check_weights(self.path, link, self._weights(link.link.child, link.link.weight))
             for table in steps.over("Checking columns", list(self.tables)):
                 links = [link for link in self.links.values() if link.link.child == table]
                 checks.check_columns(self.path, self.tables[table], links)
@@ -248,6 +250,11 @@ class Store:
         connection = duckdb.connect()
         connection.execute("SET enable_progress_bar = false")
         return connection
+
+    def _weights(self, table: str, column: str) -> npt.NDArray[np.float64]:
+        path = self.path / layout.table_file(table, "columns.parquet")
+        with lookup.reading(path):
+            return lookup.weights(self._files(), self._columns(table), column)
 
     def _columns(self, table: str) -> str:
         return sql.parquet(self.path / layout.table_file(table, "columns.parquet"))

@@ -37,10 +37,10 @@ class TableSummary:
 
 @dataclass(frozen=True)
 class LinkSummary:
-    """One link. Degrees count the children of a parent row.
+    """One link. Degrees count the children of a parent row; `weight` is a column of the child.
 
-    `bytes` is by file; `bits_per_row` by what is in them: `parents`, `offsets`, `children`. `bytes_per_edge`
-    is of an edge in one of its two directions; None without edges.
+    `bytes` is by file; `bits_per_row` by what is in them: `parents`, `offsets`, `children`, `weights`.
+    `bytes_per_edge` is of an edge in one of its two directions; None without edges.
     """
 
     name: str
@@ -49,6 +49,8 @@ class LinkSummary:
     edges: int
     nulls: int
     dangling: int
+    weight: str | None
+    null_weights: int
     degree_mean: float
     degree_max: int
     bytes: dict[str, int]
@@ -124,7 +126,10 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
 def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
     link: Link = stored.link
     arrays = {"parents": stored.parents, "offsets": stored.offsets, "children": stored.children}
-    sizes = {f"{name}.bin": sizes[layout.link_file(link, f"{name}.bin")] for name in arrays}
+    bits = {name: array.native.width for name, array in arrays.items()}
+    if stored.weights is not None:
+        bits["weights"] = 64
+    sizes = {f"{name}.bin": sizes[layout.link_file(link, f"{name}.bin")] for name in bits}
     parents = len(stored.offsets) - 1
     return LinkSummary(
         name=link.name,
@@ -133,13 +138,15 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
         edges=len(stored.children),
         nulls=stored.nulls,
         dangling=stored.dangling,
+        weight=link.weight,
+        null_weights=stored.null_weights,
         degree_mean=len(stored.children) / parents if parents else 0.0,
         degree_max=max(
             (int(np.diff(stored.offsets[s : s + (1 << 20) + 1]).max()) for s in range(0, parents, 1 << 20)),
             default=0,
         ),
         bytes=sizes,
-        bits_per_row={name: array.native.width for name, array in arrays.items()},
+        bits_per_row=bits,
         bytes_per_edge=_per_edge(sum(sizes.values()), len(stored.children)),
     )
 

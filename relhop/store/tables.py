@@ -16,12 +16,15 @@ import numpy.typing as npt
 from relhop._native import width_of
 from relhop.errors import SchemaError, SourceError, nearest
 from relhop.schema import Schema, Stype
+from relhop.sources.columns import is_number
 from relhop.store import encoding, layout, sql
 from relhop.store.packed import PackedWriter, TimeWriter
 from relhop.times import NULL_TIME
 
+ORDER_COLUMN = "_rh_order"
+"""The position in the input, in the sorted rows of a timed table."""
+
 _BATCH_ROWS = 1 << 17
-_ORDER_COLUMN = "_rh_order"
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
 
 
@@ -80,7 +83,7 @@ def check_columns(build: Build, table: str) -> None:
 
     Raises:
         SchemaError: If the table lacks a column that the schema names, or a name is taken.
-        SourceError: If the time column is no timestamp.
+        SourceError: If the time column is no timestamp, or a column of weights holds no numbers.
     """
     types = build.types(sql.name(table))
     described = build.schema.table(table)
@@ -88,6 +91,7 @@ def check_columns(build: Build, table: str) -> None:
     used = [
         *described.pkey,
         *(c for link in links for c in link.columns),
+        *(link.weight for link in links if link.weight is not None),
         *build.schema.feature_columns(table),
     ]
     used += [described.time_col] if described.time_col is not None else []
@@ -113,6 +117,12 @@ def check_columns(build: Build, table: str) -> None:
             f"table '{table}': the time column '{described.time_col}' has type {types[described.time_col]},"
             " not TIMESTAMP"
         )
+    for link in links:
+        if link.weight is not None and not is_number(types[link.weight]):
+            raise SourceError(
+                f"table '{table}': the column '{link.weight}', the weight of link {link.name}, has type"
+                f" {types[link.weight]}, which is no number"
+            )
 
 
 def sort_rows(build: Build, table: str) -> None:
@@ -126,8 +136,8 @@ def sort_rows(build: Build, table: str) -> None:
         return
     column = sql.name(time_col)
     time = f"CASE WHEN isfinite({column}) THEN CAST({column} AS TIMESTAMP) END"
-    numbered = f"SELECT *, {time} AS _rh_time, row_number() OVER () - 1 AS {_ORDER_COLUMN} FROM {relation}"
-    ordered = f"SELECT * FROM ({numbered}) ORDER BY _rh_time NULLS LAST, {_ORDER_COLUMN}"
+    numbered = f"SELECT *, {time} AS _rh_time, row_number() OVER () - 1 AS {ORDER_COLUMN} FROM {relation}"
+    ordered = f"SELECT * FROM ({numbered}) ORDER BY _rh_time NULLS LAST, {ORDER_COLUMN}"
     build.rows[table] = build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM ({ordered})", path)
     nulls = 0
     with (
@@ -137,7 +147,7 @@ def sort_rows(build: Build, table: str) -> None:
         ) as times,
         PackedWriter(build.file(layout.table_file(table, "order.bin")), width_of(build.rows[table])) as order,
     ):
-        query = f"SELECT coalesce(epoch_us(_rh_time), {NULL_TIME}), {_ORDER_COLUMN} FROM {sql.parquet(path)}"
+        query = f"SELECT coalesce(epoch_us(_rh_time), {NULL_TIME}), {ORDER_COLUMN} FROM {sql.parquet(path)}"
         for time_batch, order_batch in build.stream(query):
             times.write(time_batch.astype(np.int64))
             order.write(order_batch.astype(np.int64))

@@ -24,7 +24,7 @@ SCHEMA = Schema(
         Table("users", pkey_col="id", stypes={"name": "categorical"}),
         Table("posts", time_col="at", stypes={"score": "numerical", "kind": "categorical"}),
     ],
-    [Link("posts", "user", "users")],
+    [Link("posts", "user", "users", weight="score")],
 )
 
 
@@ -60,6 +60,7 @@ FILES = [
     "links/posts.user/parents.bin",
     "links/posts.user/offsets.bin",
     "links/posts.user/children.bin",
+    "links/posts.user/weights.bin",
 ]
 
 
@@ -101,6 +102,8 @@ def rewrite(path, file, place, value):
         data = np.append(stream, np.zeros(8, np.uint8))
     elif file.endswith("/rows.bin"):
         data.view("<i4")[place] = value
+    elif file.endswith("/weights.bin"):
+        data.view("<f8")[place] = value
     else:
         size, count = COUNTS[file]
         width = _native.width_of(count)
@@ -190,6 +193,11 @@ LIES = [
     ({"tables/users/rows": 6}, "the size of tables/users/rows.bin: 20 contradicts 24"),
     ({"tables/users/categories": {}}, "the categorical columns of table 'users': [] contradicts ['name']"),
     ({"links/posts.user/edges": 11}, "edges, nulls and dangling keys of link posts.user: 12 contradicts 11"),
+    (
+        {"links/posts.user/edges": 9, "links/posts.user/dangling": 2},
+        "the size of links/posts.user/weights.bin: 80 contradicts 72",
+    ),
+    ({"links/posts.user/null_weights": 12}, "link posts.user has 12 null weights of 11"),
     ({"links": {}}, "links: [] contradicts ['posts.user']"),
     ({"tables": {}}, "tables: [] contradicts ['users', 'posts']"),
 ]
@@ -225,11 +233,6 @@ def test_a_file_outside_the_store_is_not_listed(path):
     [
         ({"tables/posts/null_times": 1}, "tables/posts/time.bin", ": not 1 null times at its end"),
         ({"tables/posts/null_times": 3}, "tables/posts/time.bin", ": not 3 null times at its end"),
-        (
-            {"links/posts.user/edges": 9, "links/posts.user/dangling": 2},
-            "links/posts.user/offsets.bin",
-            ": offsets do not run from 0 to 9",
-        ),
         ({"tables/users/categories": {"name": 4}}, "tables/users/categories.parquet", " has 3 rows, not 4"),
     ],
 )
@@ -264,6 +267,13 @@ def test_counts_that_the_files_belie_are_caught_at_open(path, changes, file, mes
         ("links/posts.user/parents.bin", 0, 5, ": a parent beyond the last row"),
         ("links/posts.user/parents.bin", 10, 6, ": a parent beyond the last row"),
         ("links/posts.user/parents.bin", 5, 0, ": 11 rows have a parent, not 10"),
+        ("links/posts.user/weights.bin", 1, 2.5, ": not the sums of the column 'score'"),
+        ("links/posts.user/weights.bin", 2, 3.5, ": not the sums of the column 'score'"),
+        ("links/posts.user/weights.bin", 9, 6.0, ": not the sums of the column 'score'"),
+        ("links/posts.user/weights.bin", 0, -1.0, ": the sums of a list's weights fall, or are not finite"),
+        ("links/posts.user/weights.bin", 1, -1.0, ": the sums of a list's weights fall, or are not finite"),
+        ("links/posts.user/weights.bin", 5, np.nan, ": the sums of a list's weights fall, or are not finite"),
+        ("links/posts.user/weights.bin", 9, np.inf, ": the sums of a list's weights fall, or are not finite"),
         ("tables/posts/time.bin", 3, 0, ": times do not ascend"),
         ("tables/posts/time.bin", 3, 31, ": column _rh_time contradicts the store's arrays"),
         ("tables/posts/order.bin", 3, -1, ": not a permutation of rows"),
@@ -334,6 +344,17 @@ def test_rows_beyond_the_table_are_caught_while_sampling(path, file, rows):
     sampler = NeighborSampler(Store.open(path), [-1])
     with pytest.raises(CorruptStore):
         sampler.sample("users" if rows else "posts", np.array(rows or range(11)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e308])
+@pytest.mark.parametrize("place", range(10))
+@pytest.mark.parametrize("strategy", ["weighted", "weighted with replacement"])
+def test_weights_that_lie_crash_nothing(path, place, value, strategy):
+    rewrite(path, "links/posts.user/weights.bin", place, value)
+    store = Store.open(path)
+    for epoch in range(20):
+        found = NeighborSampler(store, [1, 1], strategy).sample("users", np.arange(5), epoch=epoch)
+        assert set(found.nodes["posts"].rows.tolist()) <= set(range(11))
 
 
 @pytest.fixture(scope="module")
