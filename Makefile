@@ -24,6 +24,8 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(PY) -m benchmarks.sampling
+	$(PY) -m benchmarks.build
+	$(PY) -m benchmarks.capacity
 
 # An editable install: Python files are used where they stand, native ones are compiled again when they change.
 $(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)

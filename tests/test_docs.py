@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import relhop as rh
 from relhop.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +44,19 @@ def shop_folder(folder: Path) -> None:
     orders["ordered_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(day[kept], unit="D")
     users.to_csv(folder / "users.csv", index=False)
     orders.to_csv(folder / "orders.csv", index=False)
+
+
+def test_the_code_about_sampling_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "sampling.md").read_text(), re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    shop_folder(tmp_path / "data")
+    names: dict[str, object] = {}
+    exec(compile(code, "docs/sampling.md", "exec"), names)
+    found, store = names["found"], names["store"]
+    orders = found.nodes["orders"]  # type: ignore[attr-defined]
+    times = store.tables["orders"].time[orders.rows]  # type: ignore[attr-defined]
+    assert 2 <= len(orders.rows) <= 32
+    assert rh.to_micros("2024-02-01") < times.min() <= times.max() <= rh.to_micros("2024-05-01")
 
 
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
