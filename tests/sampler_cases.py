@@ -156,7 +156,10 @@ def add_foreign_key(draw: st.DrawFn, graph: Graph, child: int, parent: int) -> N
     rows = st.none() | st.integers(0, min(graph.num_rows[parent], draw(st.integers(1, 20))) - 1)
     parents = draw(st.lists(rows, min_size=graph.num_rows[child], max_size=graph.num_rows[child]))
     weight = weights(draw)
-    children = [[Neighbor(c, c, draw(weight)) for c, p in enumerate(parents) if p == r] for r in range(graph.num_rows[parent])]
+    children = [
+        [Neighbor(c, c, draw(weight)) for c, p in enumerate(parents) if p == r]
+        for r in range(graph.num_rows[parent])
+    ]
     keys = [[] if p is None else [Neighbor(p, c)] for c, p in enumerate(parents)]
     e = len(graph.edge_types)
     graph.edge_types.append(EdgeType(parent, child, children, e + 1, weighted=draw(st.booleans())))
@@ -182,7 +185,9 @@ def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
         for of_row in lists:
             of_row.sort(key=lambda n: n.row)
         reverse = {"one way": -1, "both ways": e + 1 - turned, "undirected": e}[kind]
-        graph.edge_types.append(EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered))
+        graph.edge_types.append(
+            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered)
+        )
 
 
 def weights(draw: st.DrawFn) -> st.SearchStrategy[float]:

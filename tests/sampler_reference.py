@@ -121,7 +121,9 @@ def choose_weighted(sums: list[float], before: float, k: int, replace: bool, str
     return sorted(chosen)
 
 
-def positions(all_of: list[Neighbor], seen: list[int], rule: Rule, fanout: int, list_key: int, row: int) -> list[int]:
+def positions(
+    all_of: list[Neighbor], seen: list[int], rule: Rule, fanout: int, list_key: int, row: int
+) -> list[int]:
     """Which of the list `all_of`, out of its places `seen`; ascending."""
     n, stream = len(seen), Stream(fold(list_key, row))
     takes_all = fanout < 0 or (fanout >= n and not rule.replace)
@@ -129,7 +131,9 @@ def positions(all_of: list[Neighbor], seen: list[int], rule: Rule, fanout: int, 
         sums = list(itertools.accumulate(n.weight for n in all_of))
         before = sums[seen[0] - 1] if seen[0] > 0 else 0.0
         of_seen = [sums[i] for i in seen]
-        places = choose_weighted(of_seen, before, n if takes_all else fanout, rule.replace and not takes_all, stream)
+        places = choose_weighted(
+            of_seen, before, n if takes_all else fanout, rule.replace and not takes_all, stream
+        )
     elif takes_all:
         places = list(range(n))
     elif rule.replace:
@@ -208,11 +212,15 @@ class Sampling:
                 continue
             paths = {p for p in expanded.paths[node] if self.options.metapaths[p][hop : hop + 1] == [e]}
             neighbors = edge_type.lists[expanded.rows[node]]
-            seen = [i for i, n in enumerate(neighbors) if self.is_visible(edge_type.found, n.row, rule.window)]
+            seen = [
+                i for i, n in enumerate(neighbors) if self.is_visible(edge_type.found, n.row, rule.window)
+            ]
             if not seen:
                 continue
             row = expanded.rows[node]
-            chosen = seen if edge_type.is_key else positions(neighbors, seen, rule, fanout, fold(self.key, e), row)
+            chosen = (
+                seen if edge_type.is_key else positions(neighbors, seen, rule, fanout, fold(self.key, e), row)
+            )
             for neighbor in (neighbors[i] for i in chosen):
                 if neighbor.row not in found.rows:
                     found.rows.append(neighbor.row)
@@ -248,7 +256,9 @@ class Sampling:
         if not self.options.adaptive or fanout < 0:
             return fanout
         expanded = self.nodes[edge_type.expanded]
-        on_paths = [self.is_expanded(edge_type.expanded, n, hop, e) for n in range(expanded.frontier, expanded.fresh)]
+        on_paths = [
+            self.is_expanded(edge_type.expanded, n, hop, e) for n in range(expanded.frontier, expanded.fresh)
+        ]
         found = max(sum(on_paths), 1)
         return min(4 * fanout, fanout * max(self.planned(hop, e), found) // found)
 
@@ -266,7 +276,11 @@ class Sampling:
             source = next(self.repeats(edge_type.found, expanded))
             if source != expanded:
                 continue
-            edges += [(source, t, number) for t in self.repeats(edge_type.expanded, found) if (source, t) not in there]
+            edges += [
+                (source, t, number)
+                for t in self.repeats(edge_type.expanded, found)
+                if (source, t) not in there
+            ]
         return edges
 
     def induced(self, e: int, _: list[list[tuple[int, int, int]]]) -> list[tuple[int, int, int]]:

@@ -58,7 +58,9 @@ def successive(weights: list[float], k: int) -> dict[tuple[int, ...], float]:
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-@pytest.mark.parametrize("weights", [[5.0, 1.0, 1.0, 2.0, 0.0, 0.5], [1000.0, 1.0, 2.0, 3.0]], ids=["mild", "steep"])
+@pytest.mark.parametrize(
+    "weights", [[5.0, 1.0, 1.0, 2.0, 0.0, 0.5], [1000.0, 1.0, 2.0, 3.0]], ids=["mild", "steep"]
+)
 def test_weighted_subsets_have_the_chances_of_successive_draws(weights: list[float], k: int) -> None:
     assert pvalue(Counter(drawn(star(weights), Rule(k, "weighted"))), successive(weights, k)) > 1e-4
 
@@ -109,7 +111,9 @@ def test_a_window_is_drawn_from_and_nothing_else(rule: Rule) -> None:
     times = list(range(0, 200, 2))
     rows = set(itertools.chain(*drawn(star([1.0] * 100, times), rule, 1, anchor=151)))
     assert rows <= set(range(61, 76))  # times 122 to 150
-    case = Case(star([1.0] * 100, times), Options([[rule]], [1, 100]), 0, [(0, 120), (0, 151), (0, 29), (0, -1)])
+    case = Case(
+        star([1.0] * 100, times), Options([[rule]], [1, 100]), 0, [(0, 120), (0, 151), (0, 29), (0, -1)]
+    )
     batch = case.run()["nodes"][1]
     for seed, (_, anchor) in enumerate(case.seeds):
         found = [times[row] for row in batch["rows"][batch["batch"] == seed]]
@@ -144,7 +148,9 @@ def test_labor_draws_every_subset_equally_often() -> None:
 
 def test_labor_finds_fewer_different_rows_than_uniform_and_as_many_edges() -> None:
     random = np.random.default_rng(0)
-    lists = [[Neighbor(int(r), 0) for r in np.sort(random.choice(500, 100, replace=False))] for _ in range(200)]
+    lists = [
+        [Neighbor(int(r), 0) for r in np.sort(random.choice(500, 100, replace=False))] for _ in range(200)
+    ]
     graph = Graph([200, 500], [None, None], [EdgeType(0, 1, lists)])
     topology, seeds = to_native(graph), [(row, END) for row in range(200)]
     found = {}

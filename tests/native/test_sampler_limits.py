@@ -17,7 +17,9 @@ from tests.sampler_reference import END, EdgeType, Graph, Neighbor, Options, Rul
 
 def hub(weights: list[float]) -> Graph:
     neighbors = [Neighbor(i, i, w) for i, w in enumerate(weights)]
-    return Graph([1, len(weights)], [None, list(range(len(weights)))], [EdgeType(0, 1, [neighbors], weighted=True)])
+    return Graph(
+        [1, len(weights)], [None, list(range(len(weights)))], [EdgeType(0, 1, [neighbors], weighted=True)]
+    )
 
 
 @pytest.mark.parametrize("fanout", [4097, 5000])
@@ -48,7 +50,9 @@ def test_enormous_fanouts_are_met_exactly(strategy: str) -> None:
     sums = np.arange(1, n + 1, dtype=np.float64)
     edges = _native.EdgeRows.lists("e", 0, 1, offsets, neighbors, weights=sums)
     topology = _native.Topology([_native.TableRows("a", 1, None), _native.TableRows("b", n, None)], [edges])
-    options = _native.SampleOptions([[_native.Rule(k, _native.Strategy[strategy])]], 0, 0, [1, n], disjoint=False)
+    options = _native.SampleOptions(
+        [[_native.Rule(k, _native.Strategy[strategy])]], 0, 0, [1, n], disjoint=False
+    )
     rows = topology.sample(options, 0, np.zeros(1, np.int64), np.full(1, END))["nodes"][1]["rows"]
     assert len(rows) == k
     assert (np.diff(rows) > 0).all()
@@ -71,7 +75,10 @@ def call(change: dict[str, Any]) -> None:
     graph = Graph(
         [1, 3],
         [None, None],
-        [EdgeType(0, 1, [[Neighbor(r, r) for r in range(3)]], 1), EdgeType(1, 0, [[Neighbor(0, c)] for c in range(3)], 0, True)],
+        [
+            EdgeType(0, 1, [[Neighbor(r, r) for r in range(3)]], 1),
+            EdgeType(1, 0, [[Neighbor(0, c)] for c in range(3)], 0, True),
+        ],
     )
     to_native(graph).sample(
         _native.SampleOptions(**options), table, np.array(rows, np.int64), np.array(times, np.int64)
@@ -84,10 +91,19 @@ WEIGHTED, LABOR, RECENCY = _native.Strategy.weighted, _native.Strategy.labor, _n
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rules": [[_native.Rule(1)] * 2, [_native.Rule(1)]]}, "hop 2 does not name each of the 2 edge types"),
+        (
+            {"rules": [[_native.Rule(1)] * 2, [_native.Rule(1)]]},
+            "hop 2 does not name each of the 2 edge types",
+        ),
         ({"rules": [[_native.Rule(-2), _native.Rule(1)]]}, "a fanout is -2"),
-        ({"rules": [[_native.Rule(1), _native.Rule(1, LABOR, True)]]}, "only uniform and weighted sampling can draw with replacement"),
-        ({"rules": [[_native.Rule(1, RECENCY, True), _native.Rule(1)]]}, "only uniform and weighted sampling can draw with replacement"),
+        (
+            {"rules": [[_native.Rule(1), _native.Rule(1, LABOR, True)]]},
+            "only uniform and weighted sampling can draw with replacement",
+        ),
+        (
+            {"rules": [[_native.Rule(1, RECENCY, True), _native.Rule(1)]]},
+            "only uniform and weighted sampling can draw with replacement",
+        ),
         ({"rules": [[_native.Rule(1, WEIGHTED), _native.Rule(1)]]}, "e0 has no weights"),
         ({"caps": [1]}, "caps must name each of the 2 tables"),
         ({"group": 0}, "a group holds at least one node"),
@@ -98,7 +114,10 @@ WEIGHTED, LABOR, RECENCY = _native.Strategy.weighted, _native.Strategy.labor, _n
         ({"rows": [0, 0]}, "2 seed rows, but 1 anchor times"),
         ({"rows": [0, 1], "times": [5, 5]}, "seed 1 is row 1 of a table of 1 rows"),
         ({"rows": [-1]}, "seed 0 is row -1 of a table of 1 rows"),
-        ({"rules": [[_native.Rule(1, window=1)] * 2], "times": [END]}, "a window needs an anchor time for every seed"),
+        (
+            {"rules": [[_native.Rule(1, window=1)] * 2], "times": [END]},
+            "a window needs an anchor time for every seed",
+        ),
         ({"disjoint": False}, "seeds with anchor times of their own need disjoint subgraphs"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -110,7 +129,9 @@ def test_calls_that_make_no_sense_are_refused(change: dict[str, Any], message: s
 
 def test_the_call_is_otherwise_sound() -> None:
     call({})
-    call({"rules": [[_native.Rule(1), _native.Rule(1, WEIGHTED)]]})  # a key's parent is taken whatever the weights
+    call(
+        {"rules": [[_native.Rule(1), _native.Rule(1, WEIGHTED)]]}
+    )  # a key's parent is taken whatever the weights
     call({"metapaths": [[0]] * 64, "rows": [], "times": []})
 
 
@@ -161,5 +182,7 @@ def test_damage_is_an_error_whatever_the_subgraph(
         )
         if fanout == 0 and subgraph != "induced":
             continue
-        with pytest.raises(CorruptStore, match=f"^link e: {message}, which cannot be there; run `relhop verify`$"):
+        with pytest.raises(
+            CorruptStore, match=f"^link e: {message}, which cannot be there; run `relhop verify`$"
+        ):
             topology.sample(options, seed_table, np.zeros(1, np.int64), np.full(1, END))

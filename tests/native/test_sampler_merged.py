@@ -22,7 +22,9 @@ def foreign_key(parents: list[int | None], num_parents: int) -> Graph:
     return Graph([num_parents, len(parents)], [None, None], edge_types)
 
 
-def merged(graph: Graph, rules: list[list[Rule]], seeds: list[int], table: int = 0, **options: object) -> Case:
+def merged(
+    graph: Graph, rules: list[list[Rule]], seeds: list[int], table: int = 0, **options: object
+) -> Case:
     choices = Options(rules, graph.num_rows, disjoint=False, **options)  # type: ignore[arg-type]
     return Case(graph, choices, table, [(row, END) for row in seeds])
 
@@ -130,7 +132,9 @@ def square() -> Graph:
     ],
 )
 @pytest.mark.parametrize("disjoint", [True, False])
-def test_only_metapaths_are_followed(paths: list[list[int]], followed: list[list[int]], disjoint: bool) -> None:
+def test_only_metapaths_are_followed(
+    paths: list[list[int]], followed: list[list[int]], disjoint: bool
+) -> None:
     graph = square()
     case = Case(graph, Options([[ALL] * 6] * 3, [1] * 4, disjoint=disjoint, metapaths=paths), 0, [(0, END)])
     edges = case.run()["edges"]
@@ -152,7 +156,9 @@ def test_sixty_four_metapaths_are_kept_apart() -> None:
     graph = Graph([1] * 66, [None] * 66, [EdgeType(a, b, [[Neighbor(0, 0)]]) for a, b in ends])
     paths = [[i, 64 + i] if i % 3 else [i] for i in range(64)]
     batch = merged(graph, [[ALL] * 128] * 2, [0], metapaths=paths).run()
-    assert [len(edges["source"]) for edges in batch["edges"]] == [1] * 64 + [int(i % 3 > 0) for i in range(64)]
+    assert [len(edges["source"]) for edges in batch["edges"]] == [1] * 64 + [
+        int(i % 3 > 0) for i in range(64)
+    ]
 
 
 def chain(first: int, each: int) -> Graph:
@@ -177,7 +183,9 @@ def chain(first: int, each: int) -> Graph:
         ((10, 0), 2, 0),
     ],
 )
-def test_seeds_that_found_fewer_nodes_have_larger_fanouts(fanouts: tuple[int, int], found: int, expected: int) -> None:
+def test_seeds_that_found_fewer_nodes_have_larger_fanouts(
+    fanouts: tuple[int, int], found: int, expected: int
+) -> None:
     rules = [[Rule(fanouts[0]), NONE], [NONE, Rule(fanouts[1])]]
     case = Case(chain(found, 100), Options(rules, [1, found, found * 100], adaptive=True), 0, [(0, 5)])
     batch = case.run()
@@ -216,6 +224,9 @@ def test_a_subgraph_of_several_blocks_has_its_added_edges_between_its_own_nodes(
         batch = case.run(to_native(graph), num_threads=3)
         assert len(batch["edges"][1]["source"]) == 450
         for e, (found, expanded) in enumerate(itertools.permutations((1, 0))):
-            owners = [batch["nodes"][t]["batch"][batch["edges"][e][end]] for t, end in ((found, "source"), (expanded, "target"))]
+            owners = [
+                batch["nodes"][t]["batch"][batch["edges"][e][end]]
+                for t, end in ((found, "source"), (expanded, "target"))
+            ]
             np.testing.assert_array_equal(*owners)
         assert case.of_batch(batch) == case.expected()

@@ -26,7 +26,9 @@ def test_every_bit_of_a_merged_batch_equals_the_reference(case: Case) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(EITHER, st.integers(2, 5), st.sampled_from([1, 3, 64]), st.sampled_from([13, 32, 57, 64]))
-def test_threads_groups_and_row_width_change_nothing(case: Case, num_threads: int, group: int, width: int) -> None:
+def test_threads_groups_and_row_width_change_nothing(
+    case: Case, num_threads: int, group: int, width: int
+) -> None:
     case.seeds *= 40  # several blocks
     whole = case.run()
     assert same_bits(case.run(to_native(case.graph, width), num_threads=num_threads, group=group), whole)
