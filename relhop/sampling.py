@@ -106,7 +106,8 @@ class NeighborSampler:
     - `labor`: every k-subset alike, but all lists prefer the same neighbors, so that fewer different rows are
       found (Balin and Çatalyürek, NeurIPS 2023).
 
-    `within 30 days` after any of them leaves only neighbors with a time in (anchor - 30 days, anchor].
+    `within 30 days` after any of them leaves only neighbors with a time in (anchor - 30 days, anchor]; rows of
+    tables without a time column have none. A key leads to one parent, whatever the fanout, unless that is 0.
 
     Args:
         store: What to sample; under `store.as_of(time)` nothing later exists.
@@ -114,8 +115,8 @@ class NeighborSampler:
         strategies: For all edge types and hops, or by hop and edge type (those not named get `recency`).
         random_seed: Key of all draws.
         disjoint: Whether each seed has a subgraph, anchor time and draws of its own. Else a row is one node
-            of the batch whoever found it, anchors are not possible, and a row's neighbors are the same in
-            all batches of an epoch.
+            of the batch whoever found it (but a seed that repeats is one each time), anchors are not
+            possible, and a row's neighbors are the same in all batches of an epoch.
         subgraph: `directional`: the edges that were followed; `bidirectional`: their reverses, too;
             `induced`: all edges among the nodes.
         metapaths: Sequences of edge types, from the seeds' table on. A node that is first found at the end of
