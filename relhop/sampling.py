@@ -106,8 +106,8 @@ class NeighborSampler:
     - `labor`: every k-subset alike, but all lists prefer the same neighbors, so that fewer different rows are
       found (Balin and Çatalyürek, NeurIPS 2023).
 
-    `within 30 days` after any of them leaves only neighbors with a time in (anchor - 30 days, anchor]; rows of
-    tables without a time column have none. A key leads to one parent, whatever the fanout, unless that is 0.
+    `within 30 days` after any of them leaves only neighbors with a time in (anchor - 30 days, anchor]; rows
+    of tables without a time column have none. A key leads to one parent, whatever the fanout but 0.
 
     Args:
         store: What to sample; under `store.as_of(time)` nothing later exists.

@@ -48,7 +48,8 @@ def main(sanitizer: str) -> int:
         build({source.name: o for source, o in zip(sources, objects, strict=True)}, folder, None)
         preload = " ".join(map(runtime, RUNTIMES[sanitizer]))
         environment = {**os.environ, **SETTINGS, "PYTHONPATH": name, "LD_PRELOAD": preload}
-        options = ("-q", "-x", "--timeout=0", "--hypothesis-profile=unshrunk")
+        # A report goes to the process's own stderr.
+        options = ("-q", "-x", "--timeout=0", "--hypothesis-profile=unshrunk", "--capture=sys")
         command = pytest_on(folder, *options, *TESTS[sanitizer])
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
