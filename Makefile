@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 NATIVE := $(wildcard native/*.cpp native/*.h) CMakeLists.txt
-SMALLEST_SUITE := 1130
+SMALLEST_SUITE := 1500
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint sanitize bench clean
 
 demo: $(VENV)/installed
 	$(PY) examples/f1/demo.py
@@ -21,6 +21,11 @@ lint: $(VENV)/installed
 	$(VENV)/bin/mypy relhop
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/clang-format --dry-run --Werror native/*.cpp native/*.h
+
+# The native tests on the native code as sanitizers see it; some minutes.
+sanitize: $(VENV)/installed
+	$(PY) -m tests.sanitize address
+	$(PY) -m tests.sanitize thread
 
 bench: $(VENV)/installed
 	$(PY) -m benchmarks.sampling

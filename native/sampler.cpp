@@ -20,6 +20,7 @@ void refuse_unless(bool sound, const std::string& message) {
 void check_rule(const EdgeRows& edges, const Rule& rule) {
   const bool draws_again = rule.strategy == Strategy::uniform || rule.strategy == Strategy::weighted;
   refuse_unless(rule.fanout >= -1, "a fanout is " + std::to_string(rule.fanout));
+  refuse_unless(rule.window >= 0, "a window is " + std::to_string(rule.window));
   refuse_unless(!rule.replace || draws_again, "only uniform and weighted sampling can draw with replacement");
   const bool draws = edges.neighbors.size > 0 && rule.fanout != 0;
   refuse_unless(rule.strategy != Strategy::weighted || !draws || !edges.weights.empty(),

@@ -38,4 +38,4 @@ def _covering_degree(link: StoredLink) -> int:
     rows = np.arange(0, num_parents, max(1, num_parents // _SAMPLED_ROWS))
     degrees = link.offsets[rows + 1] - link.offsets[rows]
     degrees = degrees[degrees > 0]
-    return int(np.quantile(degrees, _COVERED, method="higher")) if len(degrees) else 1
+    return int(np.quantile(degrees, _COVERED, method="inverted_cdf")) if len(degrees) else 1

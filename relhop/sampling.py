@@ -107,7 +107,7 @@ class NeighborSampler:
       found (Balin and Çatalyürek, NeurIPS 2023).
 
     `within 30 days` after any of them leaves, of a table with times, only neighbors in (anchor - 30 days,
-    anchor].
+    anchor]. A key leads to one parent, whatever the fanout but 0.
 
     Args:
         store: What to sample; under `store.as_of(time)` nothing later exists.
@@ -115,8 +115,8 @@ class NeighborSampler:
         strategies: For all edge types and hops, or by hop and edge type (those not named get `recency`).
         random_seed: Key of all draws.
         disjoint: Whether each seed has a subgraph, anchor time and draws of its own. Else a row is one node
-            of the batch whoever found it, anchors are not possible, and a row's neighbors are the same in
-            all batches of an epoch.
+            of the batch whoever found it (but a seed that repeats is one each time), anchors are not
+            possible, and a row's neighbors are the same in all batches of an epoch.
         subgraph: `directional`: the edges that were followed; `bidirectional`: their reverses, too;
             `induced`: all edges among the nodes.
         metapaths: Sequences of edge types, from the seeds' table on. A node that is first found at the end of

@@ -50,7 +50,9 @@ def parse_strategy(text: str) -> Strategy:
         raise ValueError(f"{text!r}: only {' and '.join(_REPEATED)} can draw with replacement")
     window = 0
     if count is not None:
-        units = {form: size for plural, size in MICROS_PER.items() for form in (plural, plural[:-1])}
+        # "1 day" as well as "days"; us, ms and s are no plurals, and "m" would not be what it seems.
+        singular = {name[:-1]: size for name, size in MICROS_PER.items() if len(name) > 2}
+        units = MICROS_PER | singular
         if unit not in units:
             raise ValueError(f"{text!r}: {unit!r} is no unit of time.{nearest(unit, units)}")
         window = int(count) * units[unit]

@@ -47,11 +47,12 @@ def edges_to_native(graph: Graph, e: int, width: int | None) -> _native.EdgeRows
     )
 
 
+def native_rule(rule: Rule) -> _native.Rule:
+    return _native.Rule(rule.fanout, _native.Strategy[rule.strategy], rule.replace, rule.window)
+
+
 def native_options(options: Options, *, group: int = 64, edge_ids: bool = True) -> _native.SampleOptions:
-    rules = [
-        [_native.Rule(r.fanout, _native.Strategy[r.strategy], r.replace, r.window) for r in hop]
-        for hop in options.rules
-    ]
+    rules = [[native_rule(rule) for rule in hop] for hop in options.rules]
     return _native.SampleOptions(
         rules,
         *options.key,

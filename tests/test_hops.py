@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from relhop.hops import by_edge_type, hop_number, read_hops, steps_by_name
+from relhop.hops import by_edge_type, hop_number, read_hops, read_num_neighbors, read_strategy, steps_by_name
 from relhop.schema import Link, Schema, Table
 
 
@@ -27,3 +27,18 @@ def test_only_hop_and_a_number_is_a_hop(key, number):
 
 def test_hops_are_put_in_order():
     assert read_hops([{"hop2": "b", "hop1": "a"}]) == ["a", "b"]
+
+
+def test_counts_may_be_inferred():
+    assert read_num_neighbors(["inferred", {"default": 3, "A.x->B.y": "inferred"}]) == (
+        {"default": "inferred"},
+        {"default": 3, "A.x->B.y": "inferred"},
+    )
+
+
+def test_strategies_may_have_windows_and_replacement():
+    written = {"hop1": "last within 3 days", "hop2": {"A.x->B.y": "uniform with replacement"}}
+    assert read_strategy(written) == (
+        {"default": "last within 3 days"},
+        {"default": "recency", "A.x->B.y": "uniform with replacement"},
+    )

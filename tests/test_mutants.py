@@ -54,7 +54,11 @@ MUTANTS = {
 GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-profile=unshrunk"]
 
 
-def compile_objects(sources: list[Path], folder: Path) -> list[Path]:
+def all_sources() -> list[Path]:
+    return [Path(nanobind.source_dir()) / "nb_combined.cpp", *sorted(NATIVE.glob("*.cpp"))]
+
+
+def compile_objects(sources: list[Path], folder: Path, *more_flags: str) -> list[Path]:
     """Unoptimized objects, two compilers at a time."""
     include = Path(nanobind.include_dir())
     flags = [
@@ -65,7 +69,7 @@ def compile_objects(sources: list[Path], folder: Path) -> list[Path]:
         f"-I{sysconfig.get_paths()['include']}",
         f"-I{include}",
     ]
-    flags += [f"-I{include.parent / 'ext' / 'robin_map' / 'include'}", "-c"]
+    flags += [f"-I{include.parent / 'ext' / 'robin_map' / 'include'}", "-c", *more_flags]
     objects = [folder / f"{source.stem}.o" for source in sources]
     waiting = list(zip(sources, objects, strict=True))
     running: list[subprocess.Popen[bytes]] = []
@@ -86,16 +90,19 @@ def link(objects: list[Path], package: Path) -> None:
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The unchanged objects, by the name of their source."""
     folder = tmp_path_factory.mktemp("objects")
-    binding = Path(nanobind.source_dir()) / "nb_combined.cpp"
-    sources = [binding, *sorted(NATIVE.glob("*.cpp"))]
+    sources = all_sources()
     return {source.name: o for source, o in zip(sources, compile_objects(sources, folder), strict=True)}
 
 
 def run_guards(folder: Path) -> subprocess.CompletedProcess[str]:
     """The guarding tests, on the package in `folder` instead of the installed one."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-S", "-c", RUN, str(folder), *site_packages(), "--", "-x", "-q", *GUARDS]
+    command = pytest_on(folder, "-x", "-q", *GUARDS)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def pytest_on(folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-S", "-c", RUN, str(folder), *site_packages(), "--", *arguments]
 
 
 def site_packages() -> list[str]:

@@ -154,6 +154,42 @@ def test_strategies_that_cannot_be_are_refused(written, message):
     assert str(error.value) == message
 
 
+def test_an_inferred_count_is_a_count_of_its_step(schema):
+    sampling = NeighborSampling(
+        num_neighbors=["inferred", {"default": "inferred", "drivers.driverId->results.driverId": 2}]
+    )
+    everywhere = dict.fromkeys(schema.edge_types, "inferred")
+    assert sampling.resolve_num_neighbors(schema) == [everywhere, everywhere | {DRIVER_TO_RESULTS: 2}]
+
+
+def test_metapaths_are_sequences_of_steps_from_the_entity_on(schema):
+    there, on = "drivers.driverId->results.driverId", "results.season+round->races.season+round"
+    sampling = NeighborSampling(metapaths=[[there, on], [there]])
+    assert sampling.resolve_metapaths(schema) == [[DRIVER_TO_RESULTS, RESULT_TO_RACE], [DRIVER_TO_RESULTS]]
+    assert NeighborSampling().resolve_metapaths(schema) == []
+    with pytest.raises(PlanError) as error:
+        NeighborSampling(metapaths=[[there.lower()]]).resolve_metapaths(schema)
+    assert str(error.value) == (
+        f"neighbor_sampling.metapaths: there is no step '{there.lower()}'. Did you mean '{there}'?"
+    )
+
+
+def test_a_metapath_that_is_no_list_of_steps_is_refused():
+    with pytest.raises(
+        PlanError, match=r"^neighbor_sampling\.metapaths\.0 is 'a->b': input should be a valid tuple$"
+    ):
+        NeighborSampling(metapaths=["a->b"])
+
+
+def test_fanouts_adapt_only_if_asked_to():
+    assert not NeighborSampling().adaptive
+    assert NeighborSampling(adaptive=[True]).adaptive
+    with pytest.raises(
+        PlanError, match=r"^neighbor_sampling\.adaptive is 'often': input should be a valid boolean"
+    ):
+        NeighborSampling(adaptive="often")
+
+
 def test_columns_are_dropped_by_name_and_unknown_ones_are_refused(schema):
     plan = ModelPlan().with_overrides({"column_processing.drop": ["drivers.code"]})
     assert plan.column_processing.dropped_columns(schema) == {
@@ -182,6 +218,17 @@ def test_columns_are_dropped_by_name_and_unknown_ones_are_refused(schema):
             reasons={"optimization.loss": "heavy tails"},
         ),
         ModelPlan(neighbor_sampling={"strategy": {"hop1": "last", "hop2": "uniform"}}),
+        ModelPlan(
+            neighbor_sampling={
+                "num_neighbors": [
+                    "inferred",
+                    {"default": -1, "drivers.driverId->results.driverId": "inferred"},
+                ],
+                "strategy": "weighted with replacement within 30 days",
+                "metapaths": [["drivers.driverId->results.driverId"], []],
+                "adaptive": True,
+            }
+        ),
     ],
 )
 def test_yaml_gives_back_the_same_plan(plan, tmp_path):

@@ -121,12 +121,15 @@ def test_a_window_is_drawn_from_and_nothing_else(rule: Rule) -> None:
         assert bool(found) == (anchor >= 0)
 
 
-@pytest.mark.parametrize("rule", [Rule(4, "weighted"), Rule(4, "weighted", True)], ids=str)
-def test_weights_outside_of_the_window_count_nothing(rule: Rule) -> None:
+@pytest.mark.parametrize("replace", [False, True])
+def test_weights_outside_of_the_window_count_nothing(replace: bool) -> None:
     weights = [1e6] * 50 + [1.0, 2.0, 3.0, 4.0, 5.0] + [1e9] * 45
     graph = star(weights, list(range(100)))
-    windowed = Case(graph, Options([[Rule(4, rule.strategy, rule.replace, 5)]], [1, 100]), 0, [(0, 54)] * 3)
-    assert {*windowed.run()["nodes"][1]["rows"].tolist()} <= set(range(50, 55))
+    graph.num_rows[0], graph.edge_types[0].lists = 3000, graph.edge_types[0].lists * 3000
+    options = Options([[Rule(1, "weighted", replace, window=5)]], graph.num_rows)
+    batch = Case(graph, options, 0, [(row, 54) for row in range(3000)]).run()
+    counts = Counter((row,) for row in batch["nodes"][1]["rows"].tolist())
+    assert pvalue(counts, {(50 + i,): (i + 1) / 15 for i in range(5)}) > 1e-4
 
 
 @pytest.mark.parametrize(("n", "k"), [(6, 2), (40, 5), (300, 40)])

@@ -11,7 +11,7 @@ import pytest
 from relhop import _native
 from relhop.errors import CorruptStore
 from tests import packing
-from tests.sampler_cases import Case, to_native
+from tests.sampler_cases import Case, native_rule, to_native
 from tests.sampler_reference import END, EdgeType, Graph, Neighbor, Options, Rule
 
 
@@ -63,7 +63,7 @@ def test_enormous_fanouts_are_met_exactly(strategy: str) -> None:
 
 def call(change: dict[str, Any]) -> None:
     options = {
-        "rules": [[_native.Rule(1)] * 2],
+        "rules": [[Rule(1)] * 2],
         "random_seed": 0,
         "epoch": 0,
         "caps": [1, 3],
@@ -72,6 +72,7 @@ def call(change: dict[str, Any]) -> None:
         "times": [5],
     } | change
     table, rows, times = options.pop("table"), options.pop("rows"), options.pop("times")
+    options["rules"] = [[native_rule(rule) for rule in hop] for hop in options["rules"]]
     graph = Graph(
         [1, 3],
         [None, None],
@@ -85,26 +86,24 @@ def call(change: dict[str, Any]) -> None:
     )
 
 
-WEIGHTED, LABOR, RECENCY = _native.Strategy.weighted, _native.Strategy.labor, _native.Strategy.recency
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (
-            {"rules": [[_native.Rule(1)] * 2, [_native.Rule(1)]]},
+            {"rules": [[Rule(1)] * 2, [Rule(1)]]},
             "hop 2 does not name each of the 2 edge types",
         ),
-        ({"rules": [[_native.Rule(-2), _native.Rule(1)]]}, "a fanout is -2"),
+        ({"rules": [[Rule(-2), Rule(1)]]}, "a fanout is -2"),
+        ({"rules": [[Rule(1, window=-5), Rule(1)]]}, "a window is -5"),
         (
-            {"rules": [[_native.Rule(1), _native.Rule(1, LABOR, True)]]},
+            {"rules": [[Rule(1), Rule(1, "labor", True)]]},
             "only uniform and weighted sampling can draw with replacement",
         ),
         (
-            {"rules": [[_native.Rule(1, RECENCY, True), _native.Rule(1)]]},
+            {"rules": [[Rule(1, "recency", True), Rule(1)]]},
             "only uniform and weighted sampling can draw with replacement",
         ),
-        ({"rules": [[_native.Rule(1, WEIGHTED), _native.Rule(1)]]}, "e0 has no weights"),
+        ({"rules": [[Rule(1, "weighted"), Rule(1)]]}, "e0 has no weights"),
         ({"caps": [1]}, "caps must name each of the 2 tables"),
         ({"group": 0}, "a group holds at least one node"),
         ({"metapaths": [[0]] * 65}, "at most 64 metapaths can be followed"),
@@ -115,7 +114,7 @@ WEIGHTED, LABOR, RECENCY = _native.Strategy.weighted, _native.Strategy.labor, _n
         ({"rows": [0, 1], "times": [5, 5]}, "seed 1 is row 1 of a table of 1 rows"),
         ({"rows": [-1]}, "seed 0 is row -1 of a table of 1 rows"),
         (
-            {"rules": [[_native.Rule(1, window=1)] * 2], "times": [END]},
+            {"rules": [[Rule(1, window=1)] * 2], "times": [END]},
             "a window needs an anchor time for every seed",
         ),
         ({"disjoint": False}, "seeds with anchor times of their own need disjoint subgraphs"),
@@ -129,9 +128,7 @@ def test_calls_that_make_no_sense_are_refused(change: dict[str, Any], message: s
 
 def test_the_call_is_otherwise_sound() -> None:
     call({})
-    call(
-        {"rules": [[_native.Rule(1), _native.Rule(1, WEIGHTED)]]}
-    )  # a key's parent is taken whatever the weights
+    call({"rules": [[Rule(1), Rule(1, "weighted")]]})  # a key's parent is taken whatever the weights
     call({"metapaths": [[0]] * 64, "rows": [], "times": []})
 
 

@@ -12,19 +12,19 @@ from tests.sampler_reference import END
 EITHER = st.one_of(cases(disjoint=True), cases(disjoint=False))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases(disjoint=True))
 def test_every_bit_of_separate_subgraphs_equals_the_reference(case: Case) -> None:
     assert case.of_batch(case.run()) == case.expected()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases(disjoint=False))
 def test_every_bit_of_a_merged_batch_equals_the_reference(case: Case) -> None:
     assert case.of_batch(case.run()) == case.expected()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(EITHER, st.integers(2, 5), st.sampled_from([1, 3, 64]), st.sampled_from([13, 32, 57, 64]))
 def test_threads_groups_and_row_width_change_nothing(
     case: Case, num_threads: int, group: int, width: int
@@ -52,7 +52,7 @@ def test_a_seed_gets_the_same_in_any_batch(case: Case) -> None:
         assert alone.of_batch(alone.run()) == [subgraph]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(EITHER)
 def test_no_option_shows_a_row_of_the_future_or_beyond_a_cap(case: Case) -> None:
     batch = case.run()
@@ -67,7 +67,7 @@ def test_no_option_shows_a_row_of_the_future_or_beyond_a_cap(case: Case) -> None
             assert time is None or time <= anchor
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(EITHER)
 def test_every_edge_is_one_of_the_graph_s(case: Case) -> None:
     batch = case.run()
