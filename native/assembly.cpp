@@ -56,14 +56,18 @@ Assembly::Begins Assembly::begins(Counts counts, size_t hops, std::vector<int64_
 void Assembly::place(size_t p) {
   Part& part = parts_[p];
   std::vector<size_t> next_node(part.rows.size(), 0), next_edge(part.edges.size(), 0);
+  std::vector<Shifts> shifts_of_block;
   for (size_t block = bounds_[p]; block < bounds_[p + 1]; ++block) {
     const size_t local = block - bounds_[p];
     for (uint32_t t = 0; t < part.rows.size(); ++t) {
       place_nodes(part, block, t, next_node[t]);
       for (size_t hop = 0; hop <= hops_; ++hop) next_node[t] += part.nodes_per_hop[t][local * (hops_ + 1) + hop];
     }
+    shifts_of_block.clear();
+    for (uint32_t t = 0; t < part.rows.size() && !is_whole(); ++t)
+      shifts_of_block.push_back(shifts(part, block, local, t));
     for (uint32_t e = 0; e < part.edges.size() && !is_whole(); ++e) {
-      place_edges(part, block, local, e, next_edge[e]);
+      place_edges(part, block, local, shifts_of_block, e, next_edge[e]);
       for (size_t hop = 0; hop < edge_hops_; ++hop) next_edge[e] += part.edges[e].num_per_hop[local * edge_hops_ + hop];
     }
   }
@@ -92,37 +96,41 @@ void Assembly::place_nodes(const Part& part, size_t block, uint32_t t, size_t be
   }
 }
 
-void Assembly::place_edges(const Part& part, size_t block, size_t local, uint32_t e, size_t begin) {
-  // Of a node's number in the block: what to add for its number in the batch, which depends on the hop that found it.
-  struct Shift {
-    std::vector<int64_t> first, shift;
-    // `hop`: no later one found the node.
-    int64_t operator()(int64_t number, size_t hop) const {
-      while (number < first[hop]) --hop;
-      return number + shift[hop];
-    }
-  };
-  auto shift_of = [&](uint32_t table) {
-    Shift result;
-    int64_t number = 0;
-    for (size_t hop = 0; hop <= hops_; ++hop) {
-      result.first.push_back(number);
-      result.shift.push_back(node_begin_[table][hop][block] - number);
-      number += part.nodes_per_hop[table][local * (hops_ + 1) + hop];
-    }
-    return result;
-  };
-  const Shift of_source = shift_of(topology_.edge_types()[e].found);
-  const Shift of_target = shift_of(topology_.edge_types()[e].expanded);
+Assembly::Shifts Assembly::shifts(const Part& part, size_t block, size_t local, uint32_t t) const {
+  Shifts result;
+  int64_t number = 0;
+  for (size_t hop = 0; hop <= hops_; ++hop) {
+    result.first.push_back(number);
+    result.shift.push_back(node_begin_[t][hop][block] - number);
+    number += part.nodes_per_hop[t][local * (hops_ + 1) + hop];
+  }
+  return result;
+}
+
+void Assembly::place_edges(const Part& part, size_t block, size_t local, std::span<const Shifts> shifts, uint32_t e,
+                           size_t begin) {
+  const Shifts& of_source = shifts[topology_.edge_types()[e].found];
+  const Shifts& of_target = shifts[topology_.edge_types()[e].expanded];
   const PartEdges& edges = part.edges[e];
   Sample::Edges& out = sample_.edges[e];
   for (size_t hop = 0; hop < edge_hops_; ++hop) {
     const size_t count = edges.num_per_hop[local * edge_hops_ + hop];
     const auto place = static_cast<size_t>(edge_begin_[e][hop][block]);
-    const size_t target_hop = directional_ ? hop : hops_, source_hop = directional_ ? hop + 1 : hops_;
-    for (size_t i = 0; i < count; ++i) {
-      out.source[place + i] = of_source(edges.source[begin + i], source_hop);
-      out.target[place + i] = of_target(edges.target[begin + i], target_hop);
+    const int64_t *const source = edges.source.data() + begin, *const target = edges.target.data() + begin;
+    int64_t *const out_source = out.source.data() + place, *const out_target = out.target.data() + place;
+    if (directional_) {
+      // What a hop expands, the hop before it found; what it finds is new, or of any hop.
+      const int64_t target_shift = of_target.shift[hop], newest = of_source.first[hop + 1],
+                    newest_shift = of_source.shift[hop + 1];
+      for (size_t i = 0; i < count; ++i) {
+        out_source[i] = source[i] >= newest ? source[i] + newest_shift : of_source(source[i], hop);
+        out_target[i] = target[i] + target_shift;
+      }
+    } else {
+      for (size_t i = 0; i < count; ++i) {
+        out_source[i] = of_source(source[i], hops_);
+        out_target[i] = of_target(target[i], hops_);
+      }
     }
     if (edge_ids_ && count != 0) std::memcpy(out.ids.data() + place, edges.ids.data() + begin, count * sizeof(int64_t));
     begin += count;

@@ -1,6 +1,7 @@
 // From the parts that threads sampled to one batch: arrays in the order of hops, and nodes numbered in them.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "block.h"
@@ -23,7 +24,18 @@ class Assembly {
   Begins begins(Counts counts, size_t hops, std::vector<int64_t>& per_hop) const;
   bool is_whole() const { return bounds_.back() == 1; }
   void place_nodes(const Part& part, size_t block, uint32_t table, size_t begin);
-  void place_edges(const Part& part, size_t block, size_t local, uint32_t edge_type, size_t begin);
+  // Of a node's number in the block: what to add for its number in the batch, which depends on the hop that found it.
+  struct Shifts {
+    std::vector<int64_t> first, shift;  // [hops + 1]
+    // `hop`: no later one found the node.
+    int64_t operator()(int64_t number, size_t hop) const {
+      while (number < first[hop]) --hop;
+      return number + shift[hop];
+    }
+  };
+  Shifts shifts(const Part& part, size_t block, size_t local, uint32_t table) const;
+  void place_edges(const Part& part, size_t block, size_t local, std::span<const Shifts> shifts, uint32_t edge_type,
+                   size_t begin);
 
   const Topology& topology_;
   const size_t hops_, edge_hops_;
