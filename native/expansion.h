@@ -64,11 +64,13 @@ struct ListScratch {
     uint64_t begin, end;  // of its list, or of what is visible of it
     bool searched;        // whether they are of what is visible
   };
-  // A search in a list that is too long to be fetched whole.
+  // A search in a list that is too long to be fetched whole: the answer is in [low, high].
   struct Search {
     uint32_t item;
     bool for_end;  // of what is visible; else for its beginning
-    uint64_t place, length, bound;
+    uint64_t bound, low, high;
+    uint64_t probe, stride;  // where to look next; how far to go from there, 0 once the bound was passed
+    bool rising;             // whether the search goes up from its first guess
   };
   struct Group {
     std::vector<Item> items;

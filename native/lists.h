@@ -71,31 +71,49 @@ class ListFollower {
       }
       item.searched = true;
       const auto number = static_cast<uint32_t>(&item - group.items.data());
-      group.searches.push_back({number, true, item.begin, length, cut});
-      if (expansion_.low_cuts != nullptr)
-        group.searches.push_back({number, false, item.begin, length, expansion_.low_cuts[item.seed]});
-      neighbors.prefetch(item.begin + (length + 1) / 2 - 1);
+      begin_search(group, number, true, item, cut);
+      if (expansion_.low_cuts != nullptr) begin_search(group, number, false, item, expansion_.low_cuts[item.seed]);
     }
   }
 
-  // The searches go in step: each asks for its next probe's memory before any of them waits for it.
+  // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
+  void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, const Item& item, uint64_t bound) {
+    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_found);
+    const uint64_t length = item.end - item.begin;
+    const auto guess = static_cast<uint64_t>(static_cast<double>(length) * std::min(share, 1.0));
+    const uint64_t probe = item.begin + std::min(guess, length - 1);
+    edges_.neighbors.prefetch(probe);
+    group.searches.push_back(
+        {number, for_end, bound, item.begin, item.end, probe, kLineBits / edges_.neighbors.width, false});
+  }
+
+  // The searches go in step: each asks for its next probe's memory before any of them waits for it. They go from their
+  // guess in longer and longer strides until they have passed the bound, and then halve what is left.
   void search_long_lists(ListScratch::Group& group) {
     const PackedRows neighbors = edges_.neighbors;
-    for (bool going = !group.searches.empty(); going;) {
+    const uint64_t line = kLineBits / neighbors.width;
+    for (bool is_first = true, going = !group.searches.empty(); going; is_first = false) {
       going = false;
       for (Search& search : group.searches) {
-        while (search.length > 0) {
-          const uint64_t half = (search.length + 1) / 2;
-          search.length -= half;
-          search.place += neighbors[search.place + half - 1] < search.bound ? half : 0;
-          if (search.length * neighbors.width > kLineBits) break;
+        if (search.low == search.high) continue;
+        const bool below = neighbors[search.probe] < search.bound;
+        (below ? search.low : search.high) = search.probe + below;
+        if (search.high - search.low <= line) {
+          search.low += neighbors.count_below(search.low, search.high, search.bound);
+          search.high = search.low;
+          continue;
         }
-        going |= search.length > 0;
-        if (search.length > 0) neighbors.prefetch(search.place + (search.length + 1) / 2 - 1);
+        if (is_first) search.rising = below;
+        const bool strides = search.stride != 0 && below == search.rising && search.high - search.low > search.stride;
+        search.stride = strides ? 4 * search.stride : 0;
+        const uint64_t step = strides ? search.stride / 4 : (search.high - search.low) / 2;
+        search.probe = search.rising || !strides ? search.low + step : search.high - step;
+        neighbors.prefetch(search.probe);
+        going = true;
       }
     }
     for (const Search& search : group.searches)
-      (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.place;
+      (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.low;
   }
 
   void choose(std::span<const Item> items) {
