@@ -74,10 +74,6 @@ class BlockSampler {
   uint32_t seed_of(uint32_t table, uint32_t node) const {
     return options_.disjoint ? part_.seeds[table][scratch_.node_begin[table] + node] : 0;
   }
-  uint64_t row_of(uint32_t table, uint32_t node) const {
-    return static_cast<uint64_t>(part_.rows[table][scratch_.node_begin[table] + node]);
-  }
-  uint64_t cut(uint32_t table, uint32_t slot) const { return scratch_.cuts[table * num_slots_ + slot]; }
 
   void find_cuts(const Seeds& seeds, size_t begin) {
     scratch_.cuts.resize(num_tables_ * num_slots_);

@@ -81,7 +81,7 @@ class Connector {
   void finish() {
     read(added_);
     insert(added_);
-    added_ = read_ = inserted_ = 0;
+    added_ = read_ = inserted_ = room_ = 0;
   }
 
  private:
@@ -185,7 +185,7 @@ class Connector {
   PartEdges& out_;
   const bool edge_ids_, disjoint_;
   size_t added_ = 0, read_ = 0, inserted_ = 0;  // in the queue
-  size_t room_ = 0;                             // of the queue and of all that it fills
+  size_t room_ = 0;                             // of the queue, and of all that it fills until it is empty
 };
 
 }  // namespace relhop

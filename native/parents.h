@@ -42,17 +42,12 @@ void follow_parents(const Expansion& expansion, uint32_t first, uint32_t last, C
 template <class Table>
 void return_to_origins(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
   const BlockNodes &children = expansion.expanded, &parents = expansion.found;
-  for (uint32_t begin = first; begin < last;) {
-    const uint32_t count = std::min(expansion.group, last - begin);
-    connector.make_room(count);
-    for (uint32_t node = begin; node < begin + count; ++node) {
-      const uint32_t seed = children.seeds.empty() ? 0 : children.seeds[children.begin + node];
-      const uint32_t origin = children.origins[node];
-      const auto row = static_cast<uint64_t>(parents.rows[parents.begin + origin]);
-      const bool is_new_enough = expansion.low_cuts == nullptr || row >= expansion.low_cuts[seed];
-      if (row < expansion.cuts[seed] && is_new_enough && expansion.is_expanded(node)) connector.add_edge(origin, node);
-    }
-    begin += count;
+  for (uint32_t node = first; node < last; ++node) {
+    const uint32_t seed = children.seeds.empty() ? 0 : children.seeds[children.begin + node];
+    const uint32_t origin = children.origins[node];
+    const auto row = static_cast<uint64_t>(parents.rows[parents.begin + origin]);
+    const bool is_new_enough = expansion.low_cuts == nullptr || row >= expansion.low_cuts[seed];
+    if (row < expansion.cuts[seed] && is_new_enough && expansion.is_expanded(node)) connector.add_edge(origin, node);
   }
 }
 

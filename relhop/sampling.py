@@ -21,6 +21,7 @@ import numpy as np
 from relhop import _native
 from relhop.errors import SchemaError, TrainingError, nearest
 from relhop.fanouts import INFERRED, inferred_fanout
+from relhop.hops import MAX_HOPS
 from relhop.schema import EdgeType, Schema
 from relhop.store.reader import Store
 from relhop.strategies import Strategy, parse_strategy
@@ -35,7 +36,6 @@ Strategies: TypeAlias = str | Sequence[Mapping[EdgeType, str]]
 """One strategy for all, or per hop one per edge type; as `relhop.strategies` reads them."""
 SubgraphType: TypeAlias = Literal["directional", "bidirectional", "induced"]
 
-MAX_HOPS = 6
 MAX_METAPATHS = 64
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Lists of many cache lines: where their visible part begins and ends is searched, not seen."""
+"""Lists of many cache lines, whose visible part is searched, and expansions of many thousand nodes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from relhop import _native
+from tests import packing
 from tests.graphs import to_native
 from tests.reference import Tables
 
@@ -42,3 +43,30 @@ def test_the_visible_part_is_found_wherever_it_is(kind: str, width: int | None, 
     for i, (anchor, seed) in enumerate(zip(anchors, seeds, strict=True)):
         visible = (owner == seed) & (born <= anchor) & ((window == 0) | (born > anchor - window))
         np.testing.assert_array_equal(found["rows"][found["batch"] == i], np.flatnonzero(visible))
+
+
+def test_thousands_of_parents_are_found_on_both_sides_of_children_that_return_to_theirs() -> None:
+    """Room for nodes is made anew after the children whose parent is known."""
+    num_seeds, before, listed, after = 4087, 4090, 10, 4096
+    num_parents, num_children = num_seeds + before + after, before + listed + after
+    others = np.arange(num_seeds, num_parents)
+    keys = np.full((3, num_children), -1)
+    keys[0, :before] = 0  # found along the first key, then the second, then the third
+    keys[1] = np.concatenate([others[:before], np.zeros(listed, np.int64), others[before:]])
+    keys[2, before + listed :] = 0
+    edge_types = []
+    for number, key in enumerate(keys):
+        children = np.argsort(key, kind="stable")[np.count_nonzero(key < 0) :]
+        offsets = np.searchsorted(key[children], np.arange(num_parents + 1))
+        lists = (packing.rows(offsets, len(children)), packing.rows(children, num_children))
+        edge_types.append(_native.EdgeRows.lists(f"k{number}", 0, 1, *lists, 2 * number + 1))
+        up = packing.rows(key, num_parents)
+        edge_types.append(_native.EdgeRows.parents(f"k{number}", 1, 0, up, 2 * number))
+    tables = [_native.TableRows("p", num_parents, None), _native.TableRows("c", num_children, None)]
+    rules = [[_native.Rule(k) for k in hop] for hop in ([-1, 0, -1, 0, -1, 0], [0, 0, 0, 1, 0, 0])]
+    options = _native.SampleOptions(rules, 0, 0, [num_parents, num_children], disjoint=False)
+    seeds = np.arange(num_seeds)
+    found = _native.Topology(tables, edge_types).sample(options, 0, seeds, np.full(num_seeds, 2**63 - 1))
+    np.testing.assert_array_equal(found["nodes"][0]["rows"], np.arange(num_parents))
+    np.testing.assert_array_equal(found["nodes"][1]["rows"], np.arange(num_children))
+    np.testing.assert_array_equal(found["edges"][3]["source"], keys[1])
