@@ -73,8 +73,11 @@ def test_every_edge_is_one_of_the_graph_s(case: Case) -> None:
     batch = case.run()
     for edge_type, edges in zip(case.graph.edge_types, batch["edges"], strict=True):
         known = {(n.row, row, n.edge) for row, of_row in enumerate(edge_type.lists) for n in of_row}
-        # Edges without numbers of their own have a neighbor's row, and a reverse has that of the other end.
-        if edge_type.reverse >= 0 and not edge_type.numbered:
+        # A reverse has its edge's number; edges without numbers of their own have a neighbor's row, either end's.
+        if edge_type.reverse >= 0 and edge_type.numbered:
+            followed = case.graph.edge_types[edge_type.reverse].lists
+            known |= {(row, n.row, n.edge) for row, of_row in enumerate(followed) for n in of_row}
+        elif edge_type.reverse >= 0:
             known |= {(row, of, of) for row, of, _ in known} | {(row, of, row) for row, of, _ in known}
         source = batch["nodes"][edge_type.found]["rows"][edges["source"]]
         target = batch["nodes"][edge_type.expanded]["rows"][edges["target"]]
