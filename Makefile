@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-NATIVE := $(wildcard native/*.cpp native/*.h) CMakeLists.txt
+NATIVE := $(wildcard native/*/*.cpp native/*/*.h) CMakeLists.txt
 SMALLEST_SUITE := 1700
 
-.PHONY: demo test lint sanitize bench clean
+.PHONY: demo test lint fuzz sanitize bench clean
 
 demo: $(VENV)/installed
 	$(PY) examples/f1/demo.py
@@ -20,7 +20,11 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy relhop
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/clang-format --dry-run --Werror native/*.cpp native/*.h
+	$(VENV)/bin/clang-format --dry-run --Werror native/*/*.cpp native/*/*.h
+
+# The property tests with examples that are new in each run; `make test` repeats its own.
+fuzz: $(VENV)/installed
+	$(PY) -m pytest -m hypothesis --hypothesis-profile=fuzz
 
 # The native tests on the native code as sanitizers see it; some minutes.
 sanitize: $(VENV)/installed

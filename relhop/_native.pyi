@@ -99,7 +99,7 @@ class EdgeRows:
     @staticmethod
     def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/topology.h.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.
         """
 
     @staticmethod

@@ -59,7 +59,7 @@ class Rule:
 
 @dataclass
 class Options:
-    """As native/sampler.h describes them; `rules[hop][edge type]`, `key` is random seed and epoch."""
+    """As native/sampling/sampler.h describes them; `rules[hop][edge type]`, `key` is random seed and epoch."""
 
     rules: list[list[Rule]]
     caps: list[int]

@@ -20,33 +20,37 @@ ROOT = Path(__file__).parent.parent
 NATIVE = ROOT / "native"
 MUTANTS = {
     "sees one second of the future": (
-        "times.cpp",
+        "packed/times.cpp",
         "count_in_block(begin[i] - 1, group[i])",
         "count_in_block(begin[i] - 1, group[i] + 1'000'000)",
     ),
     "misses one second of the past": (
-        "times.cpp",
+        "packed/times.cpp",
         "count_in_block(begin[i] - 1, group[i])",
         "count_in_block(begin[i] - 1, group[i] - 1'000'000)",
     ),
     "takes < for <=": (
-        "times.cpp",
+        "packed/times.cpp",
         "at(blocks_[block], begin + half - 1) <= anchor",
         "at(blocks_[block], begin + half - 1) < anchor",
     ),
     "follows keys into the future": (
-        "parents.h",
+        "sampling/parents.h",
         "parent < expansion.cuts[seed] && is_new_enough",
         "parent < expansion.num_found && is_new_enough",
     ),
-    "forgets as_of": ("block.cpp", "cuts[i] = std::min(cuts[i], options_.caps[t]);", "(void)cuts[i];"),
+    "forgets as_of": (
+        "sampling/block.cpp",
+        "cuts[i] = std::min(cuts[i], options_.caps[t]);",
+        "(void)cuts[i];",
+    ),
     "takes the first seed's cut for all": (
-        "lists.h",
+        "sampling/lists.h",
         "neighbors.count_below(item.begin, item.end, expansion_.cuts[item.seed])",
         "neighbors.count_below(item.begin, item.end, expansion_.cuts[0])",
     ),
     "returns to an origin of the future": (
-        "parents.h",
+        "sampling/parents.h",
         "row < expansion.cuts[seed] && is_new_enough",
         "is_new_enough",
     ),
@@ -55,10 +59,14 @@ GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-
 
 
 def all_sources() -> list[Path]:
-    return [Path(nanobind.source_dir()) / "nb_combined.cpp", *sorted(NATIVE.glob("*.cpp"))]
+    return [Path(nanobind.source_dir()) / "nb_combined.cpp", *sorted(NATIVE.glob("*/*.cpp"))]
 
 
-def compile_objects(sources: list[Path], folder: Path, *more_flags: str) -> list[Path]:
+def name_of(source: Path, native: Path = NATIVE) -> str:
+    return str(source.relative_to(native)) if source.is_relative_to(native) else source.name
+
+
+def compile_objects(sources: list[Path], folder: Path, *more_flags: str, native: Path = NATIVE) -> list[Path]:
     """Unoptimized objects, two compilers at a time."""
     include = Path(nanobind.include_dir())
     flags = [
@@ -68,9 +76,11 @@ def compile_objects(sources: list[Path], folder: Path, *more_flags: str) -> list
         "-fvisibility=hidden",
         f"-I{sysconfig.get_paths()['include']}",
         f"-I{include}",
+        "-iquote",
+        str(native),
     ]
     flags += [f"-I{include.parent / 'ext' / 'robin_map' / 'include'}", "-c", *more_flags]
-    objects = [folder / f"{source.stem}.o" for source in sources]
+    objects = [folder / f"{name_of(source, native).replace('/', '.')}.o" for source in sources]
     waiting = list(zip(sources, objects, strict=True))
     running: list[subprocess.Popen[bytes]] = []
     while waiting or running:
@@ -91,7 +101,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The unchanged objects, by the name of their source."""
     folder = tmp_path_factory.mktemp("objects")
     sources = all_sources()
-    return {source.name: o for source, o in zip(sources, compile_objects(sources, folder), strict=True)}
+    return {name_of(source): o for source, o in zip(sources, compile_objects(sources, folder), strict=True)}
 
 
 def run_guards(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -131,7 +141,7 @@ def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] |
         shutil.copytree(NATIVE, sources)
         (sources / name).write_text(text.replace(line, changed))
         # The headers' templates are compiled with the one file that uses them.
-        compiled = name if name.endswith(".cpp") else "block.cpp"
+        compiled = name if name.endswith(".cpp") else "sampling/block.cpp"
         (objects[compiled],) = compile_objects([sources / compiled], folder)
     link(list(objects.values()), folder / "relhop")
 

@@ -1,6 +1,6 @@
 """Columns of row numbers and times in as few bits as they need: written in pieces, decoded as asked.
 
-docs/format.md has the bytes; native/packed.h and native/times.h read them. Knows nothing of tables.
+docs/format.md has the bytes; native/packed/ reads them. Knows nothing of tables.
 """
 
 from __future__ import annotations

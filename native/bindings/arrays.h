@@ -1,0 +1,61 @@
+// NumPy arrays in, as views that keep them alive; NumPy arrays out, which take over a buffer's memory.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "base/buffer.h"
+#include "packed/packed.h"
+#include "packed/times.h"
+
+namespace relhop {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+template <class T>
+using Array = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+std::span<const T> view(const Array<T>& array) {
+  return {array.data(), array.size()};
+}
+
+// Views that keep the arrays alive that they look at.
+struct SharedRows {
+  Array<uint8_t> bytes;
+  PackedRows rows;
+};
+
+struct SharedTimes {
+  Array<uint8_t> blocks, stream;
+  PackedTimes times;
+};
+
+// NumPy takes over the buffer's memory.
+template <class T>
+nb::object give(Buffer<T>& buffer, size_t columns = 0) {
+  const size_t size = buffer.size();
+  buffer.reserve(1);  // a capsule cannot hold null
+  T* data = buffer.release();
+  nb::capsule owner(data, [](void* p) noexcept { return_memory(p); });
+  if (columns == 0) return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {size / columns, columns}, owner));
+}
+
+inline nb::object give_bytes(const void* data, size_t size) {
+  Buffer<uint8_t> bytes(size);
+  if (size != 0) std::memcpy(bytes.data(), data, size);
+  return give(bytes);
+}
+
+template <class T>
+nb::object give_columns(Buffer<T>& buffer, size_t columns) {
+  return columns == 0 ? nb::none() : give(buffer, columns);
+}
+
+}  // namespace relhop

@@ -1,0 +1,33 @@
+// What the module shares with native threads: a graph and the features of tables, with the arrays that they look at.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "rows/features.h"
+#include "sampling/sampler.h"
+
+namespace relhop {
+
+// A topology with its sampler, and the arrays that it looks at.
+struct SharedTopology {
+  std::vector<std::optional<SharedTimes>> times;
+  std::vector<SharedRows> rows;
+  std::vector<Array<double>> weights;
+  std::unique_ptr<const Topology> topology;
+  std::unique_ptr<const Sampler> sampler;
+};
+
+struct SharedFeatures {
+  nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
+  std::optional<SharedTimes> time;
+  std::optional<SharedRows> order;
+  FeatureTable table;
+};
+
+nb::dict give_sample(Sample& sample, const SampleOptions& options);
+nb::dict give_features(FeatureRows& rows, const FeatureTable& table);
+
+}  // namespace relhop

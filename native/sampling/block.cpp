@@ -1,0 +1,277 @@
+#include "sampling/block.h"
+
+#include <algorithm>
+#include <numeric>
+#include <type_traits>
+
+#include "sampling/budget.h"
+#include "sampling/lists.h"
+#include "sampling/parents.h"
+#include "sampling/subgraph.h"
+
+namespace relhop {
+
+namespace {
+
+constexpr uint64_t kMostSlots = uint64_t{1} << 27;  // 512 MiB a thread and table at most for RowTable
+constexpr uint64_t kMostAdapted = 4;
+
+template <class Table>
+class BlockSampler {
+ public:
+  BlockSampler(const Topology& topology, const SampleOptions& options, Workspace& workspace, Part& part)
+      : topology_(topology),
+        options_(options),
+        scratch_(workspace),
+        part_(part),
+        num_tables_(topology.tables().size()),
+        num_edge_types_(topology.num_edge_types()) {}
+
+  void run(const Seeds& seeds, size_t begin, size_t end) {
+    num_slots_ = options_.disjoint ? end - begin : 1;
+    find_cuts(seeds, begin);
+    scratch_.node_begin.resize(num_tables_);
+    scratch_.known.resize(num_tables_, 0);
+    scratch_.frontier_begin.assign(num_tables_, 0);
+    scratch_.frontier_end.assign(num_tables_, 0);
+    scratch_.paths.resize(options_.metapaths.empty() ? 0 : num_tables_);
+    scratch_.origins.resize(num_tables_);
+    scratch_.found_now.assign(num_edge_types_, {0, 0});
+    tables_of_nodes().resize(num_tables_);
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      scratch_.node_begin[t] = part_.rows[t].size();
+      tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
+      scratch_.known[t] = 0;
+      if (!scratch_.paths.empty()) scratch_.paths[t].clear();
+    }
+    add_seeds(seeds, begin, end);
+    close_hop();
+    if (options_.adaptive) plan_nodes(topology_, options_, seeds.table, scratch_.planned);
+    scratch_.edge_begin.clear();
+    for (const PartEdges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
+    for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
+      for (uint32_t e = 0; e < num_edge_types_; ++e) {
+        const size_t before = part_.edges[e].source.size();
+        expand(e, hop);
+        if (options_.subgraph == Subgraph::directional) count_edges(e, before);
+      }
+      close_hop();
+    }
+    if (options_.subgraph != Subgraph::directional) complete();
+    // Each kind of table counts its own numbers, and the next block may use another kind.
+    for (uint32_t t = 0; t < num_tables_; ++t) tables_of_nodes()[t].clear(scratch_.known[t]);
+  }
+
+ private:
+  std::vector<Table>& tables_of_nodes() {
+    if constexpr (std::is_same_v<Table, RowTable>)
+      return scratch_.row_tables;
+    else if constexpr (std::is_same_v<Table, HashTable<uint32_t>>)
+      return scratch_.narrow_tables;
+    else
+      return scratch_.wide_tables;
+  }
+  uint32_t seed_of(uint32_t table, uint32_t node) const {
+    return options_.disjoint ? part_.seeds[table][scratch_.node_begin[table] + node] : 0;
+  }
+
+  void find_cuts(const Seeds& seeds, size_t begin) {
+    scratch_.cuts.resize(num_tables_ * num_slots_);
+    scratch_.seed_keys.resize(num_slots_);
+    static constexpr int64_t kEndOfTime = INT64_MAX;
+    const auto times = options_.disjoint ? seeds.times.subspan(begin, num_slots_) : std::span(&kEndOfTime, 1);
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      uint64_t* cuts = scratch_.cuts.data() + t * num_slots_;
+      topology_.cuts(t, times, cuts);
+      for (size_t i = 0; i < num_slots_; ++i) cuts[i] = std::min(cuts[i], options_.caps[t]);
+    }
+    const uint64_t batch_key = fold(options_.random_seed, options_.epoch);
+    for (size_t i = 0; i < num_slots_; ++i)
+      scratch_.seed_keys[i] =
+          !options_.disjoint ? batch_key
+                             : fold(fold(fold(batch_key, seeds.table), static_cast<uint64_t>(seeds.rows[begin + i])),
+                                    static_cast<uint64_t>(times[i]));
+    anchors_ = times;
+  }
+
+  // For each seed, how many of the table's rows are too old for the window.
+  const uint64_t* find_low_cuts(uint32_t table, int64_t window) {
+    scratch_.window_ends.resize(num_slots_);
+    scratch_.low_cuts.resize(num_slots_);
+    for (size_t i = 0; i < num_slots_; ++i)
+      scratch_.window_ends[i] = anchors_[i] < INT64_MIN + window ? INT64_MIN : anchors_[i] - window;
+    topology_.cuts(table, scratch_.window_ends, scratch_.low_cuts.data());
+    return scratch_.low_cuts.data();
+  }
+
+  void add_seeds(const Seeds& seeds, size_t begin, size_t end) {
+    const uint32_t t = seeds.table;
+    Table& table = tables_of_nodes()[t];
+    table.reserve(end - begin, topology_.tables()[t].num_rows);
+    const auto nodes = table.view();
+    scratch_.seed_table = t;
+    scratch_.repeats.clear();
+    for (size_t i = begin; i < end; ++i) {
+      const auto row = static_cast<uint64_t>(seeds.rows[i]);
+      const auto number = scratch_.known[t]++;
+      const uint32_t first = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
+      if (first != number) scratch_.repeats.emplace_back(first, number);
+      part_.rows[t].push_back(seeds.rows[i]);
+      if (options_.disjoint) part_.seeds[t].push_back(number);
+      if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
+    }
+  }
+
+  // What was found since the last call becomes the frontier.
+  void close_hop() {
+    scratch_.found_before.swap(scratch_.found_now);
+    scratch_.found_now.assign(num_edge_types_, {0, 0});
+    for (uint32_t t = 0; t < num_tables_; ++t) {
+      scratch_.frontier_begin[t] = scratch_.frontier_end[t];
+      scratch_.frontier_end[t] = scratch_.known[t];
+      part_.nodes_per_hop[t].push_back(scratch_.frontier_end[t] - scratch_.frontier_begin[t]);
+    }
+  }
+
+  void count_edges(uint32_t e, size_t before) {
+    part_.edges[e].num_per_hop.push_back(static_cast<uint32_t>(part_.edges[e].source.size() - before));
+  }
+
+  void complete() {
+    if (options_.subgraph == Subgraph::bidirectional)
+      add_reverses(topology_, scratch_.edge_begin, options_.edge_ids, scratch_, part_);
+    else
+      induce(
+          topology_, scratch_.edge_begin, options_.edge_ids,
+          [&](uint32_t table, uint64_t row, uint32_t seed) {
+            return tables_of_nodes()[table].view().find(Connector<Table>::key(row, seed));
+          },
+          scratch_, part_);
+    for (uint32_t e = 0; e < num_edge_types_; ++e) count_edges(e, scratch_.edge_begin[e]);
+  }
+
+  // The metapaths whose step at this hop is this edge type; all, where there are no metapaths.
+  uint64_t paths_along(uint32_t e, size_t hop) const {
+    if (options_.metapaths.empty()) return UINT64_MAX;
+    uint64_t along = 0;
+    for (size_t i = 0; i < options_.metapaths.size(); ++i)
+      if (hop < options_.metapaths[i].size() && options_.metapaths[i][hop] == e) along |= uint64_t{1} << i;
+    return along;
+  }
+
+  // [seeds]: the fanout of each seed's nodes.
+  void adapt_fanouts(uint32_t table, size_t hop, uint64_t along, int64_t fanout) {
+    std::vector<int64_t>& fanouts = scratch_.fanouts;
+    fanouts.assign(num_slots_, 0);
+    for (uint32_t node = scratch_.frontier_begin[table]; node < scratch_.frontier_end[table]; ++node)
+      fanouts[seed_of(table, node)] += scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
+    const uint64_t planned = options_.metapaths.empty() ? scratch_.planned[hop * num_tables_ + table]
+                                                        : planned_on(topology_, options_, along, hop);
+    for (int64_t& value : fanouts) {
+      const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
+      const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
+      // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
+      value =
+          fanout >= int64_t{1} << 31 ? fanout : static_cast<int64_t>(static_cast<uint64_t>(fanout) * allowed / found);
+    }
+  }
+
+  BlockNodes nodes(uint32_t t) {
+    return {part_.rows[t],           part_.seeds[t],      scratch_.node_begin[t],
+            scratch_.known[t],       scratch_.origins[t], scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
+            scratch_.frontier_end[t]};
+  }
+
+  void expand(uint32_t e, size_t hop) {
+    const Rule& rule = options_.rules[hop][e];
+    const uint64_t along = paths_along(e, hop);
+    if (rule.fanout == 0 || along == 0) return;
+    const EdgeRows& edges = topology_.edge_types()[e];
+    const uint32_t first = scratch_.frontier_begin[edges.expanded], last = scratch_.frontier_end[edges.expanded];
+    if (first == last) return;
+    const bool adapted = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
+    if (adapted) adapt_fanouts(edges.expanded, hop, along, rule.fanout);
+    const TableRows& found_table = topology_.tables()[edges.found];
+    // A table without times has no row that is too old.
+    const bool has_window = rule.window > 0 && found_table.timed;
+    const Expansion expansion{edges,
+                              rule,
+                              e,
+                              found_table.num_rows,
+                              nodes(edges.expanded),
+                              nodes(edges.found),
+                              along,
+                              options_.group,
+                              scratch_.cuts.data() + edges.found * num_slots_,
+                              has_window ? find_low_cuts(edges.found, rule.window) : nullptr,
+                              adapted ? scratch_.fanouts.data() : nullptr,
+                              scratch_.seed_keys.data()};
+    const uint32_t before = scratch_.known[edges.found];
+    Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
+                               options_.edge_ids);
+    if (edges.kind == EdgeRows::Kind::lists)
+      ListFollower<Table>(expansion, scratch_.lists, connector).run(first, last);
+    else
+      follow_keys(expansion, first, last, connector);
+    connector.finish();
+    scratch_.found_now[e] = {before, scratch_.known[edges.found]};
+  }
+
+  // Nodes that were found in their parent's list need not be asked who their parent is.
+  void follow_keys(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
+    const Workspace::Range listed = expansion.edges.reverse < 0
+                                        ? Workspace::Range{first, first}
+                                        : scratch_.found_before[static_cast<size_t>(expansion.edges.reverse)];
+    const bool is_listed = listed.begin >= first && listed.end <= last && listed.begin < listed.end;
+    const uint32_t begin = is_listed ? listed.begin : last, end = is_listed ? listed.end : last;
+    follow_parents(expansion, first, begin, connector);
+    return_to_origins(expansion, begin, end, connector);
+    follow_parents(expansion, end, last, connector);
+  }
+
+  const Topology& topology_;
+  const SampleOptions& options_;
+  Workspace& scratch_;
+  Part& part_;
+  const uint32_t num_tables_, num_edge_types_;
+  size_t num_slots_ = 1;  // seeds with a cut and draws of their own
+  std::span<const int64_t> anchors_;
+};
+
+}  // namespace
+
+Part::Part(const Topology& topology, const Workspace& workspace)
+    : rows(topology.tables().size()),
+      seeds(topology.tables().size()),
+      nodes_per_hop(topology.tables().size()),
+      edges(topology.num_edge_types()) {
+  for (size_t t = 0; t < workspace.usual_nodes.size(); ++t) rows[t].reserve(workspace.usual_nodes[t]);
+  for (size_t e = 0; e < workspace.usual_edges.size(); ++e) {
+    edges[e].source.reserve(workspace.usual_edges[e]);
+    edges[e].target.reserve(workspace.usual_edges[e]);
+  }
+}
+
+void Part::note_sizes(Workspace& workspace) const {
+  workspace.usual_nodes.clear();
+  workspace.usual_edges.clear();
+  for (const Buffer<int64_t>& of_table : rows) workspace.usual_nodes.push_back(of_table.size() + of_table.size() / 8);
+  for (const PartEdges& of_type : edges)
+    workspace.usual_edges.push_back(of_type.source.size() + of_type.source.size() / 8);
+}
+
+void sample_block(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
+                  Workspace& workspace, Part& part) {
+  const auto rows_at_most = [&](uint64_t most) {
+    return std::all_of(topology.tables().begin(), topology.tables().end(),
+                       [most](const TableRows& table) { return table.num_rows <= most; });
+  };
+  if (!options.disjoint && rows_at_most(kMostSlots))
+    BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);
+  else if (!options.disjoint && rows_at_most(UINT32_MAX))
+    BlockSampler<HashTable<uint32_t>>(topology, options, workspace, part).run(seeds, begin, end);
+  else
+    BlockSampler<HashTable<uint64_t>>(topology, options, workspace, part).run(seeds, begin, end);
+}
+
+}  // namespace relhop

@@ -1,0 +1,84 @@
+// One step of a block: the nodes that the last hop found, along one edge type. What it reads, and what it fills.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "sampling/sampler.h"
+
+namespace relhop {
+
+[[noreturn]] inline void throw_corrupt(const EdgeRows& edges, const char* file, uint64_t value) {
+  throw CorruptStore("link " + edges.name + ": " + file + " holds " + std::to_string(value) +
+                     ", which cannot be there; run `relhop verify`");
+}
+
+// A block's nodes of one table, numbered from 0 in the order in which they are found.
+struct BlockNodes {
+  Buffer<int64_t>& rows;    // of these and earlier blocks
+  Buffer<uint32_t>& seeds;  // the same; empty where all seeds share one graph
+  size_t begin;             // where the block's begin
+  uint32_t& count;
+  std::vector<uint32_t>& origins;  // of what this or the last hop found: whose neighbor it was first
+  std::vector<uint64_t>* paths;    // the metapaths that each is on, a bit each; null where there are none
+  uint32_t frontier_end;           // nodes from here on were found by the present hop
+};
+
+struct Expansion {
+  const EdgeRows& edges;
+  const Rule& rule;
+  uint32_t edge_type;
+  uint64_t num_found;  // rows of the found table
+  BlockNodes expanded, found;
+  uint64_t along;  // the metapaths that go along the edge type at this hop
+  uint32_t group;  // see SampleOptions
+  // [seeds], one where all seeds share one graph:
+  const uint64_t* cuts;       // rows from here on are not visible
+  const uint64_t* low_cuts;   // rows below are too old; null where none is
+  const int64_t* fanouts;     // null where the rule's is everyone's
+  const uint64_t* seed_keys;  // of the draws
+
+  bool is_expanded(uint32_t node) const { return expanded.paths == nullptr || ((*expanded.paths)[node] & along) != 0; }
+};
+
+// The edges of one type, of consecutive blocks. Nodes are numbered within a block and table.
+struct PartEdges {
+  Buffer<int64_t> source, target, ids;
+  Buffer<uint32_t> num_per_hop;  // [blocks][hops]; of an induced or bidirectional subgraph [blocks]
+};
+
+// Neighbors on the way to become nodes and edges: see connect.h.
+struct EdgeQueue {
+  std::vector<uint64_t> places, rows;
+  std::vector<uint32_t> targets, seeds;
+};
+
+// See lists.h.
+struct ListScratch {
+  // A frontier node whose list is looked at.
+  struct Item {
+    uint32_t node, seed;
+    uint64_t row;
+    uint64_t begin, end;  // of its list, or of what is visible of it
+    bool searched;        // whether they are of what is visible
+  };
+  // A search in a list that is too long to be fetched whole: the answer is in [low, high].
+  struct Search {
+    uint32_t item;
+    bool for_end;  // of what is visible; else for its beginning
+    uint64_t bound, low, high;
+    uint64_t probe, stride;  // where to look next; how far to go from there, 0 once the bound was passed
+    bool rising;             // whether the search goes up from its first guess
+  };
+  struct Group {
+    std::vector<Item> items;
+    std::vector<Search> searches;
+  };
+  Group groups[3];
+  std::vector<uint64_t> ranks;
+  Chooser chooser;
+};
+
+}  // namespace relhop

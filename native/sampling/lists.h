@@ -1,0 +1,193 @@
+// From rows to neighbors that are chosen from their lists.
+//
+// A group of nodes at a time, in three steps, each of which asks for the memory of the next. While the neighbors of one
+// group are chosen, the lists of the next are on their way, and the offsets of the one after that.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "sampling/connect.h"
+
+namespace relhop {
+
+template <class Table>
+class ListFollower {
+ public:
+  ListFollower(const Expansion& expansion, ListScratch& scratch, Connector<Table>& connector)
+      : expansion_(expansion), edges_(expansion.edges), scratch_(scratch), connector_(connector) {}
+
+  // Expands the nodes [first, last).
+  void run(uint32_t first, uint32_t last) {
+    const uint32_t size = expansion_.group, num_groups = (last - first + size - 1) / size;
+    for (uint32_t i = 0; i < num_groups + 2; ++i) {
+      if (i < num_groups) collect(first + i * size, std::min(first + (i + 1) * size, last), scratch_.groups[i % 3]);
+      if (i >= 1 && i <= num_groups) locate(scratch_.groups[(i - 1) % 3]);
+      if (i >= 2) {
+        search_long_lists(scratch_.groups[(i - 2) % 3]);
+        choose(scratch_.groups[(i - 2) % 3].items);
+      }
+    }
+  }
+
+ private:
+  using Item = ListScratch::Item;
+  using Search = ListScratch::Search;
+
+  static constexpr uint64_t kLineBits = 64 * 8;
+  static constexpr uint64_t kNearBits = 4 * kLineBits;  // lists up to this size are fetched whole, others probed
+  static constexpr uint64_t kPiece = 1024;              // of a list that is taken whole
+
+  void collect(uint32_t begin, uint32_t end, ListScratch::Group& group) {
+    const BlockNodes& nodes = expansion_.expanded;
+    const PackedRows offsets = edges_.offsets;
+    const int64_t* const rows = nodes.rows.data() + nodes.begin;
+    const uint32_t* const seeds = nodes.seeds.empty() ? nullptr : nodes.seeds.data() + nodes.begin;
+    group.items.clear();
+    for (uint32_t node = begin; node < end; ++node) {
+      if (!expansion_.is_expanded(node)) continue;
+      const auto row = static_cast<uint64_t>(rows[node]);
+      offsets.prefetch(row);
+      group.items.push_back({node, seeds == nullptr ? 0 : seeds[node], row, 0, 0, false});
+    }
+  }
+
+  // Reads where the lists lie, and asks for those that have to be searched for their visible part.
+  void locate(ListScratch::Group& group) {
+    const PackedRows offsets = edges_.offsets, neighbors = edges_.neighbors;
+    group.searches.clear();
+    for (Item& item : group.items) {
+      item.begin = offsets[item.row];
+      item.end = offsets[item.row + 1];
+      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges_, "offsets", item.end);
+      const uint64_t length = item.end - item.begin, bits = length * neighbors.width;
+      const uint64_t cut = expansion_.cuts[item.seed];
+      item.searched = length == 0 || (cut >= expansion_.num_found && expansion_.low_cuts == nullptr);
+      if (item.searched) continue;
+      if (bits <= kNearBits) {
+        for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
+          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
+        continue;
+      }
+      item.searched = true;
+      const auto number = static_cast<uint32_t>(&item - group.items.data());
+      begin_search(group, number, true, item, cut);
+      if (expansion_.low_cuts != nullptr) begin_search(group, number, false, item, expansion_.low_cuts[item.seed]);
+    }
+  }
+
+  // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
+  void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, const Item& item, uint64_t bound) {
+    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_found);
+    const uint64_t length = item.end - item.begin;
+    const auto guess = static_cast<uint64_t>(static_cast<double>(length) * std::min(share, 1.0));
+    const uint64_t probe = item.begin + std::min(guess, length - 1);
+    edges_.neighbors.prefetch(probe);
+    group.searches.push_back(
+        {number, for_end, bound, item.begin, item.end, probe, kLineBits / edges_.neighbors.width, false});
+  }
+
+  // The searches go in step: each asks for its next probe's memory before any of them waits for it. They go from their
+  // guess in longer and longer strides until they have passed the bound, and then halve what is left.
+  void search_long_lists(ListScratch::Group& group) {
+    const PackedRows neighbors = edges_.neighbors;
+    const uint64_t line = kLineBits / neighbors.width;
+    for (bool is_first = true, going = !group.searches.empty(); going; is_first = false) {
+      going = false;
+      for (Search& search : group.searches) {
+        if (search.low == search.high) continue;
+        const bool below = neighbors[search.probe] < search.bound;
+        (below ? search.low : search.high) = search.probe + below;
+        if (search.high - search.low <= line) {
+          search.low += neighbors.count_below(search.low, search.high, search.bound);
+          search.high = search.low;
+          continue;
+        }
+        if (is_first) search.rising = below;
+        const bool strides = search.stride != 0 && below == search.rising && search.high - search.low > search.stride;
+        search.stride = strides ? 4 * search.stride : 0;
+        const uint64_t step = strides ? search.stride / 4 : (search.high - search.low) / 2;
+        search.probe = search.rising || !strides ? search.low + step : search.high - step;
+        neighbors.prefetch(search.probe);
+        going = true;
+      }
+    }
+    for (const Search& search : group.searches)
+      (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.low;
+  }
+
+  void choose(std::span<const Item> items) {
+    const Rule& rule = expansion_.rule;
+    const PackedRows neighbors = edges_.neighbors;
+    for (Item item : items) {
+      if (!item.searched) {
+        item.end = item.begin + neighbors.count_below(item.begin, item.end, expansion_.cuts[item.seed]);
+        if (expansion_.low_cuts != nullptr)
+          item.begin += neighbors.count_below(item.begin, item.end, expansion_.low_cuts[item.seed]);
+      }
+      if (item.begin >= item.end) continue;
+      const uint64_t visible = item.end - item.begin;
+      const int64_t wanted = expansion_.fanouts == nullptr ? rule.fanout : expansion_.fanouts[item.seed];
+      const bool all = wanted < 0 || (!rule.replace && static_cast<uint64_t>(wanted) >= visible);
+      const uint64_t most = all ? visible : static_cast<uint64_t>(wanted);
+      if (rule.strategy != Strategy::weighted && (all || rule.strategy == Strategy::last)) {
+        add_run(item, item.end - most);
+        continue;
+      }
+      connector_.make_room(most);
+      uint64_t* const places = connector_.places();
+      const uint64_t count = draw(item, most, rule.replace && !all, places);
+      for (uint64_t i = 0; i < count; ++i) places[i] += item.begin;
+      connector_.add_places(count, item.node, item.seed);
+    }
+  }
+
+  // The neighbors from `begin` to the end of what is visible.
+  void add_run(const Item& item, uint64_t begin) {
+    while (begin < item.end) {
+      const uint64_t count = std::min(kPiece, item.end - begin);
+      connector_.make_room(count);
+      uint64_t* const places = connector_.places();
+      for (uint64_t i = 0; i < count; ++i) places[i] = begin + i;
+      connector_.add_places(count, item.node, item.seed);
+      begin += count;
+    }
+  }
+
+  // Writes at most k positions in the visible list, and returns how many.
+  uint64_t draw(const Item& item, uint64_t k, bool replace, uint64_t* out) {
+    const uint64_t n = item.end - item.begin;
+    const uint64_t list_key = fold(expansion_.seed_keys[item.seed], expansion_.edge_type);
+    const Stream stream(fold(list_key, item.row));
+    Chooser& chooser = scratch_.chooser;
+    switch (expansion_.rule.strategy) {
+      case Strategy::recency:
+        chooser.recency(n, k, stream, out);
+        return k;
+      case Strategy::last:  // a run at the end: see choose
+        break;
+      case Strategy::uniform:
+        replace ? Chooser::uniform_repeated(n, k, stream, out) : chooser.uniform(n, k, stream, out);
+        return k;
+      case Strategy::weighted: {
+        const double before = item.begin == edges_.offsets[item.row] ? 0 : edges_.weights[item.begin - 1];
+        const auto sums = edges_.weights.subspan(item.begin, n);
+        return replace ? Chooser::weighted_repeated(sums, before, k, stream, out)
+                       : chooser.weighted(sums, before, k, stream, out);
+      }
+      case Strategy::labor:
+        scratch_.ranks.resize(n);
+        for (uint64_t i = 0; i < n; ++i) scratch_.ranks[i] = fold(list_key, edges_.neighbors[item.begin + i]);
+        chooser.smallest(scratch_.ranks, k, out);
+        return k;
+    }
+    return 0;
+  }
+
+  const Expansion& expansion_;
+  const EdgeRows& edges_;
+  ListScratch& scratch_;
+  Connector<Table>& connector_;
+};
+
+}  // namespace relhop

@@ -1,0 +1,162 @@
+#include "sampling/subgraph.h"
+
+#include <algorithm>
+
+namespace relhop {
+
+namespace {
+
+uint64_t pair_key(int64_t source, int64_t target) {
+  return static_cast<uint64_t>(source) << 32 | static_cast<uint64_t>(target);
+}
+
+// Seeds of a merged batch that are there already.
+class Repeats {
+ public:
+  explicit Repeats(const Workspace& workspace) : table_(workspace.seed_table), by_first_(workspace.repeats) {
+    for (const auto& [first, node] : by_first_) nodes_.push_back(node);  // ascending, as seeds are numbered
+    std::sort(by_first_.begin(), by_first_.end());
+  }
+
+  bool holds(uint32_t table, uint32_t node) const {
+    return table == table_ && std::binary_search(nodes_.begin(), nodes_.end(), node);
+  }
+  // Calls visit(node) for each node of a row, given its first.
+  void for_each_node(uint32_t table, uint32_t first, auto visit) const {
+    visit(first);
+    if (table != table_) return;
+    const auto begin = std::lower_bound(by_first_.begin(), by_first_.end(), std::pair(first, uint32_t{0}));
+    for (auto i = begin; i != by_first_.end() && i->first == first; ++i) visit(i->second);
+  }
+
+ private:
+  const uint32_t table_;
+  std::vector<std::pair<uint32_t, uint32_t>> by_first_;
+  std::vector<uint32_t> nodes_;
+};
+
+class Inducer {
+ public:
+  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const Workspace& workspace, Part& part)
+      : topology_(topology),
+        edge_ids_(edge_ids),
+        find_(find),
+        workspace_(workspace),
+        repeats_(workspace),
+        part_(part) {}
+
+  void run(uint32_t e) {
+    const EdgeRows& edges = topology_.edge_types()[e];
+    const EdgeRows* const reverse =
+        edges.reverse < 0 ? nullptr : &topology_.edge_types()[static_cast<size_t>(edges.reverse)];
+    out_ = &part_.edges[e];
+    if (edges.kind == EdgeRows::Kind::parents)
+      from_keys(edges, false);
+    else if (reverse != nullptr && reverse->kind == EdgeRows::Kind::parents)
+      from_keys(*reverse, true);
+    else
+      from_lists(edges);
+  }
+
+ private:
+  struct Node {
+    uint64_t row;
+    uint32_t seed;
+  };
+  Node node(uint32_t table, uint32_t number) const {
+    const size_t i = workspace_.node_begin[table] + number;
+    return {static_cast<uint64_t>(part_.rows[table][i]), part_.seeds[table].empty() ? 0 : part_.seeds[table][i]};
+  }
+
+  void from_keys(const EdgeRows& keys, bool to_parent) {
+    for (uint32_t child = 0; child < workspace_.known[keys.expanded]; ++child) {
+      const auto [row, seed] = node(keys.expanded, child);
+      const uint64_t parent_row = keys.parents[row];
+      if (parent_row == keys.parents.none()) continue;
+      check(keys, "parents", parent_row);
+      const uint32_t parent = find_(keys.found, parent_row, seed);
+      if (parent == UINT32_MAX || (to_parent && repeats_.holds(keys.expanded, child))) continue;
+      if (to_parent)
+        repeats_.for_each_node(keys.found, parent, [&](uint32_t node) { add(child, node, row); });
+      else
+        add(parent, child, row);
+    }
+  }
+
+  void from_lists(const EdgeRows& edges) {
+    for (uint32_t target = 0; target < workspace_.known[edges.expanded]; ++target) {
+      const auto [row, seed] = node(edges.expanded, target);
+      const uint64_t end = edges.offsets[row + 1];
+      if (end > edges.neighbors.size) throw_corrupt(edges, "offsets", end);
+      for (uint64_t place = edges.offsets[row]; place < end; ++place) {
+        const uint64_t neighbor = edges.neighbors[place];
+        check(edges, "children", neighbor);
+        const uint32_t source = find_(edges.found, neighbor, seed);
+        if (source != UINT32_MAX)
+          add(source, target, edges.edge_ids.data == nullptr ? neighbor : edges.edge_ids[place]);
+      }
+    }
+  }
+
+  void check(const EdgeRows& edges, const char* file, uint64_t row) const {
+    if (row >= topology_.tables()[edges.found].num_rows) throw_corrupt(edges, file, row);
+  }
+
+  void add(uint32_t source, uint32_t target, uint64_t id) {
+    out_->source.push_back(source);
+    out_->target.push_back(target);
+    if (edge_ids_) out_->ids.push_back(static_cast<int64_t>(id));
+  }
+
+  const Topology& topology_;
+  const bool edge_ids_;
+  const FindNode& find_;
+  const Workspace& workspace_;
+  const Repeats repeats_;
+  Part& part_;
+  PartEdges* out_ = nullptr;
+};
+
+}  // namespace
+
+void add_reverses(const Topology& topology, std::span<const size_t> begin, bool edge_ids, Workspace& workspace,
+                  Part& part) {
+  const Repeats repeats(workspace);
+  std::vector<size_t> end;
+  for (const PartEdges& edges : part.edges) end.push_back(edges.source.size());
+  for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
+    const EdgeRows& edges = topology.edge_types()[e];
+    if (edges.reverse < 0) continue;
+    const auto r = static_cast<size_t>(edges.reverse);
+    PartEdges& out = part.edges[e];
+    const PartEdges& reverse = part.edges[r];
+    workspace.pairs.clear(1);
+    workspace.pairs.reserve(end[e] - begin[e]);
+    const auto pairs = workspace.pairs.view();
+    for (size_t i = begin[e]; i < end[e]; ++i) pairs.insert(pair_key(out.source[i], out.target[i]), 0);
+    for (size_t i = begin[r]; i < end[r]; ++i) {
+      const int64_t source = reverse.target[i], found = reverse.source[i];
+      if (repeats.holds(edges.found, static_cast<uint32_t>(source))) continue;
+      repeats.for_each_node(edges.expanded, static_cast<uint32_t>(found), [&](int64_t target) {
+        if (pairs.find(pair_key(source, target)) != kAbsent) return;
+        out.source.push_back(source);
+        out.target.push_back(target);
+        if (edge_ids) out.ids.push_back(reverse.ids[i]);
+      });
+    }
+  }
+}
+
+void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
+            const Workspace& workspace, Part& part) {
+  Inducer inducer(topology, edge_ids, find, workspace, part);
+  for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
+    PartEdges& edges = part.edges[e];
+    edges.source.resize(begin[e]);
+    edges.target.resize(begin[e]);
+    if (edge_ids) edges.ids.resize(begin[e]);
+    inducer.run(e);
+  }
+}
+
+}  // namespace relhop

@@ -1,0 +1,53 @@
+#include "sampling/topology.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/error.h"
+
+namespace relhop {
+
+namespace {
+
+void expect_size(const EdgeRows& edge_type, const char* file, uint64_t size, uint64_t expected) {
+  if (size != expected)
+    throw CorruptStore("link " + edge_type.name + ": " + file + " holds " + std::to_string(size) +
+                       " entries, expected " + std::to_string(expected));
+}
+
+}  // namespace
+
+Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_types)
+    : tables_(std::move(tables)), edge_types_(std::move(edge_types)) {
+  for (const TableRows& table : tables_)
+    if (table.timed && table.time.size() != table.num_rows)
+      throw CorruptStore("table " + table.name + ": " + std::to_string(table.time.size()) + " times for " +
+                         std::to_string(table.num_rows) + " rows");
+  for (const EdgeRows& e : edge_types_) {
+    const uint64_t num_rows = tables_.at(e.expanded).num_rows;
+    tables_.at(e.found);
+    if (e.reverse >= static_cast<int64_t>(edge_types_.size()))
+      throw std::out_of_range(e.name + ": its reverse " + std::to_string(e.reverse) + " does not exist");
+    const EdgeRows& reverse = e.reverse < 0 ? e : edge_types_[static_cast<size_t>(e.reverse)];
+    if (e.reverse >= 0 && (reverse.expanded != e.found || reverse.found != e.expanded))
+      throw std::invalid_argument(e.name + ": its reverse does not lead back");
+    if (e.kind == EdgeRows::Kind::parents) {
+      expect_size(e, "parents", e.parents.size, num_rows);
+      continue;
+    }
+    expect_size(e, "offsets", e.offsets.size, num_rows + 1);
+    expect_size(e, "children", e.neighbors.size, e.offsets[num_rows]);
+    if (!e.weights.empty()) expect_size(e, "weights", e.weights.size(), e.neighbors.size);
+    if (e.edge_ids.data != nullptr) expect_size(e, "edge_ids", e.edge_ids.size, e.neighbors.size);
+  }
+}
+
+void Topology::cuts(uint32_t table, std::span<const int64_t> anchor_times, uint64_t* cuts) const {
+  const TableRows& rows = tables_[table];
+  if (rows.timed)
+    rows.time.count_until(anchor_times, cuts);
+  else
+    std::fill_n(cuts, anchor_times.size(), rows.num_rows);
+}
+
+}  // namespace relhop
