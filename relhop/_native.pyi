@@ -37,6 +37,20 @@ class PackedRows:
     def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
         """Elements anywhere, "no row" as -1."""
 
+class PackedTimes:
+    def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """The times of consecutive rows."""
+
+    def take(self, rows: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """The times of some rows."""
+
+    def cut(self, anchor_time: int) -> int:
+        """How many rows have time <= anchor_time."""
+
 class ListFiles:
     def __init__(self, offsets: str, neighbors: str, edge_ids: str | None = None, weights: str | None = None) -> None:
         """
@@ -59,20 +73,6 @@ def build_lists(targets: PackedRows | NDArray[numpy.integer], num_targets: int, 
     """
     Writes the sources of each target, in the order of the edges or ascending, to packed files. Without sources that of edge i is row i. An edge with an end that is "no row" (-1) is left out. `memory_limit` bytes hold all but the input; more goes to a nameless file in `scratch_folder`. `progress` gets the fraction done.
     """
-
-class PackedTimes:
-    def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...
-
-    def __len__(self) -> int: ...
-
-    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
-        """The times of consecutive rows."""
-
-    def take(self, rows: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
-        """The times of some rows."""
-
-    def cut(self, anchor_time: int) -> int:
-        """How many rows have time <= anchor_time."""
 
 class Strategy(enum.Enum):
     recency = 0
