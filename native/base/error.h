@@ -1,4 +1,4 @@
-// What the native code throws; bindings.cpp translates each to its Python class.
+// What the native code throws; bindings/module.cpp translates each to its Python class.
 #pragma once
 
 #include <cstdint>

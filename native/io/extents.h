@@ -1,0 +1,28 @@
+// Which pieces of a file to read for some records: neighbors in one read, where the gap between them costs less to read
+// than another read would.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "io/device.h"
+#include "io/direct_file.h"
+
+namespace relhop {
+
+// Bytes of a file, in whole blocks but for the file's end; the records [first, last) of the request lie in it whole.
+struct Extent {
+  uint64_t offset, length;
+  size_t first, last;
+};
+
+// No extent is longer, unless one record is.
+constexpr uint64_t kMostExtent = uint64_t{1} << 20;
+
+// `records`: ascending, distinct; record i is the bytes [i record_size, (i + 1) record_size) of the file. Costs of
+// reads add up and gaps are independent of each other, so that merging across those that are cheaper is optimal.
+std::vector<Extent> plan_extents(std::span<const uint64_t> records, uint64_t record_size, const DirectFile& file,
+                                 const DeviceCost& cost);
+
+}  // namespace relhop
