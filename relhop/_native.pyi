@@ -159,7 +159,7 @@ class FeatureTable:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int) -> None: ...
+    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
@@ -169,6 +169,11 @@ class Pipeline:
     @property
     def num_started(self) -> int:
         """How many batches were begun so far."""
+
+    def take_stats(self) -> list[dict[str, float]]:
+        """
+        What was read from disk since the last call, by table; nothing where no table is on disk.
+        """
 
     def close(self) -> None:
         """Stops the threads; no batch follows."""
