@@ -66,7 +66,7 @@ class ReadStats:
 
     @property
     def rows_per_read(self) -> float:
-        """Rows that were wanted from a read, those included that the pool kept for later; NaN without reads."""
+        """Rows that a read brought for batches, kept ones included; NaN without reads."""
         return _ratio(self.records + self.along, self.reads)
 
     @property
