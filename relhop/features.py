@@ -44,7 +44,7 @@ class ReadStats:
         records: Different rows that were read for them from the disk.
         record_bytes: The bytes of these rows alone.
         along: Rows that came along with others, and stayed in the pool since coming batches want them.
-        evictions: Rows that left the pool.
+        evictions: Rows that left the pool for others.
         reads: Reads of the device.
         bytes: Bytes that it gave.
         seconds: Time during which reads were on their way.

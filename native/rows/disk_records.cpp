@@ -250,23 +250,23 @@ void DiskRecords::copy_chunks(Round& round) {
 
 void DiskRecords::fetch(Round& round) {
   if (round.records.empty()) return;
-  const std::vector<Extent> extents =
-      plan_extents({round.records.data(), round.records.size()}, layout_.size, file_, cost_);
-  std::vector<ManyReads::Read> reads;
-  reads.reserve(extents.size());
-  for (const Extent& extent : extents) {
-    reads.push_back({&file_, extent.offset, extent.length});
-    round.stats.bytes += extent.length;
-  }
-  round.stats.reads += reads.size();
   const auto begin = std::chrono::steady_clock::now();
   try {
+    const std::vector<Extent> extents =
+        plan_extents({round.records.data(), round.records.size()}, layout_.size, file_, cost_);
+    std::vector<ManyReads::Read> reads;
+    reads.reserve(extents.size());
+    for (const Extent& extent : extents) {
+      reads.push_back({&file_, extent.offset, extent.length});
+      round.stats.bytes += extent.length;
+    }
+    round.stats.reads += reads.size();
     reads_.run(reads, [&](size_t i, const std::byte* bytes) { arrived(round, extents[i], bytes); });
   } catch (const IoError& error) {
-    const auto at = std::upper_bound(extents.begin(), extents.end(), error.offset,
-                                     [](uint64_t offset, const Extent& e) { return offset < e.offset; });
-    const Extent& extent = *(at == extents.begin() ? at : at - 1);
-    throw IoError(error, "table " + table_ + ", row " + std::to_string(round.records[extent.first]));
+    const uint64_t* first = std::partition_point(round.records.begin(), round.records.end(), [&](uint64_t record) {
+      return (record + 1) * layout_.size <= error.offset;
+    });
+    throw IoError(error, "table " + table_ + ", row " + std::to_string(*std::min(first, round.records.end() - 1)));
   }
   round.stats.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

@@ -186,7 +186,7 @@ class Arrays:
     def _on_disk(self, name: str, fields: tuple[Field, ...]) -> DiskRecords:
         path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
         if self._device is None:
-            self._device = device_cost(path)
+            self._device = device_cost(self._folder)
         return DiskRecords(
             name,
             str(path),
