@@ -100,8 +100,8 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   in_parallel(num_parts, [&](size_t p) {
     auto workspace = workspaces_->take();
     parts[p] = Part(topology_, *workspace);
-    for (size_t b = bounds[p]; b < bounds[p + 1]; ++b)
-      sample_block(topology_, options, seeds, b * block, std::min(num_seeds, (b + 1) * block), *workspace, parts[p]);
+    sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block), *workspace,
+                  parts[p]);
     parts[p].note_sizes(*workspace);
     workspaces_->give_back(std::move(workspace));
   });
