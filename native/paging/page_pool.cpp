@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <new>
 #include <stdexcept>
 
@@ -17,21 +18,24 @@ constexpr uint64_t kMemory = 16;
 
 }  // namespace
 
-PagePool::PagePool(uint64_t bytes, const DeviceCost& cost) : bytes_(bytes), cost_(cost) {
+PagePool::PagePool(uint64_t bytes, const DeviceCost& cost, uint32_t page_size)
+    : bytes_(bytes), cost_(cost), page_bits_(static_cast<uint32_t>(std::countr_zero(page_size))) {
+  if (!std::has_single_bit(page_size) || page_size < 16)
+    throw std::invalid_argument("a page of " + std::to_string(page_size) + " bytes; give a power of two from 16 on");
   if (!(cost.reads_per_second > 0 && cost.bytes_per_second > 0))
     throw std::invalid_argument("a device reads more than nothing a second");
 }
 
 PagePool::~PagePool() {
-  if (frames_ != nullptr) munmap(frames_, std::max(num_frames_, 1U) * kPage);
+  if (frames_ != nullptr) munmap(frames_, frame_bytes());
 }
 
 const PagedFile& PagePool::add(const std::string& path) {
-  auto file = std::make_unique<PagedFile>(PagedFile{this, DirectFile(path), 0});
+  auto file = std::make_unique<PagedFile>(PagedFile{this, DirectFile(path), page_bits_, 0});
   const std::lock_guard lock(mutex_);
   if (frames_ != nullptr) throw std::logic_error("files are added to a pool before it is used");
   const uint64_t directory = 4 * (num_pages_ + file->num_pages());
-  if (bytes_ < directory + kPage + sizeof(Frame))
+  if (bytes_ < directory + (uint64_t{1} << page_bits_) + sizeof(Frame))
     throw std::invalid_argument("a pool of " + std::to_string(bytes_) + " bytes has no room: its directory takes " +
                                 std::to_string(directory) + " bytes with '" + path + "'; give it more");
   file->first = num_pages_;
@@ -48,14 +52,14 @@ uint64_t PagePool::num_frames() {
 
 void PagePool::open() {
   if (frames_ != nullptr) return;
-  const uint64_t room = (bytes_ - std::min(bytes_, 4 * num_pages_)) / (kPage + sizeof(Frame));
+  const uint64_t room = (bytes_ - std::min(bytes_, 4 * num_pages_)) / ((uint64_t{1} << page_bits_) + sizeof(Frame));
   num_frames_ = static_cast<uint32_t>(std::min({room, num_pages_, uint64_t{kMostFrames}}));
   directory_.assign(num_pages_, kNone << 8);
   table_.assign(num_frames_, {0, 0, State::free});
-  void* frames = mmap(nullptr, std::max(num_frames_, 1U) * kPage, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* frames =
+      mmap(nullptr, frame_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (frames == MAP_FAILED) throw std::bad_alloc();
-  madvise(frames, std::max(num_frames_, 1U) * kPage, MADV_HUGEPAGE);  // a wish: small pages are correct, too
+  madvise(frames, frame_bytes(), MADV_HUGEPAGE);  // a wish: small pages are correct, too
   frames_ = static_cast<std::byte*>(frames);
 }
 

@@ -1,9 +1,9 @@
 // Pages of files that are larger than memory: the ones that are read most often stay.
 //
 // A directory knows for each page of each file in which frame of the pool it lies, if in any, and how often it was
-// wanted. A page that was read takes a frame only from one that was wanted less often, so that a sweep over a file pushes
-// nothing out that is worth more. (TinyLFU: Einziger, Friedman, Manes, ACM Transactions on Storage 2017; the counts here
-// are exact, as every page of the files has one.)
+// wanted. A page that was read takes a frame only from one that was wanted less often, so that a sweep over a file
+// pushes nothing out that is worth more. (TinyLFU: Einziger, Friedman, Manes, ACM Transactions on Storage 2017; the
+// counts here are exact, as every page of the files has one.)
 //
 // Threads share a pool. Nothing ever waits for a frame: what finds none is read and not kept. So no pool is too small
 // to be right, and no number of threads too large.
@@ -25,22 +25,23 @@ namespace relhop {
 
 class PagePool;
 
-inline constexpr uint64_t kPage = 4096;
-
 // A file whose pages the pool holds.
 struct PagedFile {
   PagePool* pool;
   DirectFile file;
-  uint64_t first;  // what its first page is in the pool's directory
+  uint32_t page_bits;  // a page has 2^page_bits bytes
+  uint64_t first;      // what its first page is in the pool's directory
 
-  uint64_t num_pages() const { return (file.size() + kPage - 1) / kPage; }
-  uint64_t page_size(uint64_t page) const { return std::min(kPage, file.size() - page * kPage); }
+  uint64_t begin(uint64_t page) const { return page << page_bits; }
+  uint64_t end(uint64_t page) const { return std::min((page + 1) << page_bits, file.size()); }
+  uint64_t num_pages() const { return (file.size() + begin(1) - 1) >> page_bits; }
 };
 
 class PagePool {
  public:
-  // So many bytes in all: frames, 8 bytes beside each, and 4 bytes for each page of the files.
-  PagePool(uint64_t bytes, const DeviceCost& cost);
+  // So many bytes in all: frames, 8 bytes beside each, and 4 bytes for each page of the files. `page_size`: a power of
+  // two from 16 on.
+  PagePool(uint64_t bytes, const DeviceCost& cost, uint32_t page_size = 4096);
   ~PagePool();
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
@@ -65,7 +66,7 @@ class PagePool {
   };
   // Looks up pages of the file, one claim each. Frames that are claimed stay what they are until give_up().
   void claim(const PagedFile& file, std::span<const uint32_t> pages, Claim* claims);
-  std::byte* frame(uint32_t number) { return frames_ + number * kPage; }
+  std::byte* frame(uint32_t number) { return frames_ + (uint64_t{number} << page_bits_); }
   // The pages to load among these are in their frames: they are others' now, and these claims `pass`.
   void loaded(std::span<Claim> claims) { settle(claims, State::resident); }
   // Waits for what is awaited, which is then `here`, or `pass` where it could not be read. To be called by who has
@@ -93,6 +94,7 @@ class PagePool {
   static constexpr uint32_t kMostCount = 0xFF;
 
   void open();
+  uint64_t frame_bytes() const { return std::max<uint64_t>(num_frames_, 1) << page_bits_; }
   uint32_t take_frame(uint32_t count);
   void settle(std::span<Claim> claims, State state);
   void drop_claim(uint32_t frame);
@@ -100,6 +102,7 @@ class PagePool {
 
   const uint64_t bytes_;
   const DeviceCost cost_;
+  const uint32_t page_bits_;
   std::vector<std::unique_ptr<PagedFile>> files_;
   std::mutex mutex_;
   std::condition_variable settled_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "io/extents.h"
@@ -22,7 +23,7 @@ PagedRows::PagedRows(const PagedFile& file, uint64_t size, uint32_t width)
 void PageReader::gather(const PagedRows& rows, std::span<const uint64_t> places, std::vector<uint64_t>& values) {
   values.assign(places.size(), 0);
   if (places.empty()) return;
-  if (places.size() > UINT32_MAX) throw std::length_error("more than 2^32 elements at once");
+  if (places.size() >= UINT32_MAX) throw std::length_error("more than 2^32 elements at once");
   find_starts(rows, places);
   sort_starts();
   for (size_t i = 0; i < starts_.size();) {
@@ -41,10 +42,11 @@ void PageReader::gather(const PagedRows& rows, std::span<const uint64_t> places,
 
 void PageReader::find_starts(const PagedRows& rows, std::span<const uint64_t> places) {
   starts_.clear();
+  const uint32_t bits = rows.file->page_bits;
   uint32_t page = UINT32_MAX;
   for (size_t i = 0; i < places.size(); ++i) {
-    const auto first = static_cast<uint32_t>(rows.first_byte(places[i]) / kPage);
-    const auto last = static_cast<uint32_t>(rows.last_byte(places[i]) / kPage);
+    const auto first = static_cast<uint32_t>(rows.first_byte(places[i]) >> bits);
+    const auto last = static_cast<uint32_t>(rows.last_byte(places[i]) >> bits);
     if (first != page) starts_.push_back({first, static_cast<uint32_t>(i)});
     if (last != first) starts_.push_back({last, static_cast<uint32_t>(i)});
     page = last;
@@ -60,7 +62,7 @@ void PageReader::sort_starts() {
   uint32_t all_bits = 0;
   for (const Start& start : starts_) all_bits |= start.page;
   sorted_.resize(starts_.size());
-  for (int shift = 0; shift < std::bit_width(all_bits); shift += 11) {
+  for (uint32_t shift = 0; all_bits >> shift != 0 && shift < 32; shift += 11) {
     std::array<uint32_t, 2048> begins{};
     for (const Start& start : starts_) ++begins[start.page >> shift & 2047];
     uint32_t sum = 0;
@@ -109,12 +111,12 @@ void PageReader::plan_reads(const PagedFile& file) {
   reads_.clear();
   first_missing_.clear();
   for (size_t i = 0; i < missing_.size(); ++i) {
-    const uint64_t page = pages_[missing_[i]] * kPage;
-    const uint64_t begin = page / block * block;
-    const uint64_t end = std::min((page + kPage + block - 1) / block * block, file.file.size());
+    const uint64_t page = pages_[missing_[i]];
+    const uint64_t begin = file.begin(page) / block * block;
+    const uint64_t end = std::min((file.end(page) + block - 1) / block * block, file.file.size());
     if (!reads_.empty()) {
       ManyReads::Read& last = reads_.back();
-      if (begin <= last.offset + last.length + most_gap && end - last.offset <= kMostExtent) {
+      if (begin <= last.offset + last.length + most_gap && end <= last.offset + kMostExtent) {
         last.length = end - last.offset;
         continue;
       }
@@ -135,10 +137,11 @@ void PageReader::read_missing(const PagedRows& rows, std::span<const uint64_t> p
     const std::span missing(missing_.begin() + static_cast<std::ptrdiff_t>(first_missing_[read]),
                             first_missing_[read + 1] - first_missing_[read]);
     for (const uint32_t i : missing) {
-      const std::byte* const page = bytes + (pages_[i] * kPage - reads_[read].offset);
+      const uint64_t begin = rows.file->begin(pages_[i]);
+      const std::byte* const page = bytes + (begin - reads_[read].offset);
       decode(rows, places, i, page, values);
       if (claims_[i].kind == PagePool::Claim::Kind::load)
-        std::memcpy(pool.frame(claims_[i].frame), page, rows.file->page_size(pages_[i]));
+        std::memcpy(pool.frame(claims_[i].frame), page, rows.file->end(pages_[i]) - begin);
     }
     pool.loaded(std::span(claims_).subspan(missing.front(), missing.back() - missing.front() + 1));
   });
@@ -148,7 +151,7 @@ void PageReader::read_missing(const PagedRows& rows, std::span<const uint64_t> p
 
 void PageReader::decode(const PagedRows& rows, std::span<const uint64_t> places, size_t window_page,
                         const std::byte* bytes, uint64_t* values) const {
-  const uint64_t begin = pages_[window_page] * kPage, end = begin + rows.file->page_size(pages_[window_page]);
+  const uint64_t begin = rows.file->begin(pages_[window_page]), end = rows.file->end(pages_[window_page]);
   for (size_t s = begins_[window_page]; s < begins_[window_page + 1]; ++s)
     for (size_t i = starts_[s].index; i < places.size(); ++i) {
       const uint64_t first = rows.first_byte(places[i]), last = rows.last_byte(places[i]);
