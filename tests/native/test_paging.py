@@ -17,6 +17,7 @@ from relhop.errors import CorruptStore, StoreError
 
 DEVICE = (50_000.0, 1e9)
 """Reads and bytes a second."""
+PARENTS = 1 << 16
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def test_gaps_are_read_where_that_costs_less_than_another_read(tmp_path: Path) -
 
 def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, 2**27 - 1, 200_000)
+    rows = rng.integers(0, PARENTS, 200_000)
     path = written(tmp_path, rows, 27)
     for frames in (3, 20, 200):
         pool = _native.PagePool(4 * 165 + frames * (4096 + 8), *DEVICE)
@@ -120,7 +121,7 @@ def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
 
         def work(key: int, topology: _native.Topology = topology) -> None:
             seeds = np.random.default_rng(key).integers(0, len(rows), 3000)
-            options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), 2**27], disjoint=False)
+            options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), PARENTS], disjoint=False)
             found = topology.sample(options, 0, np.unique(seeds), np.full(len(np.unique(seeds)), 2**63 - 1))
             expected = rows[np.unique(seeds)]
             edges = found["edges"][0]
@@ -136,7 +137,7 @@ def listing(column: _native.PagedRows, size: int) -> _native.Topology:
     """A graph whose keys are the column's."""
     edges = _native.EdgeRows.parents("key", 0, 1, column)
     return _native.Topology(
-        [_native.TableRows("child", size, None), _native.TableRows("parent", 2**27, None)], [edges]
+        [_native.TableRows("child", size, None), _native.TableRows("parent", PARENTS, None)], [edges]
     )
 
 
