@@ -9,8 +9,6 @@ from typing import Annotated, Any, overload
 import numpy
 from numpy.typing import NDArray
 
-from relhop._native import testing as testing
-
 
 has_uring: bool = True
 
@@ -59,6 +57,14 @@ def probe(path: str, seconds: float) -> tuple[float, float, bool]:
     """
     Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
     """
+
+def inject_fault(kind: str, path: str = '', value: int = 0, offset: int = 0, after: int = 0, times: int = 9223372036854775808) -> None:
+    """
+    For tests only. Reads of files whose path contains `path` 'fail' with errno `value`, are 'cut' to `value` bytes, or have bits `value` of the file's byte `offset` flipped ('flip'): `times` times, after so many that were spared. 'refuse': a step of io_uring's setup ('ring', 'buffers', 'files' as path) fails with errno `value`.
+    """
+
+def clear_faults() -> int:
+    """For tests only. Removes all faults; how often they struck."""
 
 def width_of(count: int) -> int:
     """
@@ -213,14 +219,46 @@ class Rule:
 class SampleOptions:
     def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
-class FeatureTable:
-    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+class Request:
+    def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
-    def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
+class DiskRecords:
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True) -> None: ...
+
+    @property
+    def engine(self) -> str:
+        """What reads: io_uring or pread."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether reads go past the page cache."""
+
+    @property
+    def num_slots(self) -> int:
+        """Records that the pool holds."""
+
+    def stats(self) -> dict[str, float]:
+        """What was read so far; see native/rows/disk_records.h."""
+
+    def enter(self, batch: Request) -> None:
+        """Puts a batch at the window's end."""
+
+    def leave(self, batch: Request) -> None:
+        """Takes a batch out of the window, unread."""
+
+    def read(self, batches: Sequence[Request], num_threads: int = 1) -> list[dict[str, Any]]:
+        """
+        Reads batches at once; what gather() of a FeatureTable gives of each, without times and positions.
+        """
+
+class FeatureTable:
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+
+    def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int) -> None: ...
+    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
@@ -230,6 +268,11 @@ class Pipeline:
     @property
     def num_started(self) -> int:
         """How many batches were begun so far."""
+
+    def take_stats(self) -> list[dict[str, float]]:
+        """
+        What was read from disk since the last call, by table; nothing where no table is on disk.
+        """
 
     def close(self) -> None:
         """Stops the threads; no batch follows."""
