@@ -23,7 +23,7 @@ PARENTS = 1 << 16
 @pytest.fixture(autouse=True)
 def no_faults() -> Iterator[None]:
     yield
-    _native.testing.clear_faults()
+    _native.clear_faults()
 
 
 def written(folder: Path, rows: np.ndarray, width: int, name: str = "rows.bin") -> Path:
@@ -146,7 +146,7 @@ def test_a_read_that_fails_names_the_file_and_leaves_the_pool_usable(tmp_path: P
     path = written(tmp_path, rows, 24)
     _, column = paged(path, len(rows), 24, frames=20, device=(1e5, 1e6))
     column.take(rows[:5000].copy())
-    _native.testing.inject("fail", path="rows.bin", value=errno.EIO, after=1, times=1)
+    _native.inject_fault("fail", "rows.bin", errno.EIO, after=1, times=1)
     with pytest.raises(StoreError, match=r"rows\.bin': Input/output error"):
         column.take(rows[::3000].copy())
     for _ in range(3):

@@ -26,7 +26,7 @@ END = 2**63 - 1
 @pytest.fixture(autouse=True)
 def no_faults() -> Iterator[None]:
     yield
-    _native.testing.clear_faults()
+    _native.clear_faults()
 
 
 @settings(max_examples=150, deadline=None)
@@ -152,7 +152,7 @@ def test_many_threads_share_a_pool(lists: Lists, frames: int) -> None:
 def test_a_read_that_fails_is_raised_at_its_batch_and_nothing_stays_behind(lists: Lists) -> None:
     disk, _ = lists.disk(frames=20)
     expected = [batch(lists.memory(), key, _native.Rule(12)) for key in range(8)]
-    _native.testing.inject("fail", path="neighbors", value=errno.EIO, after=2, times=1)
+    _native.inject_fault("fail", "neighbors", errno.EIO, after=2, times=1)
     failures = 0
     with ThreadPoolExecutor(4) as threads:
         futures = [threads.submit(batch, disk, key, _native.Rule(12)) for key in range(8)]
