@@ -210,8 +210,8 @@ def test_an_edge_type_has_one_pool_and_one_place(tmp_path: Path) -> None:
     columns = [column(tmp_path, "offsets", [0, 1], 1), column(tmp_path, "neighbors", [0], 1)]
     with pytest.raises(ValueError, match="an edge type has one pool"):
         _native.EdgeRows.lists("link", 0, 1, *(Pool(columns, 1).rows(c) for c in columns))
-    pool = Pool(columns, 1)
+    offsets, neighbors = map(Pool(columns, 1).rows, columns)
     with pytest.raises(ValueError, match="an edge type is in memory or on disk, not both"):
-        _native.EdgeRows.lists("link", 0, 1, pool.rows(columns[0]), packing.rows([0], 1))
+        _native.EdgeRows.lists("link", 0, 1, offsets, packing.rows([0], 1))
     with pytest.raises(ValueError, match="sums of weights have 64 bits"):
-        _native.EdgeRows.lists("link", 0, 1, *(pool.rows(c) for c in columns), weights=pool.rows(columns[1]))
+        _native.EdgeRows.lists("link", 0, 1, offsets, neighbors, weights=neighbors)
