@@ -107,6 +107,37 @@ class PackedTimes:
     def cut(self, anchor_time: int) -> int:
         """How many rows have time <= anchor_time."""
 
+class PagePool:
+    def __init__(self, bytes: int, reads_per_second: float, bytes_per_second: float, page_size: int = 4096) -> None:
+        """Memory of so many bytes for pages of files, on a device of such speed."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def num_frames(self) -> int:
+        """Pages that it holds at most; after this no file is added."""
+
+    def stats(self) -> dict[str, Any]:
+        """
+        'hits' and 'misses' of pages that were wanted; 'reads' of the device, their 'bytes' and the 'seconds' that threads spent reading.
+        """
+
+class PagedRows:
+    def __init__(self, pool: PagePool, path: str, size: int, width: int) -> None:
+        """What PackedRows is, of a file that is read as needed."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """Consecutive elements, "no row" as -1."""
+
+    def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """Elements anywhere, "no row" as -1."""
+
 class ListFiles:
     def __init__(self, offsets: str, neighbors: str, edge_ids: str | None = None, weights: str | None = None) -> None:
         """
@@ -153,13 +184,13 @@ class TableRows:
 
 class EdgeRows:
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
         """
 
     @staticmethod
-    def parents(name: str, expanded: int, found: int, parents: PackedRows, reverse: int = -1) -> EdgeRows:
+    def parents(name: str, expanded: int, found: int, parents: PackedRows | PagedRows, reverse: int = -1) -> EdgeRows:
         """
         The one parent in table `found` that each row of table `expanded` names.
         """

@@ -107,7 +107,12 @@ def link_file(link: Link, file: str) -> str:
 
 def is_topology(file: str) -> bool:
     """Whether sampling reads a file: it holds links or times."""
-    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin"))
+    return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin"))
+
+
+def is_link(file: str) -> bool:
+    """Whether a file is a link's."""
+    return file.startswith("links/")
 
 
 def parent_column(link: Link) -> str:
