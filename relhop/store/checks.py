@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
-from relhop.store import encoding, layout, lookup
+from relhop.store import encoding, layout, lookup, records
 from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
@@ -94,12 +94,16 @@ def check_ends(folder: Path, tables: Mapping[str, StoredTable], links: Mapping[s
             raise CorruptStore(f"{path}: offsets do not run from 0 to {len(stored.children)}")
 
 
-def check_file(folder: Path, file: str, entry: layout.FileEntry) -> None:
-    """Compares a file's checksum with the manifest."""
-    path = folder / file
+def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
+    """Compares a file's checksum with the manifest, and the blocks of records with theirs."""
+    path, entry = folder / file, manifest.files[file]
+    record_sizes = {layout.table_file(t, "rows.bin"): e.record_size for t, e in manifest.tables.items()}
     try:
-        with path.open("rb") as opened:
-            checksum = layout.checksum_of(opened)
+        if file in record_sizes:
+            checksum = records.checksum_of(path, entry.bytes, record_sizes[file])
+        else:
+            with path.open("rb") as opened:
+                checksum = layout.checksum_of(opened)
     except FileNotFoundError:
         raise CorruptStore(f"{path} is missing; build the store again") from None
     if checksum != entry.blake2b:

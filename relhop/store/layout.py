@@ -19,9 +19,10 @@ from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
 from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES, packed_bytes
+from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 RESERVED_PREFIX = "_rh_"
 """Columns of columns.parquet that begin so are the store's own."""
@@ -133,6 +134,8 @@ def file_sizes(
             sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
             sizes[table_file(title, "time.bin")] = None
             sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
+        # Before the records: what checks them is itself checked first.
+        sizes[table_file(title, "rows.crc")] = checksums_bytes(entry.record_size * entry.rows)
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None

@@ -98,6 +98,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
     files = (
         "columns.parquet",
         "rows.bin",
+        "rows.crc",
         "time_blocks.bin",
         "time.bin",
         "order.bin",

@@ -19,6 +19,7 @@ from relhop.schema import Schema, Stype
 from relhop.sources.columns import is_number
 from relhop.store import encoding, layout, sql
 from relhop.store.packed import PackedWriter, TimeWriter
+from relhop.store.records import RecordWriter
 from relhop.times import NULL_TIME
 
 ORDER_COLUMN = "_rh_order"
@@ -192,7 +193,7 @@ def write_columns(build: Build, table: str) -> None:
 
 
 def write_records(build: Build, table: str) -> None:
-    """Writes categories.parquet and rows.bin from columns.parquet.
+    """Writes categories.parquet, rows.bin and rows.crc from columns.parquet.
 
     Raises:
         SourceError: If a value cannot be read as the semantic type of its column.
@@ -202,7 +203,8 @@ def write_records(build: Build, table: str) -> None:
     types = build.types(source)
     coded = [field.column for field in fields if field.stype == Stype.categorical]
     build.categories[table] = _write_categories(build, table, coded, types) if coded else {}
-    with build.file(layout.table_file(table, "rows.bin")).open("wb") as records:
+    paths = [build.file(layout.table_file(table, file)) for file in ("rows.bin", "rows.crc")]
+    with RecordWriter(*paths) as records:
         if not fields:
             return
         values = [
@@ -219,7 +221,7 @@ def write_records(build: Build, table: str) -> None:
         )
         try:
             for batch in build.stream(query):
-                records.write(encoding.pack(batch, fields, record_size).data)
+                records.write(encoding.pack(batch, fields, record_size))
         except (duckdb.ConversionException, duckdb.BinderException):
             _name_bad_column(build, table, fields)
             raise
