@@ -148,7 +148,7 @@ def decode_numbers(kind: NumberKind, codes: NDArray[numpy.uint8], scale: float =
     """A column of numbers as a record keeps them; see native/rows/compact.h."""
 
 class FeatureTable:
-    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None, numbers: NumberKind = NumberKind.float32, scales: Sequence[float] = [], zeros: Sequence[float] = [], slots: PackedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""

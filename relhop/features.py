@@ -51,7 +51,18 @@ class FeatureReader:
         num_fields = [len(columns) for columns in self.columns.values()]
         time = None if table.time is None else table.time.native
         order = None if table.order is None else table.order.native
-        self.native = _native.FeatureTable(table.name, table.records, num_fields, time, order)
+        numbers = [field for field in table.fields if field.stype is Stype.numerical]
+        grids = [field.grid for field in numbers if field.grid is not None]
+        self.native = _native.FeatureTable(
+            table.name,
+            table.records,
+            num_fields,
+            time,
+            order,
+            numbers=_native.NumberKind[numbers[0].kind if numbers else "float32"],
+            scales=[grid.scale for grid in grids],
+            zeros=[grid.zero for grid in grids],
+        )
 
     def gather(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> RowFeatures:
         """The features of rows [N], which may repeat.

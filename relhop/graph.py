@@ -20,6 +20,7 @@ from relhop.sources.paths import sources_in
 from relhop.sources.quoting import literal
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable, declared_keys
+from relhop.store.precision import PRECISIONS, Precision
 from relhop.store.reader import Store
 from relhop.store.sql import failing
 from relhop.store.writer import write_store
@@ -159,12 +160,19 @@ class Graph:
             return validate(connection, self.schema)
 
     def snapshot(
-        self, path: str | os.PathLike[str], *, memory_limit: str | None = None, progress: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        precision: Precision = "float32",
+        memory_limit: str | None = None,
+        progress: bool = True,
     ) -> Store:
         """Builds a store of the graph, or reuses the one at `path` if it was built from the same.
 
         Args:
             path: Where the store is, or is to be; by custom it ends in `.rh`.
+            precision: How numerical features are kept: "float32", or "float16", "bfloat16" or "int8" in half
+                or a quarter of the bytes; docs/precision.md says what that loses.
             memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
             progress: Show a bar on a terminal.
 
@@ -172,12 +180,15 @@ class Graph:
             The store, open.
 
         Raises:
+            ValueError: If there is no such precision.
             SourceError: If a source cannot be read, or `validate` finds an error, such as a key given twice.
             StoreError: If `path` holds something that is no store.
             OSError: If the disk is full or refuses.
         """
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
         tables = list(self.schema.tables.values())
-        identity = fingerprint(self.schema, tables, self.sources)
+        identity = fingerprint(self.schema, tables, self.sources, {"precision": precision})
         try:
             store = Store.open(path)
         except StoreError:
@@ -198,6 +209,7 @@ class Graph:
                 self.schema,
                 connection,
                 fingerprint=identity,
+                precision=precision,
                 memory_limit=memory_limit,
                 progress=progress,
             )

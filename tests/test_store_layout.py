@@ -17,6 +17,7 @@ ENTRY = {
 }
 CONTENT = {
     "fingerprint": "f",
+    "precision": "float32",
     "schema": Schema([Table("a")]).to_dict(),
     "tables": {"a": ENTRY},
     "links": {},

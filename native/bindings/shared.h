@@ -23,7 +23,7 @@ struct SharedTopology {
 struct SharedFeatures {
   nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
   std::optional<SharedTimes> time;
-  std::optional<SharedRows> order;
+  std::optional<SharedRows> order, slots;
   FeatureTable table;
 };
 

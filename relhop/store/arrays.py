@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from relhop._native import PackedRows, PackedTimes, width_of
 from relhop.errors import CorruptStore, SchemaError, nearest
-from relhop.schema import Link, Schema
+from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
@@ -62,7 +62,7 @@ class StoredTable:
     def field_values(
         self, column: str, rows: slice | npt.NDArray[np.integer[Any]] = slice(None)
     ) -> npt.NDArray[Any]:
-        """One feature of some rows, in coded form: int64, float32 or int32; null is int64 min, NaN or -1.
+        """One feature of some rows: int64 microseconds, float32 or int32 codes; null is int64 min, NaN or -1.
 
         Raises:
             SchemaError: If the column is no feature.
@@ -77,7 +77,7 @@ class StoredTable:
             CorruptStore: If the file is damaged.
             StoreError: If the store was replaced since it was opened.
         """
-        if self._field(column).dtype != np.int32:
+        if self._field(column).stype != Stype.categorical:
             raise SchemaError(f"table '{self.name}', column '{column}' is not categorical")
         self.require_current()
         return lookup.categories(self.categories_path, column)
@@ -134,7 +134,7 @@ class Arrays:
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
         entry = self._manifest.tables[name]
-        fields, record_size = encoding.record_layout(schema.feature_columns(name))
+        fields, record_size = layout.stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
         records = self._read(layout.table_file(name, "rows.bin"))
         return StoredTable(

@@ -30,9 +30,17 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
     _same(where, "links", list(manifest.links), [link.name for link in schema.links])
     for title, table in manifest.tables.items():
         features = schema.feature_columns(title)
-        fields, record_size = encoding.record_layout(features)
+        fields, record_size = layout.stored_fields(manifest, schema, title)
         _same(where, f"the record size of table '{title}'", table.record_size, record_size)
-        _same(where, f"the record's fields of table '{title}'", table.fields, layout.field_entries(fields))
+        out_of_range = {entry.column: entry.out_of_range for entry in table.fields}
+        expected = layout.field_entries(fields, out_of_range)
+        _same(where, f"the record's fields of table '{title}'", table.fields, expected)
+        for field in table.fields:
+            if field.out_of_range > table.rows or (field.scale is not None and field.scale <= 0):
+                raise CorruptStore(
+                    f"{where}: table '{title}', column '{field.column}' of {table.rows} rows has"
+                    f" {field.out_of_range} out of range, and the scale {field.scale}"
+                )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
         _same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
         timed = schema.tables[title].time_col is not None

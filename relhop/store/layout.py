@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +21,7 @@ from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
 from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES, packed_bytes
+from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
@@ -31,6 +34,7 @@ ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
+_Single = Annotated[float, Field(ge=-3.5e38, le=3.5e38, allow_inf_nan=False)]
 
 
 class _Entry(BaseModel):
@@ -38,12 +42,18 @@ class _Entry(BaseModel):
 
 
 class FieldEntry(_Entry):
-    """One field of a record, as `relhop.store.encoding.Field`, its types written out."""
+    """One field of a record, as `relhop.store.encoding.Field`, its types written out.
+
+    Only int8 has `scale` and `zero`. `out_of_range` counts the numbers that are not kept nearly as they were.
+    """
 
     column: str
     stype: str
     dtype: str
     offset: _Count
+    scale: _Single | None = None
+    zero: _Single | None = None
+    out_of_range: _Count = 0
 
 
 class TableEntry(_Entry):
@@ -81,6 +91,7 @@ class Manifest(_Entry):
     """The content of manifest.json. `table_schema` is under the key `schema`."""
 
     fingerprint: str
+    precision: Precision
     table_schema: dict[str, Any] = Field(alias="schema")
     tables: dict[str, TableEntry]
     links: dict[str, LinkEntry]
@@ -116,9 +127,29 @@ def parent_column(link: Link) -> str:
     return RESERVED_PREFIX + link.fkey_name
 
 
-def field_entries(fields: tuple[encoding.Field, ...]) -> list[FieldEntry]:
-    """A record's fields as the manifest writes them."""
-    return [FieldEntry(column=f.column, stype=f.stype, dtype=f.dtype.name, offset=f.offset) for f in fields]
+def field_entries(
+    fields: Sequence[encoding.Field], out_of_range: Mapping[str, int] = MappingProxyType({})
+) -> list[FieldEntry]:
+    """A record's fields as the manifest writes them; `out_of_range` is by column."""
+    return [
+        FieldEntry(
+            column=field.column,
+            stype=field.stype,
+            dtype=field.kind,
+            offset=field.offset,
+            scale=field.grid.scale if field.grid else None,
+            zero=field.grid.zero if field.grid else None,
+            out_of_range=out_of_range.get(field.column, 0),
+        )
+        for field in fields
+    ]
+
+
+def stored_fields(manifest: Manifest, schema: Schema, table: str) -> tuple[tuple[encoding.Field, ...], int]:
+    """The fields of a table's record as its schema demands them, on the manifest's grids; and their size."""
+    entries = manifest.tables[table].fields
+    grids = {e.column: Grid(e.scale, e.zero) for e in entries if e.scale is not None and e.zero is not None}
+    return encoding.record_layout(schema.feature_columns(table), manifest.precision, grids)
 
 
 def file_sizes(

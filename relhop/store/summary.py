@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from relhop.schema import Link
+from relhop.schema import Link, Stype
 from relhop.store import layout
 from relhop.store.arrays import StoredLink, StoredTable
 
@@ -19,7 +19,9 @@ from relhop.store.arrays import StoredLink, StoredTable
 class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
-    `bytes` is by file; `bits_per_row` by what is in them: `time`, `order`, `rows`.
+    `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
+    infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
+    `time`, `order`, `rows`.
     """
 
     name: str
@@ -30,6 +32,7 @@ class TableSummary:
     null_keys: int
     duplicate_keys: int
     features: dict[str, str]
+    out_of_range: dict[str, int]
     categories: dict[str, int]
     bytes: dict[str, int]
     bits_per_row: dict[str, float]
@@ -65,6 +68,7 @@ class StoreSummary:
     path: str
     version: int
     fingerprint: str
+    precision: str
     tables: list[TableSummary]
     links: list[LinkSummary]
     total_bytes: int
@@ -85,6 +89,7 @@ def summarize(
         path=str(path),
         version=layout.VERSION,
         fingerprint=manifest.fingerprint,
+        precision=manifest.precision,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
@@ -117,6 +122,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         null_times=entry.null_times,
         null_keys=entry.null_keys,
         duplicate_keys=entry.duplicate_keys,
+        out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
         categories=dict(entry.categories),
         bytes=sizes,

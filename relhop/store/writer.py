@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 from relhop.schema import Schema
-from relhop.store import encoding, layout, links, publish, sql, tables
+from relhop.store import features, layout, links, publish, sql, tables
+from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 
 
@@ -24,6 +25,7 @@ def write_store(
     connection: duckdb.DuckDBPyConnection,
     *,
     fingerprint: str,
+    precision: Precision = "float32",
     memory_limit: str | None = None,
     progress: bool = False,
 ) -> None:
@@ -38,6 +40,7 @@ def write_store(
         connection: Has one relation for each table, named as it is, with its time column a TIMESTAMP. The
             build sets its memory_limit and temp_directory: give it a connection of its own.
         fingerprint: Says what the store was built from.
+        precision: How numerical features are kept.
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
@@ -52,7 +55,7 @@ def write_store(
         scratch = folder / "scratch"
         scratch.mkdir()
         _limit_memory(connection, memory_limit, scratch)
-        build = tables.Build(folder, scratch, connection, schema)
+        build = tables.Build(folder, scratch, connection, schema, precision)
         for table in steps.over("Sorting rows", schema.tables):
             with sql.failing(f"table '{table}' cannot be read"):
                 tables.check_columns(build, table)
@@ -66,7 +69,7 @@ def write_store(
                 tables.write_columns(build, table)
         for table in steps.over("Packing features", schema.tables):
             with sql.failing(f"the features of table '{table}' cannot be packed"):
-                tables.write_records(build, table)
+                features.write_records(build, table)
         shutil.rmtree(scratch)
         _seal(build, fingerprint, steps)
 
@@ -88,6 +91,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
     manifest = layout.Manifest(
         fingerprint=fingerprint,
+        precision=build.precision,
         schema=build.schema.to_dict(),
         tables=entries,
         links=build.links,
@@ -101,7 +105,6 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
 
 
 def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
-    fields, record_size = encoding.record_layout(build.schema.feature_columns(table))
     null_keys, duplicate_keys = build.keys[table]
     return layout.TableEntry(
         rows=build.rows[table],
@@ -109,8 +112,8 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
         null_keys=null_keys,
         duplicate_keys=duplicate_keys,
         categories=build.categories[table],
-        fields=layout.field_entries(fields),
-        record_size=record_size,
+        fields=build.fields[table],
+        record_size=build.record_sizes[table],
     )
 
 

@@ -1,0 +1,80 @@
+// One record -> its place in the columns.
+//
+// A record holds int64 timestamps, then numbers of one kind (compact.h), then, at a multiple of 4, int32 category codes
+// (docs/format.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "rows/compact.h"
+
+namespace relhop {
+
+struct FeatureRows {
+  Buffer<int64_t> timestamps;   // [rows, num_timestamps]
+  Buffer<float> numerical;      // [rows, num_numerical]
+  Buffer<int64_t> categorical;  // [rows, num_categorical]
+  Buffer<int64_t> time;         // [rows], empty where the table has no time column
+  Buffer<int64_t> position;     // [rows]: the place of the row in the user's input
+};
+
+struct RecordLayout {
+  size_t size = 0;
+  size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
+  NumberKind numbers = NumberKind::float32;
+  std::vector<float> scales, zeros;  // a number each; only int8 has them
+  DecodeNumbers decode_numbers = decoder_of(NumberKind::float32);
+
+  // Throws CorruptStore where the fields do not fit into the record.
+  void check(const std::string& table) const {
+    const size_t used = num_categorical == 0 ? numbers_end() : codes_begin() + 4 * num_categorical;
+    if (numbers == NumberKind::int8 && (scales.size() != num_numerical || zeros.size() != num_numerical))
+      throw CorruptStore("table " + table + ": not a scale and a zero a number");
+    if (used > size)
+      throw CorruptStore("table " + table + ": fields of " + std::to_string(used) + " bytes in records of " +
+                         std::to_string(size));
+  }
+
+  // Bytes that a row takes in the columns.
+  size_t decoded_size() const { return 8 * num_timestamps + 4 * num_numerical + 8 * num_categorical; }
+
+  void make_room(size_t count, FeatureRows& out) const {
+    out.timestamps.resize(count * num_timestamps);
+    out.numerical.resize(count * num_numerical);
+    out.categorical.resize(count * num_categorical);
+  }
+
+  // Writes row i of the columns.
+  void decode(const std::byte* record, size_t i, FeatureRows& out) const {
+    if (num_timestamps != 0) std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
+    if (num_numerical != 0)
+      decode_numbers(record + 8 * num_timestamps, num_numerical, scales.data(), zeros.data(),
+                     out.numerical.data() + i * num_numerical);
+    const std::byte* codes = record + codes_begin();
+    for (size_t c = 0; c < num_categorical; ++c) {
+      int32_t code;
+      std::memcpy(&code, codes + 4 * c, sizeof code);
+      out.categorical[i * num_categorical + c] = code;
+    }
+  }
+
+  // Asks for a record's memory.
+  void prefetch(const std::byte* record) const {
+    for (size_t byte = 0; byte < size && byte < kPrefetched; byte += 64) __builtin_prefetch(record + byte);
+  }
+
+ private:
+  size_t numbers_end() const { return 8 * num_timestamps + bytes_of(numbers) * num_numerical; }
+  size_t codes_begin() const { return (numbers_end() + 3) / 4 * 4; }
+
+  // Beyond so much the processor sees by itself where a copy leads.
+  static constexpr size_t kPrefetched = 1024;
+};
+
+}  // namespace relhop
