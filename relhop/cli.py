@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 
 import relhop as rh
 from relhop.store.precision import Precision
-from relhop.store.summary import LinkSummary, StoreSummary
+from relhop.store.summary import LinkSummary, StoreSummary, TableSummary
 from relhop.times import format_time
 
 if TYPE_CHECKING:
@@ -147,7 +147,16 @@ def main() -> None:
 
 def _show(summary: StoreSummary) -> None:
     tables = Grid(
-        "table", "rows", "from", "to", "without time", "features", "bytes", "bits a row", title=summary.path
+        "table",
+        "rows",
+        "from",
+        "to",
+        "without time",
+        "features",
+        "records' order",
+        "bytes",
+        "bits a row",
+        title=summary.path,
     )
     for table in summary.tables:
         tables.add_row(
@@ -157,6 +166,7 @@ def _show(summary: StoreSummary) -> None:
             _time(table.newest_time),
             f"{table.null_times:,}",
             str(len(table.features)),
+            _order(table),
             _bytes(sum(table.bytes.values())),
             _bits(table.bits_per_row),
         )
@@ -220,6 +230,14 @@ def _show_metrics(result: TrainingResult) -> None:
             others = (result.baselines[split][name][metric] for name in baselines)
             grid.add_row(f"{split} {metric}", f"[bold]{value:.4f}", *(f"{other:.4f}" for other in others))
     out.print(grid)
+
+
+def _order(table: TableSummary) -> str:
+    """The order of a table's records and how many rows a block holds in it, and in those not chosen."""
+    if not table.rows_per_block:
+        return table.record_order
+    tried = dict(sorted(table.rows_per_block.items(), key=lambda order: order[0] != table.record_order))
+    return ", ".join(f"{name} {rows:.2f}" for name, rows in tried.items()) + " rows a block"
 
 
 def _time(micros: int | None) -> str:

@@ -14,6 +14,8 @@ ENTRY = {
     "categories": {},
     "fields": [],
     "record_size": 0,
+    "record_order": "rows",
+    "rows_per_block": {},
 }
 CONTENT = {
     "fingerprint": "f",
@@ -51,7 +53,7 @@ def test_sizes_of_files_follow_from_the_counts():
     )
     tables = {
         "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
-        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200}),
+        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200, "record_order": "hottest first"}),
     }
     assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}) == {
         "tables/a/columns.parquet": None,
@@ -62,6 +64,7 @@ def test_sizes_of_files_follow_from_the_counts():
         "tables/b/time_blocks.bin": 48,
         "tables/b/time.bin": None,
         "tables/b/order.bin": 208,  # 200 * 8 bits, and 8 bytes
+        "tables/b/slots.bin": 208,
         "tables/b/rows.crc": 0,
         "tables/b/rows.bin": 0,
         "links/b.a/parents.bin": 64,  # 200 * 2 bits are 50 bytes, 7 words; and 8 bytes

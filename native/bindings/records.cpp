@@ -67,6 +67,14 @@ void bind_records(nb::module_& m) {
       .value("float16", NumberKind::float16)
       .value("bfloat16", NumberKind::bfloat16)
       .value("int8", NumberKind::int8);
+  nb::class_<Numbers>(m, "Numbers")
+      .def(
+          "__init__",
+          [](Numbers* self, NumberKind kind, std::vector<float> scales, std::vector<float> zeros) {
+            new (self) Numbers{kind, std::move(scales), std::move(zeros)};
+          },
+          "kind"_a, "scales"_a = std::vector<float>(), "zeros"_a = std::vector<float>(),
+          "How a table keeps its numbers; scales and zeros are those of int8.");
   m.def(
       "decode_numbers",
       [](NumberKind kind, const Array<uint8_t>& codes, float scale, float zero, bool portable) {

@@ -28,14 +28,14 @@ void RecordChecksums::check_blocks(std::span<const std::byte> bytes, uint64_t fi
       throw CorruptStore("'" + path + "': block " + std::to_string(block) + " (bytes " + std::to_string(from) + " to " +
                          std::to_string(std::min(from + kChecksumBlock, size) - 1) +
                          ") is damaged: its checksum does not fit; the first row in it is " +
-                         std::to_string(row_of(from / record_size)) + "; build the store again");
+                         std::to_string(row_of(slots, from / record_size)) + "; build the store again");
     }
     block += expected.size();
     bytes = bytes.subspan(part.size());
   }
 }
 
-uint64_t RecordChecksums::row_of(uint64_t record) const {
+uint64_t row_of(const PackedRows& slots, uint64_t record) {
   for (uint64_t row = 0; slots.data != nullptr && row < slots.size; ++row)
     if (slots[row] == record) return row;
   return record;

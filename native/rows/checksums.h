@@ -23,9 +23,9 @@ struct RecordChecksums {
   // Compares blocks of the file, from `first_block` on and whole but for the file's last, with their checksums; throws
   // CorruptStore naming the file, the first damaged block and the first row in it.
   void check_blocks(std::span<const std::byte> bytes, uint64_t first_block) const;
-
- private:
-  uint64_t row_of(uint64_t record) const;
 };
+
+// The row that has the record, found by looking at all of them: for messages. `slots` are those of RecordChecksums.
+uint64_t row_of(const PackedRows& slots, uint64_t record);
 
 }  // namespace relhop

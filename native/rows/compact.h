@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace relhop {
 
@@ -19,5 +20,12 @@ using DecodeNumbers = void (*)(const std::byte* codes, size_t count, const float
 
 // The fastest way that this processor has; `portable` keeps from instructions that only some have. Same bits.
 DecodeNumbers decoder_of(NumberKind kind, bool portable = false);
+
+// How a table keeps its numbers.
+struct Numbers {
+  NumberKind kind = NumberKind::float32;
+  std::vector<float> scales, zeros;  // of each; only int8 has them
+  DecodeNumbers decode = decoder_of(kind);
+};
 
 }  // namespace relhop

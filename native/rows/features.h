@@ -1,25 +1,27 @@
-// Rows' records -> columns: picks fixed-size records out of a file in RAM or mapped, and takes them apart.
-//
-// Immutable; any number of threads may gather.
+// Rows -> their features: records from wherever they are, taken apart into columns, with times and positions.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "packed/packed.h"
 #include "packed/times.h"
+#include "rows/disk_records.h"
 #include "rows/records.h"
 
 namespace relhop {
 
+// Immutable but for the pool of records on disk, which has a lock; any number of threads may gather.
 struct FeatureTable {
   std::string name;
-  std::span<const std::byte> records;
   RecordLayout layout;
   uint64_t num_rows = 0;
-  PackedRows slots;  // row -> record; data is null where records keep the rows' order
+  std::span<const std::byte> records;  // in RAM or mapped
+  std::shared_ptr<DiskRecords> disk;   // in their place: on disk behind a pool
+  PackedRows slots;                    // row -> record; data is null where that is the same
   bool timed = false;
   PackedTimes time;
   PackedRows order;  // row -> position; data is null where rows keep the input's order
@@ -27,7 +29,21 @@ struct FeatureTable {
   // Throws CorruptStore where sizes do not fit together.
   void check() const;
   // Throws std::out_of_range on a row that the table does not have.
-  FeatureRows gather(std::span<const int64_t> rows) const;
+  void check_rows(std::span<const int64_t> rows) const;
+
+  // Threads change nothing but the speed. Throws std::out_of_range, and what reading from disk throws.
+  FeatureRows gather(std::span<const int64_t> rows, unsigned num_threads = 1) const;
+
+  // The same in steps, of rows that were checked: room; the parts that are in memory; of disk, see DiskRecords.
+  FeatureRows make_room(size_t count) const;
+  void gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const;
+
+  // Rows that were checked -> records; `room` is used where they differ. Throws CorruptStore.
+  std::span<const int64_t> records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const;
+
+ private:
+  uint64_t record_of(int64_t row) const;
+  void gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const;
 };
 
 }  // namespace relhop

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -27,14 +26,13 @@ struct FeatureRows {
 struct RecordLayout {
   size_t size = 0;
   size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
-  NumberKind numbers = NumberKind::float32;
-  std::vector<float> scales, zeros;  // a number each; only int8 has them
-  DecodeNumbers decode_numbers = decoder_of(NumberKind::float32);
+  Numbers numbers;
 
   // Throws CorruptStore where the fields do not fit into the record.
   void check(const std::string& table) const {
     const size_t used = num_categorical == 0 ? numbers_end() : codes_begin() + 4 * num_categorical;
-    if (numbers == NumberKind::int8 && (scales.size() != num_numerical || zeros.size() != num_numerical))
+    if (numbers.kind == NumberKind::int8 &&
+        (numbers.scales.size() != num_numerical || numbers.zeros.size() != num_numerical))
       throw CorruptStore("table " + table + ": not a scale and a zero a number");
     if (used > size)
       throw CorruptStore("table " + table + ": fields of " + std::to_string(used) + " bytes in records of " +
@@ -54,7 +52,7 @@ struct RecordLayout {
   void decode(const std::byte* record, size_t i, FeatureRows& out) const {
     if (num_timestamps != 0) std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
     if (num_numerical != 0)
-      decode_numbers(record + 8 * num_timestamps, num_numerical, scales.data(), zeros.data(),
+      numbers.decode(record + 8 * num_timestamps, num_numerical, numbers.scales.data(), numbers.zeros.data(),
                      out.numerical.data() + i * num_numerical);
     const std::byte* codes = record + codes_begin();
     for (size_t c = 0; c < num_categorical; ++c) {
@@ -70,7 +68,7 @@ struct RecordLayout {
   }
 
  private:
-  size_t numbers_end() const { return 8 * num_timestamps + bytes_of(numbers) * num_numerical; }
+  size_t numbers_end() const { return 8 * num_timestamps + bytes_of(numbers.kind) * num_numerical; }
   size_t codes_begin() const { return (numbers_end() + 3) / 4 * 4; }
 
   // Beyond so much the processor sees by itself where a copy leads.

@@ -43,6 +43,8 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
                 )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
         _same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        if table.record_order not in (layout.ROWS_ORDER, *table.rows_per_block):
+            raise CorruptStore(f"{where}: table '{title}' has the order of records {table.record_order!r}")
         timed = schema.tables[title].time_col is not None
         for what, count, most in (
             ("null times", table.null_times, table.rows if timed else 0),
@@ -119,21 +121,16 @@ def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
 
 
 def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: StoredTable) -> None:
-    """Times ascend, the order is a permutation, category codes exist."""
-    if table.time is not None and table.order is not None:
+    """Times ascend, orders of rows and records are permutations, category codes exist."""
+    if table.time is not None:
         for part in _chunks(table.num_rows, overlap=1):
             if np.any(table.time[part][1:] < table.time[part][:-1]):
                 raise CorruptStore(
                     f"{folder / layout.table_file(table.name, 'time.bin')}: times do not ascend"
                 )
-        seen = np.zeros(table.num_rows, bool)
-        for part in _chunks(table.num_rows):
-            positions = table.order[part]
-            seen[positions[(positions >= 0) & (positions < table.num_rows)]] = True
-        if not seen.all():
-            raise CorruptStore(
-                f"{folder / layout.table_file(table.name, 'order.bin')}: not a permutation of rows"
-            )
+    for array, file in ((table.order, "order.bin"), (table.slots, "slots.bin")):
+        if array is not None and not _is_permutation(array):
+            raise CorruptStore(f"{folder / layout.table_file(table.name, file)}: not a permutation of rows")
     for field in table.fields:
         if field.stype != Stype.categorical:
             continue
@@ -147,6 +144,14 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
                     f"{folder / layout.table_file(table.name, 'rows.bin')}: column '{field.column}'"
                     f" has a code beyond its {count} categories"
                 )
+
+
+def _is_permutation(rows: Rows) -> bool:
+    seen = np.zeros(len(rows), bool)
+    for part in _chunks(len(rows)):
+        found = rows[part]
+        seen[found[(found >= 0) & (found < len(rows))]] = True
+    return bool(seen.all())
 
 
 def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:

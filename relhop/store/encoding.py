@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from relhop._native import NumberKind, Numbers
 from relhop.schema import Stype
 from relhop.store.precision import DTYPES, Grid, Precision, decode, encode, precision_of
 
@@ -83,6 +84,14 @@ def record_layout(
     return tuple(fields), offset + -offset % alignment
 
 
+def native_numbers(fields: Sequence[Field]) -> Numbers:
+    """How the numbers of a record are kept, for native code."""
+    numbers = [field for field in fields if field.stype == Stype.numerical]
+    grids = [field.grid for field in numbers if field.grid is not None]
+    kind = NumberKind[numbers[0].kind] if numbers else NumberKind.float32
+    return Numbers(kind, [grid.scale for grid in grids], [grid.zero for grid in grids])
+
+
 def record_dtype(fields: Sequence[Field], record_size: int) -> np.dtype[np.void]:
     """The fields as a NumPy structured dtype with names "0", "1", … in the fields' order."""
     return np.dtype(
@@ -117,14 +126,14 @@ def pack(
 
 
 def unpack(records: npt.NDArray[np.uint8], field: Field) -> npt.NDArray[np.generic]:
-    """One column of records uint8 [rows, record_size], numbers as float32, the rest in coded form.
-
-    Null is NaN, -1 or int64 min.
-    """
+    """One column of records uint8 [rows, record_size]; see `decode_field`."""
     return decode_field(records[:, field.offset : field.offset + field.dtype.itemsize], field)
 
 
 def decode_field(part: npt.NDArray[np.uint8], field: Field) -> npt.NDArray[np.generic]:
-    """`unpack` of the field's own bytes, uint8 [rows, size]."""
+    """A field's own bytes, uint8 [rows, size], as numbers: float32, or in coded form what is no number.
+
+    Null is NaN, -1 or int64 min.
+    """
     kept = np.ascontiguousarray(part).view(field.dtype).reshape(len(part))
     return decode(kept, field.grid) if field.stype == Stype.numerical else kept

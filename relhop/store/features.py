@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from relhop.errors import SourceError
 from relhop.schema import Stype
-from relhop.store import encoding, layout, sql
+from relhop.store import encoding, layout, order, sql
 from relhop.store.precision import Grid, Spread, fit_grid
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
@@ -46,11 +47,16 @@ def _write_packed(
     """Writes the records of a query's rows; returns by column how many numbers were out of range."""
     paths = [build.file(layout.table_file(table, file)) for file in ("rows.bin", "rows.crc")]
     out_of_range = np.zeros(len(fields), np.int64)
-    with RecordWriter(*paths) as records:
+
+    def packed() -> Iterator[npt.NDArray[np.uint8]]:
         for batch in build.stream(query) if fields else ():
-            packed, beyond = encoding.pack(batch, fields, record_size)
-            records.write(packed)
-            out_of_range += beyond
+            records, beyond = encoding.pack(batch, fields, record_size)
+            out_of_range[:] += beyond
+            yield records
+
+    with RecordWriter(*paths) as writer:
+        for records in order.by_slot(build, table, record_size, packed()):
+            writer.write(records)
     return dict(zip((field.column for field in fields), out_of_range.tolist(), strict=True))
 
 
@@ -73,8 +79,8 @@ def _values(build: Build, table: str, fields: Sequence[encoding.Field], types: d
             column = "t." + sql.name(field.column)
             stamp = column if kind == "TIMESTAMP WITH TIME ZONE" else f"CAST({column} AS TIMESTAMP)"
             values.append(f"coalesce(epoch_us({stamp}), {encoding.NULL_TIMESTAMP})")
-    order = " ORDER BY t._rh_row" if len(relations) > 1 else ""
-    return f"SELECT {', '.join(values)} FROM {' '.join(relations)}{order}"
+    by_row = " ORDER BY t._rh_row" if len(relations) > 1 else ""
+    return f"SELECT {', '.join(values)} FROM {' '.join(relations)}{by_row}"
 
 
 def _number(column: str) -> str:

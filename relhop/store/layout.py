@@ -27,6 +27,9 @@ from relhop.store.records import checksums_bytes
 FORMAT = "relhop-store"
 VERSION = 3
 MANIFEST = "manifest.json"
+ROWS_ORDER = "rows"
+"""The order of records in which each has its row's number, so that there is no slots.bin."""
+
 RESERVED_PREFIX = "_rh_"
 """Columns of columns.parquet that begin so are the store's own."""
 
@@ -34,6 +37,7 @@ ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
+_Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 _Single = Annotated[float, Field(ge=-3.5e38, le=3.5e38, allow_inf_nan=False)]
 
 
@@ -57,7 +61,10 @@ class FieldEntry(_Entry):
 
 
 class TableEntry(_Entry):
-    """What the manifest says of a table: counts, and the layout of its records."""
+    """What the manifest says of a table: counts, and the layout and order of its records.
+
+    `rows_per_block` has, for each order that was tried, how many rows wanted together a block holds.
+    """
 
     rows: _Count
     null_times: _Count
@@ -66,6 +73,8 @@ class TableEntry(_Entry):
     categories: dict[str, _Count]
     fields: list[FieldEntry]
     record_size: _Count
+    record_order: str
+    rows_per_block: dict[str, _Ratio]
 
 
 class LinkEntry(_Entry):
@@ -118,8 +127,8 @@ def link_file(link: Link, file: str) -> str:
 
 
 def is_topology(file: str) -> bool:
-    """Whether sampling reads a file: it holds links or times."""
-    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin"))
+    """Whether all that is sampled needs a file: it holds links, times, or where records are."""
+    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
 
 
 def parent_column(link: Link) -> str:
@@ -165,6 +174,8 @@ def file_sizes(
             sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
             sizes[table_file(title, "time.bin")] = None
             sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
+        if entry.record_order != ROWS_ORDER:
+            sizes[table_file(title, "slots.bin")] = packed_bytes(entry.rows, width[title])
         # Before the records: what checks them is itself checked first.
         sizes[table_file(title, "rows.crc")] = checksums_bytes(entry.record_size * entry.rows)
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows

@@ -21,7 +21,8 @@ class TableSummary:
 
     `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
     infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
-    `time`, `order`, `rows`.
+    `time`, `order`, `rows`, `slots`. `record_order` is where records lie, `rows_per_block` what was measured
+    of each order that was tried.
     """
 
     name: str
@@ -34,6 +35,8 @@ class TableSummary:
     features: dict[str, str]
     out_of_range: dict[str, int]
     categories: dict[str, int]
+    record_order: str
+    rows_per_block: dict[str, float]
     bytes: dict[str, int]
     bits_per_row: dict[str, float]
 
@@ -104,6 +107,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         "columns.parquet",
         "rows.bin",
         "rows.crc",
+        "slots.bin",
         "time_blocks.bin",
         "time.bin",
         "order.bin",
@@ -114,6 +118,8 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
     if table.time is not None and table.order is not None:
         bits["time"] = 8 * (sizes["time_blocks.bin"] + sizes["time.bin"]) / max(1, table.num_rows)
         bits["order"] = float(table.order.native.width)
+    if table.slots is not None:
+        bits["slots"] = float(table.slots.native.width)
     return TableSummary(
         name=table.name,
         rows=entry.rows,
@@ -125,6 +131,8 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
         categories=dict(entry.categories),
+        record_order=entry.record_order,
+        rows_per_block=dict(entry.rows_per_block),
         bytes=sizes,
         bits_per_row=bits,
     )

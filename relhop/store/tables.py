@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import duckdb
 import numpy as np
@@ -25,6 +26,9 @@ from relhop.times import NULL_TIME
 ORDER_COLUMN = "_rh_order"
 """The position in the input, in the sorted rows of a timed table."""
 
+RowOrder: TypeAlias = Literal["auto", "time"]
+"""Where a row's record lies: wherever it is read with least effort, or at the row's own place."""
+
 _BATCH_ROWS = 1 << 17
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
 
@@ -39,6 +43,7 @@ class Build:
         connection: Has a view for each table.
         schema: Of the tables, all resolved.
         precision: How numerical features are kept.
+        row_order: In which order records may lie.
     """
 
     folder: Path
@@ -46,6 +51,7 @@ class Build:
     connection: duckdb.DuckDBPyConnection
     schema: Schema
     precision: Precision = "float32"
+    row_order: RowOrder = "auto"
 
     def __post_init__(self) -> None:
         self.rows: dict[str, int] = {}
@@ -54,6 +60,8 @@ class Build:
         self.categories: dict[str, dict[str, int]] = {}
         self.fields: dict[str, list[layout.FieldEntry]] = {}
         self.record_sizes: dict[str, int] = {}
+        self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
+        self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
 
     def file(self, relative: str) -> Path:
@@ -72,6 +80,12 @@ class Build:
         """Writes the rows of a query to a Parquet file, in their order; returns how many."""
         [(count,)] = self.connection.execute(f"COPY ({query}) TO {sql.text(str(path))} {_PARQUET}").fetchall()
         return int(count)
+
+    def limits(self) -> tuple[int, int]:
+        """Bytes and threads that DuckDB may take; they are free between two queries."""
+        limits = "SELECT parse_formatted_bytes(current_setting('memory_limit')), current_setting('threads')"
+        [(memory, threads)] = self.connection.execute(limits).fetchall()
+        return int(memory), int(threads)
 
     def stream(self, query: str) -> Iterator[list[npt.NDArray[np.generic]]]:
         """The columns of a query, batch by batch. Nothing else may run on the connection meanwhile."""

@@ -14,9 +14,10 @@ from pathlib import Path
 import duckdb
 
 from relhop.schema import Schema
-from relhop.store import features, layout, links, publish, sql, tables
+from relhop.store import features, layout, links, order, publish, sql, tables
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
+from relhop.store.tables import RowOrder
 
 
 def write_store(
@@ -26,6 +27,7 @@ def write_store(
     *,
     fingerprint: str,
     precision: Precision = "float32",
+    row_order: RowOrder = "auto",
     memory_limit: str | None = None,
     progress: bool = False,
 ) -> None:
@@ -41,6 +43,8 @@ def write_store(
             build sets its memory_limit and temp_directory: give it a connection of its own.
         fingerprint: Says what the store was built from.
         precision: How numerical features are kept.
+        row_order: "auto": records lie in the order in which a block holds most rows that are wanted together;
+            "time": in the rows' order.
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
@@ -55,7 +59,7 @@ def write_store(
         scratch = folder / "scratch"
         scratch.mkdir()
         _limit_memory(connection, memory_limit, scratch)
-        build = tables.Build(folder, scratch, connection, schema, precision)
+        build = tables.Build(folder, scratch, connection, schema, precision, row_order)
         for table in steps.over("Sorting rows", schema.tables):
             with sql.failing(f"table '{table}' cannot be read"):
                 tables.check_columns(build, table)
@@ -67,6 +71,8 @@ def write_store(
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
+        for _ in steps.over("Ordering records", [None]):
+            order.choose_orders(build)
         for table in steps.over("Packing features", schema.tables):
             with sql.failing(f"the features of table '{table}' cannot be packed"):
                 features.write_records(build, table)
@@ -114,6 +120,8 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
         categories=build.categories[table],
         fields=build.fields[table],
         record_size=build.record_sizes[table],
+        record_order=build.orders[table],
+        rows_per_block=build.rows_per_block[table],
     )
 
 
