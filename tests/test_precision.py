@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import relhop as rh
@@ -36,6 +36,7 @@ def test_every_float16_and_bfloat16_decodes_to_the_number_it_is(portable):
 
 
 @BOTH
+@settings(deadline=None)
 @given(scale=st.floats(2**-100, 2**100, width=32), zero=st.floats(-(2**100), 2**100, width=32))
 def test_every_int8_decodes_to_its_place_on_the_grid(scale, zero, portable):
     codes = np.arange(-128, 128).astype(np.int8)
@@ -67,6 +68,7 @@ def to_bfloat16(number):
     return candidates.view(np.float32)[np.lexsort([candidates >> 16 & 1, distance])[0]]
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_bfloat16_is_the_nearest_even(number):
     kept, beyond = encode(np.array([number]), "bfloat16", None)
@@ -117,6 +119,7 @@ def test_a_grid_covers_a_column_but_for_what_lies_far_out(spread, grid):
     assert fit_grid(spread) == grid
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e3, 1e3) | st.integers(-300, 300),

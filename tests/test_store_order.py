@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import relhop as rh
@@ -14,6 +14,7 @@ from relhop.errors import CorruptStore
 from relhop.features import FeatureReader
 from relhop.loader import SeedLoader
 from relhop.store import layout, order
+from relhop.store.clusters import beside_neighbors
 from relhop.store.order import hottest_first
 from relhop.store.scatter import Scatter
 from relhop.training_table import TrainingTable
@@ -21,6 +22,7 @@ from relhop.training_table import TrainingTable
 USERS, CLICKS = 2000, 20_000
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(1, 400),
     item_size=st.integers(1, 20),
@@ -42,6 +44,7 @@ def test_scattered_items_come_back_by_place(tmp_path_factory, count, item_size, 
     assert list(folder.iterdir()) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500) | st.integers(0, 2**40)))
 def test_hottest_rows_come_first_and_equals_keep_their_order(degrees):
     degrees = np.array(degrees, np.int64)
@@ -226,3 +229,22 @@ def test_hot_rows_first_where_that_pays(tmp_path, monkeypatch):
     degrees = np.diff(store.links["likes.user"].offsets[:])
     assert store.describe().tables[0].record_order == "hottest first"
     np.testing.assert_array_equal(users.slots[:], hottest_first(degrees))
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_rows_go_with_the_list_that_brings_them_together_most_often(data):
+    num_rows, num_lists = data.draw(st.integers(1, 60)), data.draw(st.integers(1, 20))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    lists = rng.integers(0, num_lists, 80)
+    rows = rng.integers(0, num_rows, 80)
+    degrees, sizes = np.bincount(rows, minlength=num_rows), np.bincount(lists, minlength=num_lists)
+    slots = beside_neighbors(degrees, [(rows[:30], lists[:30]), (rows[30:], lists[30:])], sizes)
+    ranking = sorted(range(num_lists), key=lambda i: (-sizes[i] * min(1, 16 / max(sizes[i], 1)) ** 2, i))
+    hot = sorted(range(num_rows), key=lambda row: (-degrees[row], row))[: num_rows // 20]
+    homes = [
+        min((ranking.index(i) for r, i in zip(rows, lists, strict=True) if r == row), default=num_lists)
+        for row in range(num_rows)
+    ]
+    cold = sorted(set(range(num_rows)) - set(hot), key=lambda row: (homes[row], row))
+    assert np.argsort(slots).tolist() == [*hot, *cold]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relhop._native import CHECKSUM_BLOCK, PackedRows, RecordChecksums, crc32c_blocks, pack
@@ -37,6 +37,7 @@ def test_crc32c_of_known_vectors(data, crc, portable):
 
 
 @BOTH
+@settings(deadline=None)
 @given(data=st.binary(max_size=300))
 def test_crc32c_is_the_twins_at_any_length(data, portable):
     expected = [twin(data)] if data else []
@@ -51,6 +52,7 @@ def test_each_block_has_a_checksum_of_its_own(size, portable):
     assert crc32c_blocks(data, portable).tolist() == expected
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 9000), max_size=6), seed=st.integers(0, 9))
 def test_checksums_do_not_depend_on_the_pieces_written(tmp_path_factory, sizes, seed):
     folder = tmp_path_factory.mktemp("records")

@@ -6,6 +6,7 @@ what it is: only where a row's record lies changes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from relhop._native import CHECKSUM_BLOCK, PackedRows, width_of
 from relhop.schema import Link
 from relhop.store import encoding, layout
+from relhop.store.clusters import BYTES_PER_ROW, beside_neighbors
 from relhop.store.packed import PackedColumn, PackedWriter
 from relhop.store.presample import Arrays, mapped, neighborhoods
 from relhop.store.scatter import Scatter
@@ -121,6 +123,13 @@ def _candidates(build: Build, arrays: Arrays, table: str) -> Iterator[tuple[str,
             arrays, [link for link in links if link.parent == table], build.rows[table], path
         )
         yield HOTTEST_FIRST, path
+    for link, other in itertools.permutations(links, 2):
+        size = (build.rows[table] + build.rows[other.parent]) * BYTES_PER_ROW
+        if link.parent == table and link.child == other.child and size <= build.limits()[0] // 4:
+            number = links.index(link) * len(links) + links.index(other)
+            path = build.scratch_file("beside", table).with_suffix(f".{number}")
+            _write_beside_neighbors(build, arrays, link, other, path)
+            yield f"hottest first, then by {other.name}", path
     for link in links:
         if link.child == table:
             path = build.scratch_file("by-parent", table).with_suffix(f".{links.index(link)}")
@@ -133,7 +142,7 @@ def _write_hottest_first(arrays: Arrays, links: list[Link], rows: int, path: Pat
         for begin in range(0, rows, _CHUNK_ROWS):
             count = min(_CHUNK_ROWS, rows - begin)
             yield sum(
-                (_plain(arrays.offsets[link], begin, count + 1) for link in links), np.zeros(count, np.int64)
+                (_degrees(arrays.offsets[link], begin, count) for link in links), np.zeros(count, np.int64)
             )
 
     histogram = np.zeros(_CLASSES, np.int64)
@@ -145,10 +154,10 @@ def _write_hottest_first(arrays: Arrays, links: list[Link], rows: int, path: Pat
             slots.write(classes.slots(chunk))
 
 
-def _plain(offsets: PackedRows, begin: int, count: int) -> npt.NDArray[np.int64]:
-    """Differences of offsets, whose largest value is a number like any other."""
+def _degrees(offsets: PackedRows, begin: int, count: int) -> npt.NDArray[np.int64]:
+    """Children of the rows from `begin` on."""
     column = PackedColumn(offsets, largest=(1 << offsets.width) - 1)
-    return np.diff(column[begin : begin + count])
+    return np.diff(column[begin : begin + count + 1])
 
 
 def _classes(degrees: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -177,6 +186,23 @@ class _Classes:
         slots[order] = (self._next - np.cumsum(sizes) + sizes)[ordered] + np.arange(len(degrees))
         self._next += sizes
         return slots
+
+
+def _write_beside_neighbors(build: Build, arrays: Arrays, link: Link, other: Link, path: Path) -> None:
+    """Rows of the link's parent beside each other that children of the same parent of `other` lead to."""
+
+    def named() -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        children = build.rows[link.child]
+        for begin in range(0, children, _CHUNK_ROWS):
+            count = min(_CHUNK_ROWS, children - begin)
+            rows, lists = (arrays.parents[of].decode(begin, count) for of in (link, other))
+            both = (rows >= 0) & (lists >= 0)
+            yield rows[both], lists[both]
+
+    degrees, sizes = (_degrees(arrays.offsets[of], 0, build.rows[of.parent]) for of in (link, other))
+    slots = beside_neighbors(degrees, named(), sizes)
+    with PackedWriter(path, width_of(len(slots))) as packed:
+        packed.write(slots)
 
 
 def _write_by_parent(build: Build, arrays: Arrays, link: Link, path: Path) -> None:
