@@ -21,6 +21,7 @@
 #include "io/many_reads.h"
 #include "packed/packed.h"
 #include "rows/directory.h"
+#include "rows/frequencies.h"
 #include "rows/pool.h"
 #include "rows/records.h"
 #include "rows/window.h"
@@ -85,7 +86,9 @@ class DiskRecords {
  private:
   struct Round;
 
-  unsigned next_use(uint32_t wanted) const { return wanted == 0 ? kNone : window_.first_of(wanted); }
+  Pool::Use next_use(const Directory::Entry& entry) const;
+  void prefetch_use(const Directory::Entry& entry) const;
+  void count_use(uint64_t record);
   void take_out(Request& request);
   void locate(Round& round, size_t i);
   void admit(Round& round);
@@ -109,6 +112,7 @@ class DiskRecords {
   ManyReads reads_;
   Window window_;
   Directory directory_;
+  Frequencies frequencies_;
   Pool pool_;
   ReadStats stats_;
 };
