@@ -11,16 +11,14 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.compiled import compiled
 from benchmarks.graphs import Array, EdgeArrays, Graph
 from benchmarks.traces import Trace
 from relhop import _native
@@ -44,13 +42,8 @@ class _Step(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL:
-    """limits.cpp, compiled for this machine; calls release the GIL."""
-    with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "limits.so"
-        source = Path(__file__).with_name("limits.cpp")
-        flags = ["-std=c++20", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
-        subprocess.run(["g++", *flags, "-o", built, source], check=True)
-        loaded = ctypes.CDLL(str(built))
+    """The functions of limits.cpp."""
+    loaded = compiled("limits")
     pointer, number = ctypes.c_void_p, ctypes.c_uint64
     loaded.random_loads.argtypes = [pointer, number, number, number, number]
     loaded.dependent_loads.argtypes = [pointer, number, number, number]

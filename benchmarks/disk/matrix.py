@@ -1,0 +1,86 @@
+"""A large float32 matrix in a file, row by row, whose every row says which it is.
+
+Columns 0 and 1 hold the row's number (number // 4096 and number % 4096, exact in float32), the others random
+bytes that repeat every PIECE rows. So what a reader returns can be checked without the file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.graphs import Array
+
+PIECE = 1 << 14
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A file of `rows` times `width` float32 numbers."""
+
+    path: Path
+    rows: int
+    width: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one row."""
+        return 4 * self.width
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the file."""
+        return self.rows * self.row_bytes
+
+    def __str__(self) -> str:
+        return f"{self.num_bytes / 1e9:.2g} GB of rows of {self.row_bytes} B"
+
+    def check(self, rows: Array, found: Array) -> None:
+        """Raises ValueError unless `found` [N, width] are these rows [N]."""
+        numbers = found[:, 0].astype(np.int64) * 4096 + found[:, 1].astype(np.int64)
+        wrong = np.flatnonzero(numbers != rows)
+        if not len(wrong):
+            piece = _piece(self.width)
+            wrong = np.flatnonzero((found[:, 2:] != piece[rows % PIECE, 2:]).any(axis=1))
+        if len(wrong):
+            raise ValueError(f"row {rows[wrong[0]]} at place {wrong[0]} is not what {self.path} holds")
+
+
+def make(folder: Path, rows: int, width: int) -> Matrix:
+    """The matrix of this shape in a folder: written by the first call, found by later ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    matrix = Matrix(folder / f"{rows}x{width}.bin", rows, width)
+    if matrix.path.exists() and matrix.path.stat().st_size == matrix.num_bytes:
+        return matrix
+    unfinished = matrix.path.with_suffix(".part")
+    with unfinished.open("wb", buffering=0) as file:
+        for begin in range(0, rows, PIECE):
+            file.write(values(np.arange(begin, min(begin + PIECE, rows)), width).data.cast("B"))
+        os.fsync(file.fileno())
+    unfinished.rename(matrix.path)
+    return matrix
+
+
+def values(rows: Array, width: int) -> Array:
+    """What the matrix of this width holds in some rows."""
+    result = _piece(width)[rows % PIECE]
+    result[:, 0], result[:, 1] = rows // 4096, rows % 4096
+    return result
+
+
+def drop_cached(path: Path) -> None:
+    """Asks the system to forget the pages of a file, which must not be mapped."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@lru_cache(maxsize=1)
+def _piece(width: int) -> Array:
+    return np.random.default_rng(width).random((PIECE, width), np.float32)
+
+
