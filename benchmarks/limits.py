@@ -48,6 +48,8 @@ def library() -> ctypes.CDLL:
     loaded.random_loads.argtypes = [pointer, number, number, number, number]
     loaded.dependent_loads.argtypes = [pointer, number, number, number]
     loaded.replay.argtypes = [pointer, number, number]
+    loaded.gather.argtypes = [pointer, number, pointer, number, number, pointer]
+    loaded.gather.restype = None
     for function in (loaded.random_loads, loaded.dependent_loads, loaded.replay):
         function.restype = number
     return loaded
@@ -92,6 +94,25 @@ def dependent_load_ns(num_bytes: int, num_loads: int, *, huge: bool) -> list[flo
         library().dependent_loads(words.ctypes.data, len(words) - 1, num_loads, seed << 40)
         results.append((time.perf_counter() - begin) / num_loads * 1e9)
     return results
+
+
+def gather(matrix: Array, rows: Array, out: Array, num_threads: int, distance: int) -> None:
+    """Copies rows [N], int64, of a C-contiguous matrix into `out` [N, width], a slice a thread."""
+    row_bytes, ends = matrix.strides[0], np.linspace(0, len(rows), num_threads + 1).astype(int)
+
+    def slice_of(thread: int) -> None:
+        begin, end = ends[thread : thread + 2]
+        library().gather(
+            matrix.ctypes.data,
+            row_bytes,
+            rows.ctypes.data + 8 * int(begin),
+            int(end - begin),
+            distance,
+            out.ctypes.data + row_bytes * int(begin),
+        )
+
+    with ThreadPoolExecutor(num_threads) as threads:
+        list(threads.map(slice_of, range(num_threads)))
 
 
 class Arrays:

@@ -1,4 +1,4 @@
-"""Which accesses a pool of some rows would have served, under the policies that relhop's pool is compared with.
+"""Which accesses a pool of rows would have served, under the policies that relhop's is compared with.
 
 Belady's optimum (a row may pass by the pool without entering it), LRU, CLOCK, SIEVE (Zhang et al., NSDI 2024)
 and S3-FIFO (Yang et al., SOSP 2023). Ten million accesses take a second or two.
@@ -18,8 +18,10 @@ POLICIES = tuple(_FUNCTIONS)
 
 
 def hits(policy: str, trace: Array, num_rows: int, capacity: int) -> Array:
-    """Of each access of a trace [N] of row numbers: whether a pool of `capacity` rows, at first empty, has the
-    row; bool [N]."""
+    """Of each access of a trace [N] of row numbers, whether a pool of `capacity` rows has it, bool [N].
+
+    The pool is empty at first.
+    """
     if capacity == 0:
         return np.zeros(len(trace), bool)
     function = getattr(compiled("policies"), _FUNCTIONS[policy])
@@ -35,6 +37,4 @@ def misses(policy: str, batches: list[Array], num_rows: int, capacity: int) -> l
     trace = np.concatenate(batches)
     missed = ~hits(policy, trace, num_rows, capacity)
     ends = np.cumsum([len(batch) for batch in batches])[:-1]
-    return [
-        rows[mask] for rows, mask in zip(np.split(trace, ends), np.split(missed, ends), strict=True)
-    ]
+    return [rows[mask] for rows, mask in zip(np.split(trace, ends), np.split(missed, ends), strict=True)]

@@ -1,7 +1,7 @@
 """What a device can do, as fio says it; and the least time in which it can give some rows.
 
 The cost model: a read of n bytes takes 1 / reads_per_second + n / bytes_per_second of the device's time. Its
-optimum for sorted rows merges two neighbors wherever the bytes between them cost less than another read, since
+optimum for sorted rows merges two neighbors wherever the bytes between them cost less than another read, as
 costs add up and no gap depends on another; the sweep over all is what that becomes when every gap is cheap.
 """
 
@@ -50,8 +50,9 @@ class Device:
 
     def __str__(self) -> str:
         return (
-            f"{self.iops:,.0f} random reads of 4 KiB a second at depth {DEPTH}, {self.bytes_per_second / 1e9:.2f}"
-            f" GB/s in sequence ({self.source}); a read costs as much as {self.cheap_gap / 1024:.0f} KiB"
+            f"{self.iops:,.0f} random reads of 4 KiB a second at depth {DEPTH},"
+            f" {self.bytes_per_second / 1e9:.2f} GB/s in sequence ({self.source});"
+            f" a read costs as much as {self.cheap_gap / 1024:.0f} KiB"
         )
 
 

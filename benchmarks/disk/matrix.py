@@ -20,11 +20,19 @@ PIECE = 1 << 14
 
 @dataclass(frozen=True)
 class Matrix:
-    """A file of `rows` times `width` float32 numbers."""
+    """A file of float32 numbers, seen as rows.
+
+    Attributes:
+        path: Of the file.
+        rows: How many.
+        width: Numbers in each.
+        together: How many rows of the matrix that was made are one row here.
+    """
 
     path: Path
     rows: int
     width: int
+    together: int = 1
 
     @property
     def row_bytes(self) -> int:
@@ -39,15 +47,21 @@ class Matrix:
     def __str__(self) -> str:
         return f"{self.num_bytes / 1e9:.2g} GB of rows of {self.row_bytes} B"
 
+    def wider(self, together: int) -> Matrix:
+        """The same file with so many rows taken for one."""
+        return Matrix(self.path, self.rows // together, self.width * together, self.together * together)
+
     def check(self, rows: Array, found: Array) -> None:
         """Raises ValueError unless `found` [N, width] are these rows [N]."""
-        numbers = found[:, 0].astype(np.int64) * 4096 + found[:, 1].astype(np.int64)
-        wrong = np.flatnonzero(numbers != rows)
+        made = (rows[:, None] * self.together + np.arange(self.together)).ravel()
+        width = self.width // self.together
+        values, piece = found.reshape(-1, width), _piece(width)
+        wrong = np.flatnonzero((values[:, 0] != made // 4096) | (values[:, 1] != made % 4096))
         if not len(wrong):
-            piece = _piece(self.width)
-            wrong = np.flatnonzero((found[:, 2:] != piece[rows % PIECE, 2:]).any(axis=1))
+            wrong = np.flatnonzero((values[:, 2:] != piece[made % PIECE, 2:]).any(axis=1))
         if len(wrong):
-            raise ValueError(f"row {rows[wrong[0]]} at place {wrong[0]} is not what {self.path} holds")
+            place = wrong[0] // self.together
+            raise ValueError(f"row {rows[place]}, at place {place}, is not what {self.path} holds")
 
 
 def make(folder: Path, rows: int, width: int) -> Matrix:
@@ -67,13 +81,13 @@ def make(folder: Path, rows: int, width: int) -> Matrix:
 
 def values(rows: Array, width: int) -> Array:
     """What the matrix of this width holds in some rows."""
-    result = _piece(width)[rows % PIECE]
+    result: Array = _piece(width)[rows % PIECE]
     result[:, 0], result[:, 1] = rows // 4096, rows % 4096
     return result
 
 
 def drop_cached(path: Path) -> None:
-    """Asks the system to forget the pages of a file, which must not be mapped."""
+    """Asks the system to forget the pages of a file; not those that are mapped."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -82,5 +96,3 @@ def drop_cached(path: Path) -> None:
 @lru_cache(maxsize=1)
 def _piece(width: int) -> Array:
     return np.random.default_rng(width).random((PIECE, width), np.float32)
-
-
