@@ -120,10 +120,42 @@ class Rule:
 class SampleOptions:
     def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
-class FeatureTable:
-    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+class Request:
+    def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
-    def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
+class DiskRecords:
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True) -> None: ...
+
+    @property
+    def engine(self) -> str:
+        """What reads: io_uring or pread."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether reads go past the page cache."""
+
+    @property
+    def num_slots(self) -> int:
+        """Records that the pool holds."""
+
+    def stats(self) -> dict[str, float]:
+        """What was read so far; see native/rows/disk_records.h."""
+
+    def enter(self, batch: Request) -> None:
+        """Puts a batch at the window's end."""
+
+    def leave(self, batch: Request) -> None:
+        """Takes a batch out of the window, unread."""
+
+    def read(self, batches: Sequence[Request], num_threads: int = 1) -> list[dict[str, Any]]:
+        """
+        Reads batches at once; what gather() of a FeatureTable gives of each, without times and positions.
+        """
+
+class FeatureTable:
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+
+    def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""
 
 class Pipeline:

@@ -21,7 +21,7 @@ void ManyReads::run(std::span<const Read> reads, const std::function<void(size_t
   for (size_t i = 0; i < reads.size(); ++i) {
     const Read& read = reads[i];
     for (uint64_t done = 0; done < read.length;) {
-      const ssize_t got = ::pread(read.file->descriptor(), bytes.get() + done, read.length - done,
+      const ssize_t got = ::pread(read.file->descriptor(), bytes.get() + done, (read.length - done + 4095) / 4096 * 4096,
                                   static_cast<off_t>(read.offset + done));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0)

@@ -13,6 +13,9 @@ namespace relhop {
 // One a thread.
 class ManyReads {
  public:
+  enum class Engine { automatic, io_uring, pread };
+  explicit ManyReads(Engine = Engine::automatic, unsigned = 256) {}
+  const char* engine() const { return "pread"; }
   // Offset and length as plan_extents makes them.
   struct Read {
     const DirectFile* file;
