@@ -9,6 +9,56 @@ from typing import Annotated, Any
 import numpy
 from numpy.typing import NDArray
 
+from relhop._native import testing as testing
+
+
+has_uring: bool = True
+
+class DirectFile:
+    """A file that is read past the page cache, in whole blocks."""
+
+    def __init__(self, path: str) -> None: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def block_size(self) -> int: ...
+
+    @property
+    def is_direct(self) -> bool: ...
+
+class ManyReads:
+    """Many reads at once, as the device likes them."""
+
+    def __init__(self, engine: str = 'automatic', depth: int = 256) -> None: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def stats(self) -> tuple: ...
+
+    def read(self, files: Sequence[DirectFile], which: NDArray[numpy.uint32], offsets: NDArray[numpy.uint64], lengths: NDArray[numpy.uint64], stop_after: int = -1) -> NDArray[numpy.uint8]:
+        """
+        The bytes of all reads, one after the other; `which` are numbers of files. Fails after `stop_after` reads that arrived.
+        """
+
+    def drop(self, files: Sequence[DirectFile], which: NDArray[numpy.uint32], offsets: NDArray[numpy.uint64], lengths: NDArray[numpy.uint64]) -> None:
+        """Reads as `read` does, and keeps nothing."""
+
+def plan_extents(records: NDArray[numpy.uint64], record_size: int, file: DirectFile, reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint64]:
+    """
+    What to read for ascending, distinct records: offset, length, first record and the one after the last, a row an extent.
+    """
+
+def probe(path: str, seconds: float) -> tuple[float, float, bool]:
+    """
+    Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
+    """
 
 def width_of(count: int) -> int:
     """
