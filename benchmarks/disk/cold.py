@@ -1,12 +1,13 @@
 """Rows that are on disk and nowhere else: relhop's batches beside the cost model's floor.
 
 The pool is small beside the matrix, and batches are of rows that are all alike, so that hardly a row was read
-for an earlier batch. fio measures the device just before and just after each pass; the floor takes the mean.
+for an earlier batch. fio measures the device before and after each pass; the floor takes the mean.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 
@@ -14,11 +15,11 @@ from benchmarks.disk import relhop_rows
 from benchmarks.disk.batches import Batches
 from benchmarks.disk.device import Device, floor, mean, measure
 from benchmarks.disk.matrix import Matrix
-from benchmarks.disk.process import alone
+from benchmarks.disk.process import Process
 from benchmarks.report import Row, row
 
-POOL = 64 << 20
-LOOK_AHEADS = (1, 4, 16)
+POOL = 80
+"""The pool's part of the matrix."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,26 @@ class Task:
         )
 
 
-def cold_rows(task: Task, rounds: int, fio_seconds: float) -> list[Row]:
-    """The lines of one task."""
-    passes, devices = [], []
-    for _ in range(rounds):
-        before = measure(task.matrix.path, fio_seconds)
-        passes.append(alone(run, task, before))
-        devices.append(mean([before, measure(task.matrix.path, fio_seconds)]))
-    return lines(task, passes, devices)
+def cold_rows(tasks: list[Task], rounds: int, fio_seconds: float) -> list[Row]:
+    """The lines of all tasks, which take turns."""
+    passes: list[list[Pass]] = [[] for _ in tasks]
+    devices: list[list[Device]] = [[] for _ in tasks]
+    path = tasks[0].matrix.path
+    before = measure(path, fio_seconds)
+    with Process() as process:
+        for turn in range(rounds):
+            for number, task in enumerate(tasks):
+                print(f"round {turn + 1} of {rounds}: {task}", file=sys.stderr, flush=True)
+                passes[number].append(process.call(run, task, before))
+                after = measure(path, fio_seconds)
+                devices[number].append(mean([before, after]))
+                before = after
+    return [line for of_task in zip(tasks, passes, devices, strict=True) for line in lines(*of_task)]
 
 
 def run(task: Task, device: Device) -> Pass:
-    """One pass, in a process that has read nothing yet."""
-    records, table = relhop_rows.on_disk(task.matrix, POOL, device)
+    """One pass, behind a pool that is empty at first."""
+    records, table = relhop_rows.on_disk(task.matrix, task.matrix.num_bytes // POOL, device)
     batches = task.batches.first(task.num_batches)
     begin = time.perf_counter()
     found = relhop_rows.stream(table, task.matrix.rows, batches, look_ahead=task.look_ahead)

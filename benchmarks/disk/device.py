@@ -121,9 +121,9 @@ def measure(path: Path, seconds: float) -> Device:
     Without fio it is relhop's own probe that measures.
     """
     if shutil.which("fio") is None:
-        cost = _native.probe(str(path), seconds)
-        iops = 1 / (1 / cost.reads_per_second + BLOCK / cost.bytes_per_second)
-        return Device(iops, cost.bytes_per_second, "relhop's own probe, as fio is absent")
+        iops, bytes_per_second, is_measured = _native.probe(str(path), seconds)
+        what = "own probe" if is_measured else "assumption for small files"
+        return Device(iops, bytes_per_second, f"relhop's {what}, as fio is absent")
     for engine in ENGINES:
         try:
             random = _fio(path, engine, seconds / 2, "--rw=randread", f"--bs={BLOCK}", f"--iodepth={DEPTH}")

@@ -26,7 +26,6 @@ from benchmarks.graphs import Array
 from benchmarks.report import Row, row
 
 RELHOP = "relhop"
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.05)
 CONSTANT = 1 << 30
 """Bytes beside the pool: Python, PyTorch, the batches on their way. The same for all."""
 _PIECE = 1 << 16
@@ -42,6 +41,7 @@ class Task:
         batches: Which rows.
         num_batches: As many that are not timed, then as many in each round.
         rounds: How often time is taken.
+        shares: Of the matrix, that the pools have.
         device: The costs that relhop plans with.
     """
 
@@ -50,6 +50,7 @@ class Task:
     batches: Batches
     num_batches: int
     rounds: int
+    shares: tuple[float, ...]
     device: Device
 
 
@@ -65,7 +66,7 @@ def pool_rows(task: Task) -> tuple[list[Row], list[str]]:
     for name in peers:
         alone(PEERS[name].prepare, task.matrix, task.folder)
     rows = []
-    for share in SHARES:
+    for share in task.shares:
         seconds = {}
         for name in (RELHOP, *peers):
             try:
