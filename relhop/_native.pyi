@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import numpy
 from numpy.typing import NDArray
 
-from relhop._native import testing as testing
-
 
 has_uring: bool = True
 
@@ -59,6 +57,14 @@ def probe(path: str, seconds: float) -> tuple[float, float, bool]:
     """
     Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
     """
+
+def inject_fault(kind: str, path: str = '', value: int = 0, offset: int = 0, after: int = 0, times: int = 9223372036854775808) -> None:
+    """
+    For tests only. Reads of files whose path contains `path` 'fail' with errno `value`, are 'cut' to `value` bytes, or have bits `value` of the file's byte `offset` flipped ('flip'): `times` times, after so many that were spared. 'refuse': a step of io_uring's setup ('ring', 'buffers', 'files' as path) fails with errno `value`.
+    """
+
+def clear_faults() -> int:
+    """For tests only. Removes all faults; how often they struck."""
 
 def width_of(count: int) -> int:
     """
@@ -209,7 +215,7 @@ class FeatureTable:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int) -> None: ...
+    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
@@ -219,6 +225,11 @@ class Pipeline:
     @property
     def num_started(self) -> int:
         """How many batches were begun so far."""
+
+    def take_stats(self) -> list[dict[str, float]]:
+        """
+        What was read from disk since the last call, by table; nothing where no table is on disk.
+        """
 
     def close(self) -> None:
         """Stops the threads; no batch follows."""

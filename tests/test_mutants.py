@@ -142,7 +142,7 @@ def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] |
         (sources / name).write_text(text.replace(line, changed))
         # The headers' templates are compiled with the one file that uses them.
         compiled = name if name.endswith(".cpp") else "sampling/block.cpp"
-        (objects[compiled],) = compile_objects([sources / compiled], folder)
+        (objects[compiled],) = compile_objects([sources / compiled], folder, native=sources)
     link(list(objects.values()), folder / "relhop")
 
 

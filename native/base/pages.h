@@ -19,8 +19,8 @@ class Pages {
   // Throws std::bad_alloc. Address space costs nothing: memory is taken by what is touched.
   explicit Pages(size_t size) : size_(size) {
     if (size == 0) return;
-    void* data = mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1, 0);
+    void* data =
+        mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) throw std::bad_alloc();
     madvise(data, size * sizeof(T), MADV_HUGEPAGE);  // a wish: small pages are correct, too
     data_ = static_cast<T*>(data);

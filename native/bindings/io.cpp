@@ -39,17 +39,17 @@ Fault::Kind kind_of(const std::string& name) {
 }
 
 void bind_faults(nb::module_& m) {
-  nb::module_ testing = m.def_submodule("testing", "Faults on purpose, for tests only; see native/io/faults.h.");
-  testing.def(
-      "inject",
+  m.def(
+      "inject_fault",
       [](const std::string& kind, std::string path, int64_t value, uint64_t offset, uint64_t after, uint64_t times) {
         inject({kind_of(kind), std::move(path), value, offset, after, times});
       },
       "kind"_a, "path"_a = "", "value"_a = 0, "offset"_a = 0, "after"_a = 0, "times"_a = uint64_t{1} << 63,
-      "Reads of files whose path contains `path` 'fail' with errno `value`, are 'cut' to `value` bytes, or have bits "
-      "`value` of the file's byte `offset` flipped: `times` times, `after` so many that were spared. 'refuse': a step "
-      "of io_uring's setup ('ring', 'buffers', 'files' as path) fails with errno `value`.");
-  testing.def("clear_faults", &clear_faults, "Removes all faults; how often they struck.");
+      "For tests only. Reads of files whose path contains `path` 'fail' with errno `value`, are 'cut' to `value` "
+      "bytes, "
+      "or have bits `value` of the file's byte `offset` flipped ('flip'): `times` times, after so many that were "
+      "spared. 'refuse': a step of io_uring's setup ('ring', 'buffers', 'files' as path) fails with errno `value`.");
+  m.def("clear_faults", &clear_faults, "For tests only. Removes all faults; how often they struck.");
 }
 
 }  // namespace

@@ -112,9 +112,7 @@ void bind_rows(nb::module_& m) {
   nb::class_<PyRequest>(m, "Request")
       .def(
           "__init__",
-          [](PyRequest* self, Array<int64_t> records) {
-            new (self) PyRequest{records, {view(records), {}, {}}};
-          },
+          [](PyRequest* self, Array<int64_t> records) { new (self) PyRequest{records, {view(records), {}, {}}}; },
           "records"_a);
 
   nb::class_<DiskRecords>(m, "DiskRecords")

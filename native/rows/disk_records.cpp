@@ -51,11 +51,11 @@ struct DiskRecords::Round {
   const std::atomic<bool>* const cancelled;
   ReadStats stats;
 
-  Buffer<Miss> misses;        // by record
-  Buffer<uint64_t> records;   // the different ones
-  Buffer<uint64_t> first;     // [records + 1]: the misses of record j are [first[j], first[j + 1])
-  Buffer<uint8_t> has_come;   // [records]
-  Buffer<uint32_t> evicted;   // entries that lost their slot
+  Buffer<Miss> misses;       // by record
+  Buffer<uint64_t> records;  // the different ones
+  Buffer<uint64_t> first;    // [records + 1]: the misses of record j are [first[j], first[j + 1])
+  Buffer<uint8_t> has_come;  // [records]
+  Buffer<uint32_t> evicted;  // entries that lost their slot
 
   // Rows in slots, to be copied by several threads, a chunk each.
   std::vector<std::pair<uint32_t, size_t>> chunks;  // request, first row
@@ -144,8 +144,8 @@ ReadStats DiskRecords::gather(std::span<const int64_t> records, FeatureRows& out
   return read(requests, outs, num_threads);
 }
 
-ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<FeatureRows* const> out,
-                            unsigned num_threads, const std::atomic<bool>* cancelled) {
+ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
+                            const std::atomic<bool>* cancelled) {
   const std::lock_guard lock(mutex_);
   Round round(requests, out, cancelled);
   try {
@@ -195,8 +195,7 @@ void DiskRecords::locate(Round& round, size_t which) {
   misses.resize(num_misses);
   if (request.place) window_.leave(*request.place);
   request.place.reset();
-  for (size_t begin = 0; begin < size; begin += kChunk)
-    round.chunks.emplace_back(static_cast<uint32_t>(which), begin);
+  for (size_t begin = 0; begin < size; begin += kChunk) round.chunks.emplace_back(static_cast<uint32_t>(which), begin);
   round.stats.rows += size;
 }
 
@@ -251,23 +250,23 @@ void DiskRecords::copy_chunks(Round& round) {
 
 void DiskRecords::fetch(Round& round) {
   if (round.records.empty()) return;
-  const std::vector<Extent> extents =
-      plan_extents({round.records.data(), round.records.size()}, layout_.size, file_, cost_);
-  std::vector<ManyReads::Read> reads;
-  reads.reserve(extents.size());
-  for (const Extent& extent : extents) {
-    reads.push_back({&file_, extent.offset, extent.length});
-    round.stats.bytes += extent.length;
-  }
-  round.stats.reads += reads.size();
   const auto begin = std::chrono::steady_clock::now();
   try {
+    const std::vector<Extent> extents =
+        plan_extents({round.records.data(), round.records.size()}, layout_.size, file_, cost_);
+    std::vector<ManyReads::Read> reads;
+    reads.reserve(extents.size());
+    for (const Extent& extent : extents) {
+      reads.push_back({&file_, extent.offset, extent.length});
+      round.stats.bytes += extent.length;
+    }
+    round.stats.reads += reads.size();
     reads_.run(reads, [&](size_t i, const std::byte* bytes) { arrived(round, extents[i], bytes); });
   } catch (const IoError& error) {
-    const auto at = std::upper_bound(extents.begin(), extents.end(), error.offset,
-                                     [](uint64_t offset, const Extent& e) { return offset < e.offset; });
-    const Extent& extent = *(at == extents.begin() ? at : at - 1);
-    throw IoError(error, "table " + table_ + ", row " + std::to_string(round.records[extent.first]));
+    const uint64_t* first = std::partition_point(round.records.begin(), round.records.end(), [&](uint64_t record) {
+      return (record + 1) * layout_.size <= error.offset;
+    });
+    throw IoError(error, "table " + table_ + ", row " + std::to_string(*std::min(first, round.records.end() - 1)));
   }
   round.stats.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

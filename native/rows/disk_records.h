@@ -27,12 +27,12 @@
 namespace relhop {
 
 struct ReadStats {
-  uint64_t rows = 0;      // that were asked for
-  uint64_t records = 0;   // different ones that were read for them; what is left came from the pool, or came twice
-  uint64_t along = 0;     // that came along, and were kept as the window wants them
+  uint64_t rows = 0;     // that were asked for
+  uint64_t records = 0;  // different ones that were read for them; what is left came from the pool, or came twice
+  uint64_t along = 0;    // that came along, and were kept as the window wants them
   uint64_t evictions = 0;
   uint64_t reads = 0, bytes = 0;
-  double seconds = 0;     // while reads were on their way
+  double seconds = 0;  // while reads were on their way
 
   ReadStats& operator+=(const ReadStats& other);
 };

@@ -55,9 +55,8 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_thr
 void FeatureTable::gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const {
   const size_t bytes = rows.size() * (layout.size + 16);
   const size_t slices = std::clamp<size_t>(bytes / kWorthAThread, 1, std::max(num_threads, 1U));
-  in_parallel(slices, [&](size_t i) {
-    gather_slice(rows, rows.size() * i / slices, rows.size() * (i + 1) / slices, out);
-  });
+  in_parallel(slices,
+              [&](size_t i) { gather_slice(rows, rows.size() * i / slices, rows.size() * (i + 1) / slices, out); });
 }
 
 void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const {

@@ -63,11 +63,11 @@ def are_no_more_than(before: tuple[int, int]) -> bool:
 @contextmanager
 def faults(*all_faults: dict[str, object]) -> Iterator[None]:
     """Fails if none of them struck."""
-    _native.testing.clear_faults()
+    _native.clear_faults()
     for fault in all_faults:
-        _native.testing.inject(**fault)
+        _native.inject_fault(**fault)
     try:
         yield
     finally:
-        strikes = _native.testing.clear_faults()
+        strikes = _native.clear_faults()
     assert strikes > 0
