@@ -4,7 +4,7 @@ Sampling and gathering of neighborhoods; see native/ for the code behind it.
 
 from collections.abc import Callable, Sequence
 import enum
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -107,6 +107,37 @@ class PackedTimes:
     def cut(self, anchor_time: int) -> int:
         """How many rows have time <= anchor_time."""
 
+class PagePool:
+    def __init__(self, bytes: int, reads_per_second: float, bytes_per_second: float, page_size: int = 4096) -> None:
+        """Memory of so many bytes for pages of files, on a device of such speed."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def num_frames(self) -> int:
+        """Pages that it holds at most; after this no file is added."""
+
+    def stats(self) -> dict[str, Any]:
+        """
+        'hits' and 'misses' of pages that were wanted; 'reads' of the device, their 'bytes' and the 'seconds' that threads spent reading.
+        """
+
+class PagedRows:
+    def __init__(self, pool: PagePool, path: str, size: int, width: int) -> None:
+        """What PackedRows is, of a file that is read as needed."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """Consecutive elements, "no row" as -1."""
+
+    def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """Elements anywhere, "no row" as -1."""
+
 class ListFiles:
     def __init__(self, offsets: str, neighbors: str, edge_ids: str | None = None, weights: str | None = None) -> None:
         """
@@ -152,17 +183,29 @@ class TableRows:
     def __init__(self, name: str, num_rows: int, time: PackedTimes | None) -> None: ...
 
 class EdgeRows:
+    @overload
     @staticmethod
     def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
         """
         The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.
         """
 
+    @overload
+    @staticmethod
+    def lists(name: str, expanded: int, found: int, offsets: PagedRows, neighbors: PagedRows, reverse: int = -1, weights: PagedRows | None = None, edge_ids: PagedRows | None = None) -> EdgeRows:
+        """The same on disk; `weights` in 64 bits each."""
+
+    @overload
     @staticmethod
     def parents(name: str, expanded: int, found: int, parents: PackedRows, reverse: int = -1) -> EdgeRows:
         """
         The one parent in table `found` that each row of table `expanded` names.
         """
+
+    @overload
+    @staticmethod
+    def parents(name: str, expanded: int, found: int, parents: PagedRows, reverse: int = -1) -> EdgeRows:
+        """The same on disk."""
 
 class Topology:
     def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...

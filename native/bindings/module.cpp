@@ -27,6 +27,7 @@ NB_MODULE(_native, m) {
 
   bind_io(m);
   bind_packed(m);
+  bind_paging(m);
   bind_build(m);
   bind_sampling(m);
   bind_rows(m);

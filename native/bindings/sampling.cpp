@@ -16,6 +16,7 @@ struct PyEdges {
   EdgeRows edges;
   std::vector<SharedRows> rows;
   std::optional<Array<double>> weights;
+  std::shared_ptr<SharedPool> pool;  // of those on disk
 };
 
 std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& tables,
@@ -31,6 +32,7 @@ std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& 
   for (const PyEdges& edges : edge_types) {
     shared->rows.insert(shared->rows.end(), edges.rows.begin(), edges.rows.end());
     if (edges.weights) shared->weights.push_back(*edges.weights);
+    if (edges.pool) shared->pools.push_back(edges.pool);
     edge_rows.push_back(edges.edges);
   }
   shared->topology = std::make_unique<const Topology>(std::move(table_rows), std::move(edge_rows));
@@ -92,9 +94,11 @@ void bind_sampling(nb::module_& m) {
                             offsets.rows,
                             neighbors.rows,
                             {},
+                            {},
                             {}},
                            {offsets, neighbors},
-                           weights};
+                           weights,
+                           {}};
             if (weights) result.edges.weights = view(*weights);
             if (edge_ids) {
               result.edges.edge_ids = edge_ids->rows;
@@ -106,15 +110,65 @@ void bind_sampling(nb::module_& m) {
           "edge_ids"_a = nb::none(),
           "The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.")
       .def_static(
+          "lists",
+          [](std::string name, uint32_t expanded, uint32_t found, const SharedPaged& offsets,
+             const SharedPaged& neighbors, int64_t reverse, const std::optional<SharedPaged>& weights,
+             const std::optional<SharedPaged>& edge_ids) {
+            PyEdges result{{std::move(name),
+                            EdgeRows::Kind::lists,
+                            expanded,
+                            found,
+                            reverse,
+                            {},
+                            offsets.rows.shape(),
+                            neighbors.rows.shape(),
+                            {},
+                            edge_ids ? edge_ids->rows.shape() : PackedRows(),
+                            PagedEdges{{},
+                                       offsets.rows,
+                                       neighbors.rows,
+                                       weights ? weights->rows : PagedRows(),
+                                       edge_ids ? edge_ids->rows : PagedRows()}},
+                           {},
+                           {},
+                           offsets.pool};
+            if (weights && weights->rows.width != 64) throw nb::value_error("sums of weights have 64 bits");
+            for (const auto* const paged : {&neighbors, weights ? &*weights : nullptr, edge_ids ? &*edge_ids : nullptr})
+              if (paged != nullptr && paged->pool != offsets.pool) throw nb::value_error("an edge type has one pool");
+            return result;
+          },
+          "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
+          "edge_ids"_a = nb::none(), "The same on disk; `weights` in 64 bits each.")
+      .def_static(
           "parents",
           [](std::string name, uint32_t expanded, uint32_t found, const SharedRows& parents, int64_t reverse) {
             return PyEdges{
-                {std::move(name), EdgeRows::Kind::parents, expanded, found, reverse, parents.rows, {}, {}, {}, {}},
+                {std::move(name), EdgeRows::Kind::parents, expanded, found, reverse, parents.rows, {}, {}, {}, {}, {}},
                 {parents},
+                {},
                 {}};
           },
           "name"_a, "expanded"_a, "found"_a, "parents"_a, "reverse"_a = -1,
-          "The one parent in table `found` that each row of table `expanded` names.");
+          "The one parent in table `found` that each row of table `expanded` names.")
+      .def_static(
+          "parents",
+          [](std::string name, uint32_t expanded, uint32_t found, const SharedPaged& parents, int64_t reverse) {
+            return PyEdges{{std::move(name),
+                            EdgeRows::Kind::parents,
+                            expanded,
+                            found,
+                            reverse,
+                            parents.rows.shape(),
+                            {},
+                            {},
+                            {},
+                            {},
+                            PagedEdges{parents.rows, {}, {}, {}, {}}},
+                           {},
+                           {},
+                           parents.pool};
+          },
+          "name"_a, "expanded"_a, "found"_a, "parents"_a, "reverse"_a = -1, "The same on disk.");
 
   nb::class_<SharedTopology>(m, "Topology")
       .def(nb::new_(&make_topology), "tables"_a, "edge_types"_a)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/paging.h"
 #include "rows/features.h"
 #include "sampling/sampler.h"
 
@@ -16,6 +17,7 @@ struct SharedTopology {
   std::vector<std::optional<SharedTimes>> times;
   std::vector<SharedRows> rows;
   std::vector<Array<double>> weights;
+  std::vector<std::shared_ptr<SharedPool>> pools;
   std::unique_ptr<const Topology> topology;
   std::unique_ptr<const Sampler> sampler;
 };

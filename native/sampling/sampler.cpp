@@ -23,8 +23,7 @@ void check_rule(const EdgeRows& edges, const Rule& rule) {
   refuse_unless(rule.window >= 0, "a window is " + std::to_string(rule.window));
   refuse_unless(!rule.replace || draws_again, "only uniform and weighted sampling can draw with replacement");
   const bool draws = edges.neighbors.size > 0 && rule.fanout != 0;
-  refuse_unless(rule.strategy != Strategy::weighted || !draws || !edges.weights.empty(),
-                edges.name + " has no weights");
+  refuse_unless(rule.strategy != Strategy::weighted || !draws || edges.has_weights(), edges.name + " has no weights");
 }
 
 void check_options(const Topology& topology, const SampleOptions& options) {
