@@ -93,7 +93,6 @@ class Kuzu:
         kuzu, attributes = (
             importlib.import_module(name) for name in ("kuzu", "torch_geometric.data.feature_store")
         )
-        self._torch = importlib.import_module("torch")
         self._attribute = attributes.TensorAttr
         database = kuzu.Database(str(folder / f"{matrix.path.stem}.kuzu"), buffer_pool_size=pool_bytes)
         self._store: Any = database.get_torch_geometric_remote_backend()[0]
@@ -107,8 +106,9 @@ class Kuzu:
         return self._read("x", self._place[wanted])
 
     def _read(self, column: str, places: Array) -> Array:
-        attribute = self._attribute("item", column, index=self._torch.from_numpy(places))
-        return np.asarray(self._store.get_tensor(attribute))
+        attribute = self._attribute("item", column, index=places)
+        found: Array = self._store.get_tensor(attribute).numpy()
+        return found
 
 
 class GraphBolt:
@@ -140,7 +140,8 @@ class GraphBolt:
 
     def rows(self, wanted: Array) -> Array:
         """See `Peer`."""
-        return np.asarray(self._feature.read(self._torch.from_numpy(wanted)))
+        found: Array = self._feature.read(self._torch.from_numpy(wanted)).numpy()
+        return found
 
 
 PEERS: dict[str, type[Memmap] | type[Kuzu] | type[GraphBolt]] = {

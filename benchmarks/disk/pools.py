@@ -98,7 +98,7 @@ def lines(configuration: str, seconds: dict[str, list[float]], least: float) -> 
 def least_seconds(task: Task, share: float) -> float:
     """Seconds a batch that the device takes for what Belady's optimum does not have; 0 if it has all."""
     if share == 1:
-        return 0
+        return 0.0
     batches = task.batches.first(task.num_batches * (1 + task.rounds))
     missed = policies.misses("Belady", batches, task.matrix.rows, int(share * task.matrix.rows))
     timed = missed[task.num_batches :]
@@ -120,12 +120,12 @@ def measure(name: str, task: Task, share: float) -> list[float]:
 def _measured(name: str, task: Task, pool_bytes: int) -> list[float]:
     matrix, count = task.matrix, task.num_batches
     read = _opened(name, task, pool_bytes)
-    for begin in range(0, matrix.rows, _PIECE):
-        wanted = np.arange(begin, min(begin + _PIECE, matrix.rows))
+    for first in range(0, matrix.rows, _PIECE):
+        wanted = np.arange(first, min(first + _PIECE, matrix.rows))
         for found in read([wanted]):
             matrix.check(wanted, found)
     batches = task.batches.first(count * (1 + task.rounds))
-    seconds = []
+    seconds: list[float] = []
     for number in range(0, len(batches), count):
         begin = time.perf_counter()
         for _ in read(batches[number : number + count]):

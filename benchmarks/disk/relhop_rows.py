@@ -15,6 +15,8 @@ from benchmarks.disk.matrix import Matrix
 from benchmarks.graphs import Array
 from relhop import _native
 
+LOOK_AHEAD = 16
+
 
 def in_memory(matrix: Matrix, *, mapped: bool) -> tuple[Array, _native.FeatureTable]:
     """The matrix, float32 [rows, width], loaded or mapped; and relhop's view of the same memory."""
@@ -50,7 +52,7 @@ def stream(
     batches: list[Array],
     *,
     num_threads: int = 2,
-    look_ahead: int | None = None,
+    look_ahead: int = LOOK_AHEAD,
 ) -> Iterator[Array]:
     """The rows of each batch, float32 [N, width].
 
@@ -59,7 +61,7 @@ def stream(
         num_rows: Of the matrix.
         batches: All of one size.
         num_threads: Native ones.
-        look_ahead: Batches that are foreseen; default two a thread, as relhop's loader has them.
+        look_ahead: Batches that the reader sees before it reads them; for rows on disk.
     """
     topology = _native.Topology([_native.TableRows("rows", num_rows, None)], [])
     options = _native.SampleOptions([], 0, 0, [num_rows], disjoint=False)
@@ -74,7 +76,8 @@ def stream(
         times,
         len(batches[0]),
         num_threads,
-        look_ahead or 2 * num_threads,
+        2 * num_threads,
+        look_ahead,
     )
     try:
         for _ in batches:
