@@ -159,6 +159,7 @@ def test_relhop_delivers_the_rows_of_each_batch(matrix: Matrix, share: float | N
         matrix.check(rows_of, found)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Kùzu's
 def test_a_memmap_and_kuzu_where_it_is_deliver_the_same_rows(matrix: Matrix, tmp_path: Path) -> None:
     wanted = Batches(matrix.rows, 500).first(2)
     for name in (peers.MEMMAP, peers.KUZU):

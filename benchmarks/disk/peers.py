@@ -93,6 +93,7 @@ class Kuzu:
         kuzu, attributes = (
             importlib.import_module(name) for name in ("kuzu", "torch_geometric.data.feature_store")
         )
+        self._torch = importlib.import_module("torch")
         self._attribute = attributes.TensorAttr
         database = kuzu.Database(str(folder / f"{matrix.path.stem}.kuzu"), buffer_pool_size=pool_bytes)
         self._store: Any = database.get_torch_geometric_remote_backend()[0]
@@ -106,7 +107,7 @@ class Kuzu:
         return self._read("x", self._place[wanted])
 
     def _read(self, column: str, places: Array) -> Array:
-        attribute = self._attribute("item", column, index=places)
+        attribute = self._attribute("item", column, index=self._torch.from_numpy(places))
         found: Array = self._store.get_tensor(attribute).numpy()
         return found
 
