@@ -42,8 +42,8 @@ class DeviceCost:
 def device_cost(path: str | os.PathLike[str], seconds: float = 2.0) -> DeviceCost:
     """What reads of a store's device cost, from the cache or else measured on the store's largest file.
 
-    The cache is `relhop/devices.json` in `$XDG_CACHE_HOME` or `~/.cache`, by the store's path and its device's
-    number. A cache that cannot be read or written is none. Stores whose largest file has less than 64 MiB are not
+    The cache is `relhop/devices.json` in `$XDG_CACHE_HOME` or `~/.cache`, by the store's path and device.
+    A cache that cannot be read or written is none. Stores whose largest file has less than 64 MiB are not
     measured; their cost is assumed.
 
     Args:
