@@ -94,8 +94,7 @@ class Directory {
 
   uint64_t bucket(uint64_t record) const {
     if (buckets_.size() == num_records_) return record;
-    __extension__ using Wide = unsigned __int128;
-    return static_cast<uint64_t>((static_cast<Wide>(mix(record)) * buckets_.size()) >> 64);
+    return scaled(mix(record), buckets_.size());
   }
 
   void grow() {

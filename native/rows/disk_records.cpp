@@ -17,17 +17,19 @@ namespace {
 // Records ahead of the one being copied whose memory is already asked for: enough to hide a miss to DRAM.
 constexpr size_t kAhead = 8;
 // The same of the directory's entries.
-constexpr size_t kAheadEntries = 16;
+constexpr size_t kAheadEntries = 12;
 // Rows that a thread copies before it looks for more.
 constexpr size_t kChunk = 4096;
 // A thread is worth its start from so many bytes on.
 constexpr size_t kWorthAThread = size_t{1} << 20;
+// Counters of uses for each slot, a byte each.
+constexpr uint64_t kCountersEach = 8;
 // In place of the slot of an entry that is no more.
 constexpr uint32_t kForgotten = kNone - 1;
 
 // What a slot costs: its record, and the bookkeeping of pool and directory.
 uint32_t slots_for(uint64_t bytes, size_t record_size, uint64_t num_records) {
-  const uint64_t each = record_size + Pool::kBytesEach + Directory::kBytesEach;
+  const uint64_t each = record_size + Pool::kBytesEach + Directory::kBytesEach + kCountersEach;
   return static_cast<uint32_t>(std::min({bytes / each, num_records, uint64_t{kForgotten}}));
 }
 
@@ -83,6 +85,7 @@ DiskRecords::DiskRecords(std::string table, const std::string& path, const Recor
       file_(path),
       reads_(settings.engine),
       directory_(num_records, slots_for(settings.pool_bytes, layout.size, num_records)),
+      frequencies_(num_records, kCountersEach * slots_for(settings.pool_bytes, layout.size, num_records)),
       pool_(slots_for(settings.pool_bytes, layout.size, num_records), layout.size) {
   layout.check(table_);
   if (num_records >= kMostRecords) throw CorruptStore("table " + table_ + " has more records than a pool can number");
@@ -96,6 +99,21 @@ ReadStats DiskRecords::stats() const {
   return stats_;
 }
 
+Pool::Use DiskRecords::next_use(const Directory::Entry& entry) const {
+  if (entry.wanted() != 0) return Pool::at_place(window_.first_of(entry.wanted()));
+  return Pool::idle(frequencies_[entry.record()]);
+}
+
+void DiskRecords::prefetch_use(const Directory::Entry& entry) const {
+  if (entry.slot == kNone) return;
+  pool_.prefetch_use(entry.slot);
+  frequencies_.prefetch(entry.record());
+}
+
+void DiskRecords::count_use(uint64_t record) {
+  if (frequencies_.add(record)) pool_.halve_frequencies();
+}
+
 void DiskRecords::enter(Request& request) {
   const std::lock_guard lock(mutex_);
   request.place = window_.enter();
@@ -105,8 +123,10 @@ void DiskRecords::enter(Request& request) {
   directory_.add_each(request.records, [&](size_t i, uint32_t number) {
     request.entries[i] = number;
     Directory::Entry& entry = directory_[number];
-    if (entry.slot != kNone && entry.wanted() == 0) pool_.want(entry.slot, *request.place);
+    if ((entry.word & bit) != 0) return;
+    count_use(entry.record());
     entry.word |= bit;
+    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(*request.place));
   });
 }
 
@@ -122,7 +142,7 @@ void DiskRecords::take_out(Request& request) {
     Directory::Entry& entry = directory_[number];
     if ((entry.word & bit) == 0) continue;
     entry.word &= ~bit;
-    if (entry.slot != kNone) pool_.want(entry.slot, next_use(entry.wanted()));
+    if (entry.slot != kNone) pool_.set_use(entry.slot, next_use(entry));
     forget_if_unused(number);
   }
   window_.leave(*request.place);
@@ -176,18 +196,22 @@ void DiskRecords::locate(Round& round, size_t which) {
   const uint64_t bit = request.place ? uint64_t{1} << *request.place : 0;
   if (!request.place) {
     request.entries.resize(size);
-    directory_.add_each(request.records, [&](size_t i, uint32_t number) { request.entries[i] = number; });
+    directory_.add_each(request.records, [&](size_t i, uint32_t number) {
+      request.entries[i] = number;
+      count_use(static_cast<uint64_t>(request.records[i]));
+    });
   }
   Buffer<Miss>& misses = round.misses;
   size_t num_misses = misses.size();
   misses.resize(num_misses + size);
   for (size_t i = 0; i < size; ++i) {
-    if (i + kAheadEntries < size) directory_.prefetch(request.entries[i + kAheadEntries]);
+    if (i + 2 * kAheadEntries < size) directory_.prefetch(request.entries[i + 2 * kAheadEntries]);
+    if (i + kAheadEntries < size) prefetch_use(directory_[request.entries[i + kAheadEntries]]);
     const uint32_t number = request.entries[i];
     Directory::Entry& entry = directory_[number];
     const bool is_first = bit == 0 || (entry.word & bit) != 0;
     entry.word &= ~bit;
-    if (entry.slot != kNone && is_first) pool_.use(entry.slot, next_use(entry.wanted()));
+    if (entry.slot != kNone && is_first) pool_.set_use(entry.slot, next_use(entry));
     request.entries[i] = entry.slot;
     misses[num_misses] = {entry.record() << 8 | which, static_cast<uint32_t>(i), number};
     num_misses += entry.slot == kNone;
@@ -218,8 +242,8 @@ void DiskRecords::admit(Round& round) {
 // Whether a record that is in no slot may take one.
 bool DiskRecords::take_slot(Round& round, uint32_t number) {
   Directory::Entry& entry = directory_[number];
-  const unsigned place = next_use(entry.wanted());
-  const uint32_t slot = pool_.room_for(place, window_);
+  const Pool::Use use = next_use(entry);
+  const uint32_t slot = pool_.room_for(use, window_);
   if (slot == kNone) return false;
   const uint32_t owner = pool_.owner(slot);
   if (owner != kNone) {
@@ -228,7 +252,7 @@ bool DiskRecords::take_slot(Round& round, uint32_t number) {
     ++round.stats.evictions;
   }
   entry.slot = slot;
-  pool_.put(slot, number, place);
+  pool_.put(slot, number, use);
   return true;
 }
 

@@ -20,6 +20,7 @@
 #include "io/extents.h"
 #include "io/many_reads.h"
 #include "rows/directory.h"
+#include "rows/frequencies.h"
 #include "rows/pool.h"
 #include "rows/records.h"
 #include "rows/window.h"
@@ -83,7 +84,9 @@ class DiskRecords {
  private:
   struct Round;
 
-  unsigned next_use(uint32_t wanted) const { return wanted == 0 ? kNone : window_.first_of(wanted); }
+  Pool::Use next_use(const Directory::Entry& entry) const;
+  void prefetch_use(const Directory::Entry& entry) const;
+  void count_use(uint64_t record);
   void take_out(Request& request);
   void locate(Round& round, size_t i);
   void admit(Round& round);
@@ -106,6 +109,7 @@ class DiskRecords {
   ManyReads reads_;
   Window window_;
   Directory directory_;
+  Frequencies frequencies_;
   Pool pool_;
   ReadStats stats_;
 };

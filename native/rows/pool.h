@@ -1,9 +1,10 @@
 // Slots that hold records, each by when its record is wanted next; says which slot a record may take.
 //
 // Records that a batch of the window wants stay in the order of Belady (1966): who is wanted soonest stays. Those that
-// no batch of the window wants go before them, the least used first; uses count half as much after a while.
+// no batch of the window wants go before them, the least frequent first, and come only in place of a less frequent one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "base/pages.h"
 #include "rows/directory.h"
+#include "rows/frequencies.h"
 #include "rows/window.h"
 
 namespace relhop {
@@ -18,85 +20,78 @@ namespace relhop {
 class Pool {
  public:
   // What a slot costs besides its record.
-  static constexpr size_t kBytesEach = sizeof(uint32_t) + 2;
+  static constexpr size_t kBytesEach = sizeof(uint32_t) + 1;
+
+  // When a record is wanted: by the batch at a place of the window, or by none, and how often it was. What a slot's
+  // byte says, so that victims are found by a search for a byte.
+  using Use = uint8_t;
+  static constexpr Use at_place(unsigned place) { return static_cast<Use>(place); }
+  static constexpr Use idle(unsigned frequency) { return static_cast<Use>(kIdle + frequency); }
 
   Pool(uint32_t num_slots, size_t record_size)
-      : record_size_(record_size),
-        records_(num_slots * record_size),
-        owners_(num_slots),
-        wanted_(num_slots),
-        uses_(num_slots) {
-    std::memset(wanted_.data(), kFree, num_slots);
+      : record_size_(record_size), records_(num_slots * record_size), owners_(num_slots), uses_(num_slots) {
+    if (num_slots != 0) std::memset(uses_.data(), kFree, num_slots);
     counts_[kFree] = num_slots;
   }
 
   uint32_t num_slots() const { return static_cast<uint32_t>(owners_.size()); }
   std::byte* record(uint32_t slot) { return records_.data() + slot * record_size_; }
   const std::byte* record(uint32_t slot) const { return records_.data() + slot * record_size_; }
+  void prefetch_use(uint32_t slot) const { __builtin_prefetch(&uses_[slot]); }
   // The directory's entry of the record in a slot; kNone if the slot is free.
-  uint32_t owner(uint32_t slot) const { return wanted_[slot] == kFree ? kNone : owners_[slot]; }
+  uint32_t owner(uint32_t slot) const { return uses_[slot] == kFree ? kNone : owners_[slot]; }
 
-  // A slot for a record that the batch at a place of the window wants next, or none does (kNone): a free one, or that
-  // of a record that is wanted later. The caller takes leave of its owner, then calls put(). kNone: it may not stay.
-  uint32_t room_for(unsigned place, const Window& window) {
+  // A slot for a record: a free one, or that of a record that may go for it. kNone: there is none.
+  uint32_t room_for(Use use, const Window& window) {
     if (counts_[kFree] != 0) return find(kFree);
-    for (unsigned uses = 0; uses <= kMostUses; ++uses)
-      if (counts_[kIdle + uses] != 0) return find(kIdle + uses);
-    if (place == kNone) return kNone;
-    for (unsigned distance = kMostBatches; --distance > window.distance(place);)
-      if (counts_[window.place_at(distance)] != 0) return find(window.place_at(distance));
+    while (lowest_ <= Frequencies::kMost && counts_[kIdle + lowest_] == 0) ++lowest_;
+    if (lowest_ <= Frequencies::kMost) return use < kIdle || use > kIdle + lowest_ ? find(idle(lowest_)) : kNone;
+    if (use >= kIdle) return kNone;
+    for (unsigned distance = kMostBatches; --distance > window.distance(use);) {
+      const unsigned place = window.place_at(distance);
+      if (counts_[place] != 0) return find(at_place(place));
+    }
     return kNone;
   }
-  void put(uint32_t slot, uint32_t owner, unsigned place) {
-    if (wanted_[slot] >= kIdle && wanted_[slot] != kFree && ++idle_evictions_ >= 2 * owners_.size()) age();
+  void put(uint32_t slot, uint32_t owner, Use use) {
     owners_[slot] = owner;
-    uses_[slot] = 0;
-    move(slot, place == kNone ? kIdle : place);
+    set_use(slot, use);
   }
   void drop(uint32_t slot) { move(slot, kFree); }
 
-  // The record is wanted next by the batch at a place, or by none (kNone).
-  void want(uint32_t slot, unsigned place) { move(slot, place == kNone ? kIdle + uses_[slot] : place); }
-  // The same after it was read once more.
-  void use(uint32_t slot, unsigned place) {
-    uses_[slot] = static_cast<uint8_t>(uses_[slot] + (uses_[slot] < kMostUses));
-    want(slot, place);
+  void set_use(uint32_t slot, Use use) {
+    if (use >= kIdle) lowest_ = std::min<unsigned>(lowest_, use - kIdle);
+    move(slot, use);
+  }
+  void halve_frequencies() {
+    for (uint32_t slot = 0; slot < num_slots(); ++slot)
+      if (uses_[slot] >= kIdle && uses_[slot] != kFree) set_use(slot, idle((uses_[slot] - kIdle) / 2));
   }
 
  private:
-  // What a slot's byte says: a place of the window, or that none wants it and how often it was used, or that it is
-  // free. So victims are found by a search for a byte.
-  static constexpr unsigned kIdle = kMostBatches, kMostUses = 15, kFree = kIdle + kMostUses + 1;
+  static constexpr Use kIdle = kMostBatches, kFree = kIdle + Frequencies::kMost + 1;
 
-  void move(uint32_t slot, unsigned to) {
-    --counts_[wanted_[slot]];
+  void move(uint32_t slot, Use to) {
+    --counts_[uses_[slot]];
     ++counts_[to];
-    wanted_[slot] = static_cast<uint8_t>(to);
+    uses_[slot] = to;
   }
 
-  // The next slot with this byte; there is one.
-  uint32_t find(unsigned byte) {
-    uint32_t& hand = hands_[byte];
-    const void* found = std::memchr(wanted_.data() + hand, static_cast<int>(byte), wanted_.size() - hand);
-    if (found == nullptr) found = std::memchr(wanted_.data(), static_cast<int>(byte), hand);
-    hand = static_cast<uint32_t>(static_cast<const uint8_t*>(found) - wanted_.data());
+  // The next slot of this use; there is one.
+  uint32_t find(Use use) {
+    uint32_t& hand = hands_[use];
+    const void* found = std::memchr(uses_.data() + hand, use, uses_.size() - hand);
+    if (found == nullptr) found = std::memchr(uses_.data(), use, hand);
+    hand = static_cast<uint32_t>(static_cast<const uint8_t*>(found) - uses_.data());
     return hand;
-  }
-
-  void age() {
-    idle_evictions_ = 0;
-    for (uint32_t slot = 0; slot < num_slots(); ++slot) {
-      uses_[slot] /= 2;
-      if (wanted_[slot] >= kIdle && wanted_[slot] != kFree) move(slot, kIdle + uses_[slot]);
-    }
   }
 
   size_t record_size_;
   Pages<std::byte> records_;
   Pages<uint32_t> owners_;
-  Pages<uint8_t> wanted_, uses_;
+  Pages<Use> uses_;
   std::array<uint32_t, kFree + 1> counts_{}, hands_{};
-  uint64_t idle_evictions_ = 0;
+  unsigned lowest_ = 0;  // no idle record is less frequent
 };
 
 }  // namespace relhop
