@@ -219,11 +219,42 @@ class Rule:
 class SampleOptions:
     def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
+CHECKSUM_BLOCK: int = 4096
+
+def crc32c_blocks(bytes: NDArray[numpy.uint8], portable: bool = False) -> NDArray[numpy.uint32]:
+    """
+    CRC-32C of each block of CHECKSUM_BLOCK bytes, the last one of what is left.
+    """
+
+class RecordChecksums:
+    def __init__(self, path: str, size: int, record_size: int, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], slots: PackedRows | None = None) -> None: ...
+
+    def check_blocks(self, bytes: NDArray[numpy.uint8], first_block: int) -> None:
+        """
+        Compares blocks of the file, whole but for its last, with their checksums. Raises CorruptStore naming file, block and row.
+        """
+
+class NumberKind(enum.Enum):
+    float32 = 0
+
+    float16 = 1
+
+    bfloat16 = 2
+
+    int8 = 3
+
+class Numbers:
+    def __init__(self, kind: NumberKind, scales: Sequence[float] = [], zeros: Sequence[float] = []) -> None:
+        """How a table keeps its numbers; scales and zeros are those of int8."""
+
+def decode_numbers(kind: NumberKind, codes: NDArray[numpy.uint8], scale: float = 1.0, zero: float = 0.0, portable: bool = False) -> NDArray[numpy.float32]:
+    """A column of numbers as a record keeps them; see native/rows/compact.h."""
+
 class Request:
     def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
 class DiskRecords:
-    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True) -> None: ...
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     @property
     def engine(self) -> str:
@@ -252,7 +283,7 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""

@@ -27,7 +27,7 @@ using Records = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig,
 struct SharedFeatures {
   std::optional<Records> records;  // in memory; none of a table on disk
   std::optional<SharedTimes> time;
-  std::optional<SharedRows> order;
+  std::optional<SharedRows> order, slots;
   FeatureTable table;
 };
 

@@ -39,7 +39,8 @@ class StoredTable:
         order: Row -> position in the input [num_rows]; None without a time column (same order).
         fields: The features in a record.
         record_size: Bytes of a record; 0 without features.
-        records: uint8 [num_rows, record_size], C-contiguous; mapped where `disk` is there.
+        slots: Row -> record [num_rows]; None where record i is that of row i.
+        records: uint8 [num_rows, record_size] in their own order, C-contiguous; mapped where `disk` is there.
         disk: The records behind their pool; None where they are in memory or mapped.
         categories_path: The file that names the codes of categorical features; absent where there is none.
         require_current: Raises StoreError if the files are no longer those of this store.
@@ -54,6 +55,7 @@ class StoredTable:
     order: Rows | None
     fields: tuple[Field, ...]
     record_size: int
+    slots: Rows | None
     records: npt.NDArray[np.uint8]
     disk: DiskRecords | None
     categories_path: Path
@@ -67,12 +69,15 @@ class StoredTable:
     def field_values(
         self, column: str, rows: slice | npt.NDArray[np.integer[Any]] = slice(None)
     ) -> npt.NDArray[Any]:
-        """One feature of some rows, in coded form: int64, float32 or int32; null is int64 min, NaN or -1.
+        """One feature of some rows: int64 microseconds, float32 or int32 codes; null is int64 min, NaN or -1.
 
         Raises:
             SchemaError: If the column is no feature.
         """
-        return encoding.unpack(self.records[rows], self._field(column))
+        field = self._field(column)
+        wanted = rows if self.slots is None else self._records_of(rows, self.slots)
+        part = self.records[:, field.offset : field.offset + field.dtype.itemsize]
+        return encoding.decode_field(part[wanted], field)
 
     def categories(self, column: str) -> list[str]:
         """The values of a categorical feature, by code.
@@ -82,10 +87,16 @@ class StoredTable:
             CorruptStore: If the file is damaged.
             StoreError: If the store was replaced since it was opened.
         """
-        if self._field(column).dtype != np.int32:
+        if self._field(column).stype != Stype.categorical:
             raise SchemaError(f"table '{self.name}', column '{column}' is not categorical")
         self.require_current()
         return lookup.categories(self.categories_path, column)
+
+    def _records_of(self, rows: slice | npt.NDArray[np.integer[Any]], slots: Rows) -> npt.NDArray[np.int64]:
+        found = slots[rows]
+        if len(found) and (found.min() < 0 or found.max() >= self.num_rows):
+            raise CorruptStore(f"table '{self.name}': slots.bin leads to a record beyond the last")
+        return found
 
     def _field(self, column: str) -> Field:
         for field in self.fields:
@@ -145,10 +156,11 @@ class Arrays:
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
         entry = self._manifest.tables[name]
-        fields, record_size = encoding.record_layout(schema.feature_columns(name))
+        fields, record_size = layout.stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
         in_memory = self._placement.tables[name].place == "ram"
         records = self._read(layout.table_file(name, "rows.bin"), in_memory)
+        slots = self._slots(name) if entry.record_order != layout.ROWS_ORDER else None
         return StoredTable(
             name=name,
             num_rows=entry.rows,
@@ -159,8 +171,9 @@ class Arrays:
             order=self._order(name) if timed else None,
             fields=fields,
             record_size=record_size,
+            slots=slots,
             records=records.reshape(entry.rows, record_size),
-            disk=self._on_disk(name, fields) if self._placement.tables[name].place == "disk" else None,
+            disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )
@@ -183,7 +196,7 @@ class Arrays:
             null_weights=entry.null_weights,
         )
 
-    def _on_disk(self, name: str, fields: tuple[Field, ...]) -> DiskRecords:
+    def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
         path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
         if self._device is None:
             self._device = device_cost(self._folder)
@@ -196,12 +209,20 @@ class Arrays:
             pool_bytes=self._placement.tables[name].pool_bytes,
             reads_per_second=self._device.reads_per_second,
             bytes_per_second=self._device.bytes_per_second,
+            numbers=encoding.native_numbers(fields),
+            slots=None if slots is None else slots.native,
         )
 
     def _order(self, table: str) -> Rows:
         in_memory = self._placement.tables[table].place == "ram"
         rows = self._manifest.tables[table].rows
         array = self._read(layout.table_file(table, "order.bin"), in_memory)
+        return PackedColumn(PackedRows(array, rows, width_of(rows)))
+
+    def _slots(self, table: str) -> Rows:
+        rows = self._manifest.tables[table].rows
+        # Read for each row that is gathered: so it is where links are, whatever holds the records.
+        array = self._read_topology(layout.table_file(table, "slots.bin"))
         return PackedColumn(PackedRows(array, rows, width_of(rows)))
 
     def _rows(self, file: str, size: int, count: int) -> Rows:

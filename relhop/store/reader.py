@@ -241,7 +241,7 @@ class Store:
         """
         with Steps(bool(progress)) as steps:
             for file in steps.over("Checking files", self._manifest.files):
-                checks.check_file(self.path, file, self._manifest.files[file])
+                checks.check_file(self.path, self._manifest, file)
             for table in steps.over("Checking tables", list(self.tables)):
                 checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
             for name in steps.over("Checking links", list(self.links)):
