@@ -3,7 +3,8 @@
     python -m benchmarks.memory [--quick] [--data FOLDER] [--only SECTION] [--rounds N] [--json FILE]
 
 - loading: neighborhoods and rows, all in memory; and from opening to the first batch.
-- hits: hit rate of the pool, beside Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK on the same batches.
+- hits: hit rate of the pool, beside Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK on the same batches; and
+  rows that one read brings, ordered and not.
 - training: a three-layer GraphSAGE with pools of 100 to 10 % of the rows, beside all in memory and the floor
   that the cost model of benchmarks/disk/device.py gives, here and on a drive of 0.8 M reads/s and 7 GB/s.
 - peak: resident memory, beside the pool and a constant.
@@ -47,6 +48,7 @@ def main() -> None:
             notes += more
         if "hits" in options.only:
             rows += hits.hit_rows(files, batches, SHARES[1:3] if quick else SHARES, device)
+            rows += hits.order_rows(files, batches, TENTH)
         if "training" in options.only:
             shares = TRAINING_SHARES[::3] if quick else TRAINING_SHARES
             rows += training.training_rows(files, batches // 2, batches, shares, device)

@@ -61,7 +61,7 @@ def main() -> None:
                 matrix=of_peers,
                 folder=folder,
                 batches=batches,
-                num_batches=2 if options.quick else 8,
+                num_batches=2 if options.quick else 4,
                 rounds=options.rounds,
                 shares=SHARES[::2] if options.quick else SHARES,
                 device=device,

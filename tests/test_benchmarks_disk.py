@@ -155,7 +155,7 @@ def test_relhop_delivers_the_rows_of_each_batch(matrix: Matrix, share: float | N
         table = relhop_rows.in_memory(matrix, mapped=True)[1]
     else:
         table = relhop_rows.on_disk(matrix, int(share * matrix.num_bytes), DEVICE)[1]
-    for rows_of, found in zip(wanted, relhop_rows.stream(table, matrix.rows, wanted), strict=True):
+    for rows_of, found in zip(wanted, relhop_rows.stream(table, matrix, wanted), strict=True):
         matrix.check(rows_of, found)
 
 
@@ -382,7 +382,7 @@ def test_a_cold_line_sets_a_pass_beside_its_floor(matrix: Matrix) -> None:
     done = cold.run(task, DEVICE)
     assert done.records <= 400
     assert done.bytes >= BLOCK * done.reads > 0
-    slow = cold.Pass(2 * task.floor(DEVICE), 300, 100, 1_000_000)
+    slow = cold.Pass(2 * task.floors([DEVICE])[0], 300, 100, 1_000_000)
     found = {line.metric: line for line in cold.lines(task, [slow], [DEVICE]) if line.system == "relhop"}
     assert found["ms a batch"].ratio_to_limit == pytest.approx(0.5)
     assert found["rows a read"].median == 3

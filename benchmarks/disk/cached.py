@@ -75,7 +75,7 @@ def measure(matrix: Matrix, mapped: bool, size: int, rounds: int) -> dict[int, d
     reused = limits.memory(size * matrix.row_bytes).view(np.float32).reshape(size, matrix.width)
 
     def relhop(threads: int) -> None:
-        for _ in relhop_rows.stream(table, matrix.rows, repeated, num_threads=threads):
+        for _ in relhop_rows.stream(table, matrix, repeated, num_threads=threads):
             pass
 
     def fresh(threads: int) -> None:
@@ -97,7 +97,7 @@ def measure(matrix: Matrix, mapped: bool, size: int, rounds: int) -> dict[int, d
         return (time.perf_counter() - begin) / len(repeated)
 
     values[:, 0].sum()  # all pages are there
-    found = relhop_rows.stream(table, matrix.rows, batches, num_threads=2)
+    found = relhop_rows.stream(table, matrix, batches, num_threads=2)
     for batch, rows in zip(batches, found, strict=True):
         matrix.check(batch, rows)
     result = {}

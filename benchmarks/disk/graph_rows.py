@@ -17,6 +17,7 @@ from benchmarks.disk.matrix import Matrix, make
 from benchmarks.disk.relhop_rows import LOOK_AHEAD
 from benchmarks.graphs import Array, Graph, TableArrays, load
 from relhop import _native
+from relhop.store.order import hottest_first
 
 WIDTH = 128
 
@@ -30,7 +31,7 @@ class GraphFiles:
         folder: Where the packed arrays are.
         num_nodes: Rows of the table.
         num_edges: Of the only edge type.
-        matrix: Features of the nodes.
+        matrix: Features of the nodes, those to which most edges lead first.
     """
 
     case: Case
@@ -84,11 +85,17 @@ class GraphFiles:
             for of_batch in rows.reshape(count, -1)
         ]
 
+    def records(self, rows: Array) -> Array:
+        """Where in the matrix's file rows [N] are."""
+        slots = self.matrix.packed_slots()
+        return rows if slots is None else slots.take(rows)
+
     def _topology(self, columns: list[Any]) -> _native.Topology:
         lists = _native.EdgeRows.lists("edges", 0, 0, *columns)
         return _native.Topology([_native.TableRows("nodes", self.num_nodes, None)], [lists])
 
 
+_CHUNK = 1 << 24
 _FOREVER = np.iinfo(np.int64).max
 
 
@@ -110,7 +117,19 @@ def prepare(case: Case, folder: Path) -> GraphFiles:
             packed.tofile(home / f"{name}.bin")
         facts.write_text(json.dumps([num_nodes, num_edges]))
     num_nodes, num_edges = json.loads(facts.read_text())
-    return GraphFiles(case, home, num_nodes, num_edges, make(folder, num_nodes, WIDTH))
+    neighbors = _native.PackedRows(
+        np.fromfile(home / "neighbors.bin", np.uint8), num_edges, _native.width_of(num_nodes)
+    )
+    slots = hottest_first(_times_found(neighbors, num_nodes))
+    return GraphFiles(case, home, num_nodes, num_edges, make(folder, num_nodes, WIDTH, slots))
+
+
+def _times_found(neighbors: _native.PackedRows, num_nodes: int) -> Array:
+    counts = np.zeros(num_nodes, np.int64)
+    for begin in range(0, len(neighbors), _CHUNK):
+        found = neighbors.decode(begin, min(_CHUNK, len(neighbors) - begin))
+        counts += np.bincount(found, minlength=num_nodes)
+    return counts
 
 
 def stream(

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import policies
 from benchmarks.disk.device import BLOCK, Device
 from benchmarks.disk.graph_rows import GraphFiles, stream
-from benchmarks.disk.process import Process
+from benchmarks.disk.process import Process, alone
 from benchmarks.disk.relhop_rows import LOOK_AHEAD, on_disk
 from benchmarks.graphs import Array
 from benchmarks.report import Row, row
@@ -32,6 +32,26 @@ def hit_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Dev
                 f"{files.case}, {count} batches, a pool of {share:.0%}, look-ahead {LOOK_AHEAD}", rates
             )
     return rows
+
+
+def order_rows(files: GraphFiles, count: int, share: float) -> list[Row]:
+    """Rows that a read of a block brings, in the order of the file and in that of their numbers.
+
+    Of what batches want, and of what Belady's optimum does not have in a pool of a share of the rows.
+    """
+    trace = alone(GraphFiles.trace, files, count)
+    missed = policies.misses("Belady", trace, files.num_nodes, int(share * files.num_nodes))
+    found = []
+    for title, batches in (("wanted", trace), (f"not in a pool of {share:.0%} by Belady", missed)):
+        unordered = [rows_per_block(batch, files.matrix.row_bytes) for batch in batches]
+        ordered = [rows_per_block(files.records(batch), files.matrix.row_bytes) for batch in batches]
+        metric = f"rows {title} a block of {BLOCK >> 10} KiB"
+        gain = np.median(ordered) / np.median(unordered)
+        found += [
+            row("rows in their own order", str(files.case), metric, unordered),
+            row(RELHOP, f"{files.case}, hottest first", metric, ordered, ratio_to_peer=float(gain)),
+        ]
+    return found
 
 
 def lines(configuration: str, rates: dict[str, float]) -> list[Row]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.graphs import Array
+from relhop import _native
 
 PIECE = 1 << 14
 
@@ -27,12 +28,14 @@ class Matrix:
         rows: How many.
         width: Numbers in each.
         together: How many rows of the matrix that was made are one row here.
+        slots: The file that says, packed, where in the file each row is; `None`: in their order.
     """
 
     path: Path
     rows: int
     width: int
     together: int = 1
+    slots: Path | None = None
 
     @property
     def row_bytes(self) -> int:
@@ -51,6 +54,12 @@ class Matrix:
         """The same file with so many rows taken for one."""
         return Matrix(self.path, self.rows // together, self.width * together, self.together * together)
 
+    def packed_slots(self) -> _native.PackedRows | None:
+        """Where in the file each row is, as relhop has it; `None`: in their order."""
+        if self.slots is None:
+            return None
+        return _native.PackedRows(np.fromfile(self.slots, np.uint8), self.rows, _native.width_of(self.rows))
+
     def check(self, rows: Array, found: Array) -> None:
         """Raises ValueError unless `found` [N, width] are these rows [N]."""
         made = (rows[:, None] * self.together + np.arange(self.together)).ravel()
@@ -64,16 +73,29 @@ class Matrix:
             raise ValueError(f"row {rows[place]}, at place {place}, is not what {self.path} holds")
 
 
-def make(folder: Path, rows: int, width: int) -> Matrix:
-    """The matrix of this shape in a folder: written by the first call, found by later ones."""
+def make(folder: Path, rows: int, width: int, slots: Array | None = None) -> Matrix:
+    """The matrix of this shape in a folder: written by the first call, found by later ones.
+
+    Args:
+        folder: Where.
+        rows: How many.
+        width: Numbers in each.
+        slots: Where in the file each row is to be, int64 [rows]; default in their order.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     matrix = Matrix(folder / f"{rows}x{width}.bin", rows, width)
+    if slots is not None:
+        path = folder / f"{rows}x{width}.ordered.bin"
+        matrix = Matrix(path, rows, width, slots=path.with_suffix(".slots"))
     if matrix.path.exists() and matrix.path.stat().st_size == matrix.num_bytes:
         return matrix
+    if slots is not None and matrix.slots is not None:
+        _native.pack(slots.astype(np.uint64), _native.width_of(rows)).tofile(matrix.slots)
+    in_order = np.arange(rows) if slots is None else np.argsort(slots)
     unfinished = matrix.path.with_suffix(".part")
     with unfinished.open("wb", buffering=0) as file:
         for begin in range(0, rows, PIECE):
-            file.write(values(np.arange(begin, min(begin + PIECE, rows)), width).data.cast("B"))
+            file.write(values(in_order[begin : begin + PIECE], width).data.cast("B"))
         os.fsync(file.fileno())
     unfinished.rename(matrix.path)
     return matrix

@@ -138,6 +138,6 @@ def _opened(name: str, task: Task, pool_bytes: int) -> Callable[[list[Array]], I
     """What reads batches, one after another."""
     if name == RELHOP:
         table = relhop_rows.on_disk(task.matrix, pool_bytes, task.device)[1]
-        return lambda batches: relhop_rows.stream(table, task.matrix.rows, batches)
+        return lambda batches: relhop_rows.stream(table, task.matrix, batches)
     peer = PEERS[name](task.matrix, task.folder, pool_bytes)
     return lambda batches: map(peer.rows, batches)

@@ -16,23 +16,27 @@ from benchmarks.graphs import Array
 from relhop import _native
 
 LOOK_AHEAD = 16
+_WAITING_BYTES = 1 << 30
+"""Of batches that wait for their consumer, though one always may."""
 
 
 def in_memory(matrix: Matrix, *, mapped: bool) -> tuple[Array, _native.FeatureTable]:
-    """The matrix, float32 [rows, width], loaded or mapped; and relhop's view of the same memory."""
+    """What the file holds, float32 [rows, width], loaded or mapped; and relhop's view of the same memory."""
     values: Array = (
         np.memmap(matrix.path, np.uint8, "c").view(np.ndarray)
         if mapped
         else np.fromfile(matrix.path, np.uint8)
     ).reshape(matrix.rows, matrix.row_bytes)
-    return values.view(np.float32), _native.FeatureTable("rows", values, [0, matrix.width, 0], None, None)
+    fields = [0, matrix.width, 0]
+    table = _native.FeatureTable("rows", values, fields, None, None, slots=matrix.packed_slots())
+    return values.view(np.float32), table
 
 
 def on_disk(
     matrix: Matrix, pool_bytes: int, device: Device
 ) -> tuple[_native.DiskRecords, _native.FeatureTable]:
     """The matrix on disk behind a pool; whose plans follow the device's costs."""
-    fields = [0, matrix.width, 0]
+    fields, slots = [0, matrix.width, 0], matrix.packed_slots()
     records = _native.DiskRecords(
         "rows",
         str(matrix.path),
@@ -42,13 +46,14 @@ def on_disk(
         pool_bytes=pool_bytes,
         reads_per_second=1 / device.seconds_per_read,
         bytes_per_second=device.bytes_per_second,
+        slots=slots,
     )
-    return records, _native.FeatureTable("rows", records, fields, None, None)
+    return records, _native.FeatureTable("rows", records, fields, None, None, slots=slots)
 
 
 def stream(
     table: _native.FeatureTable,
-    num_rows: int,
+    matrix: Matrix,
     batches: list[Array],
     *,
     num_threads: int = 2,
@@ -58,13 +63,13 @@ def stream(
 
     Args:
         table: Of `in_memory` or `on_disk`.
-        num_rows: Of the matrix.
+        matrix: Whose rows they are.
         batches: All of one size.
         num_threads: Native ones.
         look_ahead: Batches that the reader sees before it reads them; for rows on disk.
     """
-    topology = _native.Topology([_native.TableRows("rows", num_rows, None)], [])
-    options = _native.SampleOptions([], 0, 0, [num_rows], disjoint=False)
+    topology = _native.Topology([_native.TableRows("rows", matrix.rows, None)], [])
+    options = _native.SampleOptions([], 0, 0, [matrix.rows], disjoint=False)
     rows = np.concatenate(batches)
     times = np.full(len(rows), np.iinfo(np.int64).max)
     pipeline = _native.Pipeline(
@@ -76,7 +81,7 @@ def stream(
         times,
         len(batches[0]),
         num_threads,
-        2 * num_threads,
+        depth(len(batches[0]) * matrix.row_bytes, num_threads),
         look_ahead,
     )
     try:
@@ -86,3 +91,8 @@ def stream(
             yield batch["features"][0]["numerical"]
     finally:
         pipeline.close()
+
+
+def depth(batch_bytes: int, num_threads: int) -> int:
+    """How many batches may wait for their consumer: two a thread, as in relhop's loader, if memory allows."""
+    return min(2 * num_threads, max(1, _WAITING_BYTES // batch_bytes))

@@ -51,7 +51,7 @@ def training_rows(
 ) -> list[Row]:
     """Steps with each pool, and with all rows in memory."""
     with Process() as process:
-        trace = process.call(GraphFiles.trace, files, warm + timed)
+        records = [files.records(rows) for rows in process.call(GraphFiles.trace, files, warm + timed)]
         in_ram = process.call(train, files, None, warm, timed, device)
     configuration = f"{files.case}, float32[{WIDTH}], SAGE with {HIDDEN} hidden"
     rows = [
@@ -60,7 +60,7 @@ def training_rows(
     for share in shares:
         with Process() as process:
             trained = process.call(train, files, share, warm, timed, device)
-        missed = policies.misses("Belady", trace, files.num_nodes, int(share * files.num_nodes))[warm:]
+        missed = policies.misses("Belady", records, files.num_nodes, int(share * files.num_nodes))[warm:]
         least = {
             of.source: floor(missed, files.matrix.row_bytes, of, look_ahead=LOOK_AHEAD, memory=MEMORY) / timed
             for of in (device, FAST_DRIVE)
