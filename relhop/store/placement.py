@@ -29,7 +29,7 @@ _UNITS = {"": 1, "b": 1} | {
     for suffix, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class TablePlacement:
 
     Attributes:
         place: "ram", "mmap" or "disk".
-        bytes: Of all records.
+        bytes: Of all records, and of the rows' places in the input where the table has an order of its own.
+            These are mapped where the records are on disk.
         pool_bytes: Memory of the pool before the disk, bookkeeping included; 0 elsewhere.
     """
 
@@ -92,14 +93,25 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     if pool_bytes is not None and memory not in ("auto", "disk"):
         raise ValueError(f"buffer_pool_size is for memory='auto' and memory='disk', not for {memory!r}")
     topology_bytes = sum(e.bytes for f, e in manifest.files.items() if layout.is_topology(f))
-    records = {name: entry.record_size * entry.rows for name, entry in manifest.tables.items()}
+    records = {name: _record_bytes(manifest, name) for name in manifest.tables}
     if memory == "ram" or memory == "mmap":
         return Placement(memory, topology_bytes, {t: TablePlacement(memory, n) for t, n in records.items()})
     free = free_memory()
     loads_topology = memory == "auto" and topology_bytes <= free // 2
     if pool_bytes is None:
         pool_bytes = (free - topology_bytes if loads_topology else free) // 4
-    return Placement("ram" if loads_topology else "mmap", topology_bytes, _share(records, pool_bytes))
+    tables = _share(records, pool_bytes)
+    for name, table in tables.items():
+        if table.place == "disk" and manifest.tables[name].record_size == 0:
+            tables[name] = TablePlacement("mmap", table.bytes)
+    return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
+
+
+def _record_bytes(manifest: layout.Manifest, table: str) -> int:
+    """Records, and the rows' places in the input."""
+    order = manifest.files.get(layout.table_file(table, "order.bin"))
+    entry = manifest.tables[table]
+    return entry.record_size * entry.rows + (0 if order is None else order.bytes)
 
 
 def _share(records: Mapping[str, int], pool_bytes: int) -> dict[str, TablePlacement]:
@@ -149,25 +161,23 @@ def free_memory() -> int:
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([free, *_left_in_cgroups()])
-
-
-def _left_in_cgroups() -> list[int]:
-    """What each cgroup (version 2) around this process has left; its page cache counts as left."""
     try:
-        name = Path("/proc/self/cgroup").read_text().splitlines()[-1].partition("::")[2]
+        cgroup = Path("/proc/self/cgroup").read_text().splitlines()[-1].partition("::")[2]
     except (OSError, IndexError):
-        return []
+        return free
+    return min([free, *_left_in_cgroups(cgroup.lstrip("/"), _CGROUPS)])
+
+
+def _left_in_cgroups(name: str, root: Path) -> list[int]:
+    """What a cgroup (version 2) and those around it have left, where limited; page cache counts as left."""
     left = []
-    folder = _CGROUP / name.lstrip("/")
-    for group in [folder, *folder.parents]:
+    for group in [root / name, *(root / name).parents]:
         try:
             limit = int((group / "memory.max").read_text())  # "max": no limit
             used = int((group / "memory.current").read_text())
             stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        except (OSError, ValueError):
+            cached = int(stat["inactive_file"]) + int(stat["active_file"])
+        except (OSError, ValueError, KeyError):
             continue
-        left.append(
-            max(limit - used + int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0)), 0)
-        )
+        left.append(max(limit - used + cached, 0))
     return left
