@@ -35,6 +35,8 @@ bench: $(VENV)/installed
 	$(PY) -m benchmarks.sampling
 	$(PY) -m benchmarks.build
 	$(PY) -m benchmarks.capacity
+	$(PY) -m benchmarks.rows
+	$(PY) -m benchmarks.memory
 
 # An editable install: Python files are used where they stand, native ones are compiled again when they change.
 $(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)

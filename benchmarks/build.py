@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.report import Row, arguments, publish, rates, row
+from benchmarks.report import Row, parser, publish, row
 from relhop import _native
 
 _PIECE = 1 << 20
@@ -93,6 +94,16 @@ def duckdb_sort(
     return work
 
 
+def rates(work: Callable[[], int], repeats: int) -> list[float]:
+    """Units of work a second of each repeat."""
+    result = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        count = work()
+        result.append(count / (time.perf_counter() - begin))
+    return result
+
+
 def measure(num_edges: int, num_targets: int, repeats: int, folder: Path) -> list[Row]:
     targets = power_law(num_edges, num_targets)
     name = f"{num_edges / 1e6:g} M edges, {num_targets / 1e6:g} M targets"
@@ -118,7 +129,7 @@ def measure(num_edges: int, num_targets: int, repeats: int, folder: Path) -> lis
 
 
 def main() -> None:
-    options = arguments(__doc__)
+    options = parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         num_edges, num_targets = (5_000_000, 500_000) if options.quick else (100_000_000, 10_000_000)
         rows = measure(num_edges, num_targets, 3 if options.quick else 5, Path(folder))

@@ -147,6 +147,18 @@ uint64_t dependent_loads(const uint64_t* data, uint64_t mask, uint64_t count, ui
   return sum;
 }
 
+// Copies rows of row_bytes bytes, each asked for `distance` rows before.
+void gather(const uint8_t* matrix, uint64_t row_bytes, const int64_t* rows, uint64_t count, uint64_t distance,
+            uint8_t* out) {
+  for (uint64_t i = 0; i < count; ++i) {
+    if (i + distance < count) {
+      const uint8_t* ahead = matrix + static_cast<uint64_t>(rows[i + distance]) * row_bytes;
+      for (uint64_t byte = 0; byte < row_bytes; byte += 64) __builtin_prefetch(ahead + byte);
+    }
+    std::memcpy(out + i * row_bytes, matrix + static_cast<uint64_t>(rows[i]) * row_bytes, row_bytes);
+  }
+}
+
 // Replays steps, `group` rows at a time; returns the sum of what was read at the ends of visible prefixes.
 uint64_t replay(const Step* steps, uint64_t num_steps, uint64_t group) {
   uint64_t seen = 0;

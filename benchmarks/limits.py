@@ -11,16 +11,14 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.compiled import compiled
 from benchmarks.graphs import Array, EdgeArrays, Graph
 from benchmarks.traces import Trace
 from relhop import _native
@@ -44,17 +42,14 @@ class _Step(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL:
-    """limits.cpp, compiled for this machine; calls release the GIL."""
-    with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder) / "limits.so"
-        source = Path(__file__).with_name("limits.cpp")
-        flags = ["-std=c++20", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
-        subprocess.run(["g++", *flags, "-o", built, source], check=True)
-        loaded = ctypes.CDLL(str(built))
+    """The functions of limits.cpp."""
+    loaded = compiled("limits")
     pointer, number = ctypes.c_void_p, ctypes.c_uint64
     loaded.random_loads.argtypes = [pointer, number, number, number, number]
     loaded.dependent_loads.argtypes = [pointer, number, number, number]
     loaded.replay.argtypes = [pointer, number, number]
+    loaded.gather.argtypes = [pointer, number, pointer, number, number, pointer]
+    loaded.gather.restype = None
     for function in (loaded.random_loads, loaded.dependent_loads, loaded.replay):
         function.restype = number
     return loaded
@@ -99,6 +94,25 @@ def dependent_load_ns(num_bytes: int, num_loads: int, *, huge: bool) -> list[flo
         library().dependent_loads(words.ctypes.data, len(words) - 1, num_loads, seed << 40)
         results.append((time.perf_counter() - begin) / num_loads * 1e9)
     return results
+
+
+def gather(matrix: Array, rows: Array, out: Array, num_threads: int, distance: int) -> None:
+    """Copies rows [N], int64, of a C-contiguous matrix into `out` [N, width], a slice a thread."""
+    row_bytes, ends = matrix.strides[0], np.linspace(0, len(rows), num_threads + 1).astype(int)
+
+    def slice_of(thread: int) -> None:
+        begin, end = ends[thread : thread + 2]
+        library().gather(
+            matrix.ctypes.data,
+            row_bytes,
+            rows.ctypes.data + 8 * int(begin),
+            int(end - begin),
+            distance,
+            out.ctypes.data + row_bytes * int(begin),
+        )
+
+    with ThreadPoolExecutor(num_threads) as threads:
+        list(threads.map(slice_of, range(num_threads)))
 
 
 class Arrays:

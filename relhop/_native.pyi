@@ -107,6 +107,37 @@ class PackedTimes:
     def cut(self, anchor_time: int) -> int:
         """How many rows have time <= anchor_time."""
 
+class PagePool:
+    def __init__(self, bytes: int, reads_per_second: float, bytes_per_second: float, page_size: int = 4096) -> None:
+        """Memory of so many bytes for pages of files, on a device of such speed."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def num_frames(self) -> int:
+        """Pages that it holds at most; after this no file is added."""
+
+    def stats(self) -> dict[str, Any]:
+        """
+        'hits' and 'misses' of pages that were wanted; 'reads' of the device, their 'bytes' and the 'seconds' that threads spent reading.
+        """
+
+class PagedRows:
+    def __init__(self, pool: PagePool, path: str, size: int, width: int) -> None:
+        """What PackedRows is, of a file that is read as needed."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
+        """Consecutive elements, "no row" as -1."""
+
+    def take(self, places: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+        """Elements anywhere, "no row" as -1."""
+
 class ListFiles:
     def __init__(self, offsets: str, neighbors: str, edge_ids: str | None = None, weights: str | None = None) -> None:
         """
@@ -153,13 +184,13 @@ class TableRows:
 
 class EdgeRows:
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
         """
 
     @staticmethod
-    def parents(name: str, expanded: int, found: int, parents: PackedRows, reverse: int = -1) -> EdgeRows:
+    def parents(name: str, expanded: int, found: int, parents: PackedRows | PagedRows, reverse: int = -1) -> EdgeRows:
         """
         The one parent in table `found` that each row of table `expanded` names.
         """
@@ -176,11 +207,42 @@ class Rule:
 class SampleOptions:
     def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
+CHECKSUM_BLOCK: int = 4096
+
+def crc32c_blocks(bytes: NDArray[numpy.uint8], portable: bool = False) -> NDArray[numpy.uint32]:
+    """
+    CRC-32C of each block of CHECKSUM_BLOCK bytes, the last one of what is left.
+    """
+
+class RecordChecksums:
+    def __init__(self, path: str, size: int, record_size: int, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], slots: PackedRows | None = None) -> None: ...
+
+    def check_blocks(self, bytes: NDArray[numpy.uint8], first_block: int) -> None:
+        """
+        Compares blocks of the file, whole but for its last, with their checksums. Raises CorruptStore naming file, block and row.
+        """
+
+class NumberKind(enum.Enum):
+    float32 = 0
+
+    float16 = 1
+
+    bfloat16 = 2
+
+    int8 = 3
+
+class Numbers:
+    def __init__(self, kind: NumberKind, scales: Sequence[float] = [], zeros: Sequence[float] = []) -> None:
+        """How a table keeps its numbers; scales and zeros are those of int8."""
+
+def decode_numbers(kind: NumberKind, codes: NDArray[numpy.uint8], scale: float = 1.0, zero: float = 0.0, portable: bool = False) -> NDArray[numpy.float32]:
+    """A column of numbers as a record keeps them; see native/rows/compact.h."""
+
 class Request:
     def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
 class DiskRecords:
-    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True) -> None: ...
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     @property
     def engine(self) -> str:
@@ -209,7 +271,7 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""

@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
-from relhop.store.summary import LinkSummary, StoreSummary
+from relhop.store.precision import Precision
+from relhop.store.summary import LinkSummary, StoreSummary, TableSummary
 from relhop.times import format_time
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def ingest(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The store to write.")],
     memory_limit: Annotated[str | None, typer.Option(help='Memory for the build, such as "4GB".')] = None,
+    precision: Annotated[Precision, typer.Option(help="How numerical features are kept.")] = "float32",
 ) -> None:
     """Infers keys, times and links, checks the data, and builds a store."""
     graph = rh.Graph.from_folder(folder)
     out.print(str(graph.validate()), highlight=False, markup=False)
-    store = graph.snapshot(output, memory_limit=memory_limit)
+    store = graph.snapshot(output, precision=precision, memory_limit=memory_limit)
     rows = sum(table.num_rows for table in store.tables.values())
     out.print(
         f"{output}: {rows:,} rows of {len(store.tables)} tables, {_bytes(store.describe().total_bytes)}"
@@ -145,7 +147,16 @@ def main() -> None:
 
 def _show(summary: StoreSummary) -> None:
     tables = Grid(
-        "table", "rows", "from", "to", "without time", "features", "bytes", "bits a row", title=summary.path
+        "table",
+        "rows",
+        "from",
+        "to",
+        "without time",
+        "features",
+        "records' order",
+        "bytes",
+        "bits a row",
+        title=summary.path,
     )
     for table in summary.tables:
         tables.add_row(
@@ -155,6 +166,7 @@ def _show(summary: StoreSummary) -> None:
             _time(table.newest_time),
             f"{table.null_times:,}",
             str(len(table.features)),
+            _order(table),
             _bytes(sum(table.bytes.values())),
             _bits(table.bits_per_row),
         )
@@ -193,9 +205,21 @@ def _show(summary: StoreSummary) -> None:
             by_part[name] = by_part.get(name, 0) + size
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sorted(by_part.items(), key=lambda p: -p[1]))
     out.print(f"{_bytes(summary.total_bytes)} in all: {parts}", highlight=False)
+    out.print(_numbers(summary), highlight=False)
     out.print(
         f"links and times: {_per_edge(summary.bytes_per_edge)} bytes an edge and direction", highlight=False
     )
+
+
+def _numbers(summary: StoreSummary) -> str:
+    """How numbers are kept, and of which columns some are not."""
+    lost = [
+        f"{table.name}.{column} {count:,}"
+        for table in summary.tables
+        for column, count in table.out_of_range.items()
+        if count
+    ]
+    return f"numbers are {summary.precision}" + (f"; out of its range: {', '.join(lost)}" if lost else "")
 
 
 def _show_metrics(result: TrainingResult) -> None:
@@ -206,6 +230,14 @@ def _show_metrics(result: TrainingResult) -> None:
             others = (result.baselines[split][name][metric] for name in baselines)
             grid.add_row(f"{split} {metric}", f"[bold]{value:.4f}", *(f"{other:.4f}" for other in others))
     out.print(grid)
+
+
+def _order(table: TableSummary) -> str:
+    """The order of a table's records and how many rows a block holds in it, and in those not chosen."""
+    if not table.rows_per_block:
+        return table.record_order
+    tried = dict(sorted(table.rows_per_block.items(), key=lambda order: order[0] != table.record_order))
+    return ", ".join(f"{name} {rows:.2f}" for name, rows in tried.items()) + " rows a block"
 
 
 def _time(micros: int | None) -> str:

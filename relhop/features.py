@@ -12,6 +12,7 @@ import numpy as np
 
 from relhop import _native
 from relhop.schema import Stype
+from relhop.store import encoding
 from relhop.store.reader import StoredTable
 
 
@@ -98,7 +99,15 @@ class FeatureReader:
         order = None if table.order is None else table.order.native
         self._disk, self._record_size = table.disk, table.record_size
         records = table.records if table.disk is None else table.disk
-        self.native = _native.FeatureTable(table.name, records, num_fields, time, order)
+        self.native = _native.FeatureTable(
+            table.name,
+            records,
+            num_fields,
+            time,
+            order,
+            numbers=encoding.native_numbers(table.fields),
+            slots=None if table.slots is None else table.slots.native,
+        )
 
     def gather(self, rows: np.ndarray[Any, np.dtype[np.int64]], num_threads: int = 1) -> RowFeatures:
         """The features of rows [N], which may repeat.

@@ -1,6 +1,7 @@
-"""Stores of every published format version open for ever. tests/golden/v2 is tests/shop.py's store, as format version 2
-wrote it; version 1 was never published."""
+"""Stores of every published format version open for ever. tests/golden/v3 is tests/shop.py's store, as format version 3
+wrote it, and v2 as version 2 did; versions 1 and 2 were never published, so they are refused."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from tests import shop
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_a_store_of_format_version_2_is_intact():
-    store = rh.Store.open(GOLDEN / "v2")
+def test_a_store_of_format_version_3_is_intact():
+    store = rh.Store.open(GOLDEN / "v3")
     store.verify()
     assert list(store.tables) == ["users", "items", "orders"]
     assert store.tables["orders"].order[:].tolist() == [2, 6, 1, 4, 0, 5, 3, 7]
@@ -29,9 +30,9 @@ def test_a_store_of_format_version_2_is_intact():
     assert store.rows_of("users", ["cy", "ann", "nobody"]).tolist() == [2, 0, -1]
 
 
-def test_a_store_of_format_version_2_samples_as_the_same_tables_do_today(tmp_path):
+def test_a_store_of_format_version_3_samples_as_the_same_tables_do_today(tmp_path):
     times = np.full(4, np.datetime64("2020-01-06", "us").astype(np.int64))
-    stores = [rh.Store.open(GOLDEN / "v2"), shop.store(tmp_path)]
+    stores = [rh.Store.open(GOLDEN / "v3"), shop.store(tmp_path)]
     old, new = (rh.NeighborSampler(s, [2, 2]).sample("users", np.arange(4), times) for s in stores)
     assert old.nodes["orders"].rows.tolist() == new.nodes["orders"].rows.tolist()
     assert sorted(old.nodes["orders"].rows.tolist()) == [0, 2, 4, 5]
@@ -42,18 +43,22 @@ def test_a_store_of_format_version_2_samples_as_the_same_tables_do_today(tmp_pat
 
 def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path):
     store = shop.store(tmp_path)
-    for golden in (GOLDEN / "v2").rglob("*.bin"):
-        assert (store.path / golden.relative_to(GOLDEN / "v2")).read_bytes() == golden.read_bytes()
+    for golden in (GOLDEN / "v3").rglob("*.bin"):
+        assert (store.path / golden.relative_to(GOLDEN / "v3")).read_bytes() == golden.read_bytes()
 
 
-def test_a_store_of_format_version_1_is_refused_and_built_again(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_a_version_before_is_refused_and_built_again(tmp_path, version):
     path = tmp_path / "shop.rh"
-    path.mkdir()
-    (path / "manifest.json").write_text('{"format": "relhop-store", "version": 1}')
+    if version == 2:
+        shutil.copytree(GOLDEN / "v2", path)
+    else:
+        path.mkdir()
+        (path / "manifest.json").write_text('{"format": "relhop-store", "version": 1}')
     with pytest.raises(rh.StoreError) as caught:
         rh.Store.open(path)
     assert (
         str(caught.value)
-        == f"{path} has format version 1, this relhop reads version 2; build the store again"
+        == f"{path} has format version {version}, this relhop reads version 3; build the store again"
     )
     shop.store(tmp_path).verify()

@@ -14,9 +14,12 @@ ENTRY = {
     "categories": {},
     "fields": [],
     "record_size": 0,
+    "record_order": "rows",
+    "rows_per_block": {},
 }
 CONTENT = {
     "fingerprint": "f",
+    "precision": "float32",
     "schema": Schema([Table("a")]).to_dict(),
     "tables": {"a": ENTRY},
     "links": {},
@@ -32,7 +35,7 @@ def write(folder, **changes):
 
 def rewrite(folder, content):
     """A manifest whose checksum fits, whatever it says."""
-    full = {"format": "relhop-store", "version": 2, **content}
+    full = {"format": "relhop-store", "version": 3, **content}
     (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
 
 
@@ -50,16 +53,19 @@ def test_sizes_of_files_follow_from_the_counts():
     )
     tables = {
         "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
-        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200}),
+        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200, "record_order": "hottest first"}),
     }
     assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}) == {
         "tables/a/columns.parquet": None,
+        "tables/a/rows.crc": 4,
         "tables/a/rows.bin": 12,
         "tables/a/categories.parquet": None,
         "tables/b/columns.parquet": None,
         "tables/b/time_blocks.bin": 48,
         "tables/b/time.bin": None,
         "tables/b/order.bin": 208,  # 200 * 8 bits, and 8 bytes
+        "tables/b/slots.bin": 208,
+        "tables/b/rows.crc": 0,
         "tables/b/rows.bin": 0,
         "links/b.a/parents.bin": 64,  # 200 * 2 bits are 50 bytes, 7 words; and 8 bytes
         "links/b.a/offsets.bin": 16,  # 4 * 8 bits
@@ -97,9 +103,9 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("version", "text", "advice"),
     [
-        (3, "3", "use a newer relhop"),
-        (1, "1", "build the store again"),
-        ("2", "'2'", "build the store again"),
+        (4, "4", "use a newer relhop"),
+        (2, "2", "build the store again"),
+        ("3", "'3'", "build the store again"),
     ],
 )
 def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice):
@@ -107,7 +113,7 @@ def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice)
     with pytest.raises(StoreError) as caught:
         layout.read_manifest(tmp_path)
     assert not isinstance(caught.value, CorruptStore)
-    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 2; {advice}"
+    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 3; {advice}"
 
 
 @pytest.mark.parametrize("changes", [{"fingerprint": "g"}, {"checksum": "00"}, {"extra": 1}])

@@ -27,8 +27,10 @@ NB_MODULE(_native, m) {
 
   bind_io(m);
   bind_packed(m);
+  bind_paging(m);
   bind_build(m);
   bind_sampling(m);
+  bind_records(m);
   bind_rows(m);
   bind_loading(m);
 }

@@ -8,23 +8,24 @@ namespace relhop {
 
 namespace {
 
-RecordLayout layout_of(size_t record_size, const std::vector<size_t>& num_fields) {
+RecordLayout layout_of(size_t record_size, const std::vector<size_t>& num_fields, const Numbers* numbers) {
   if (num_fields.size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
-  return {record_size, num_fields[0], num_fields[1], num_fields[2]};
+  return {record_size, num_fields[0], num_fields[1], num_fields[2], numbers != nullptr ? *numbers : Numbers()};
 }
 
 std::shared_ptr<SharedFeatures> make_features(std::string name,
                                               std::variant<std::shared_ptr<DiskRecords>, Records> records,
                                               const std::vector<size_t>& num_fields, std::optional<SharedTimes> time,
-                                              std::optional<SharedRows> order) {
-  auto shared = std::make_shared<SharedFeatures>(SharedFeatures{{}, time, order, {}});
+                                              std::optional<SharedRows> order, const Numbers* numbers,
+                                              std::optional<SharedRows> slots) {
+  auto shared = std::make_shared<SharedFeatures>(SharedFeatures{{}, time, order, slots, {}});
   FeatureTable& table = shared->table;
   table.name = std::move(name);
   if (auto* in_memory = std::get_if<Records>(&records)) {
     shared->records = *in_memory;
     table.records = {reinterpret_cast<const std::byte*>(in_memory->data()), in_memory->size()};
     table.num_rows = in_memory->shape(0);
-    table.layout = layout_of(in_memory->shape(1), num_fields);
+    table.layout = layout_of(in_memory->shape(1), num_fields, numbers);
   } else {
     table.disk = std::get<std::shared_ptr<DiskRecords>>(records);
     table.num_rows = table.disk->num_records();
@@ -33,6 +34,7 @@ std::shared_ptr<SharedFeatures> make_features(std::string name,
   table.timed = time.has_value();
   if (time) table.time = time->times;
   if (order) table.order = order->rows;
+  if (slots) table.slots = slots->rows;
   table.check();
   return shared;
 }
@@ -40,16 +42,23 @@ std::shared_ptr<SharedFeatures> make_features(std::string name,
 std::shared_ptr<DiskRecords> make_disk_records(std::string table, const std::string& path, size_t record_size,
                                                const std::vector<size_t>& num_fields, uint64_t num_records,
                                                uint64_t pool_bytes, double reads_per_second, double bytes_per_second,
-                                               const std::string& engine, bool keeps_along) {
-  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along};
+                                               const std::string& engine, bool keeps_along, const Numbers* numbers,
+                                               std::optional<SharedRows> slots) {
+  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along, {}};
+  if (slots) settings.slots = slots->rows;
   if (engine == "io_uring")
     settings.engine = ManyReads::Engine::io_uring;
   else if (engine == "pread")
     settings.engine = ManyReads::Engine::pread;
   else if (engine != "automatic")
     throw nb::value_error("engine: automatic, io_uring or pread");
-  return std::make_shared<DiskRecords>(std::move(table), path, layout_of(record_size, num_fields), num_records,
-                                       settings);
+  struct Owner {
+    std::optional<SharedRows> slots;
+    DiskRecords disk;
+  };
+  const auto owner = std::shared_ptr<Owner>(
+      new Owner{slots, {std::move(table), path, layout_of(record_size, num_fields, numbers), num_records, settings}});
+  return {owner, &owner->disk};
 }
 
 // A batch's records, kept while a window knows them.
@@ -118,7 +127,7 @@ void bind_rows(nb::module_& m) {
   nb::class_<DiskRecords>(m, "DiskRecords")
       .def(nb::new_(&make_disk_records), "table"_a, "path"_a, "record_size"_a, "num_fields"_a, "num_records"_a,
            nb::kw_only(), "pool_bytes"_a, "reads_per_second"_a, "bytes_per_second"_a, "engine"_a = "automatic",
-           "keeps_along"_a = true)
+           "keeps_along"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none())
       .def_prop_ro("engine", &DiskRecords::engine, "What reads: io_uring or pread.")
       .def_prop_ro("is_direct", &DiskRecords::is_direct, "Whether reads go past the page cache.")
       .def_prop_ro("num_slots", &DiskRecords::num_slots, "Records that the pool holds.")
@@ -140,7 +149,8 @@ void bind_rows(nb::module_& m) {
            "Reads batches at once; what gather() of a FeatureTable gives of each, without times and positions.");
 
   nb::class_<SharedFeatures>(m, "FeatureTable")
-      .def(nb::new_(&make_features), "name"_a, "records"_a, "num_fields"_a, "time"_a.none(), "order"_a.none())
+      .def(nb::new_(&make_features), "name"_a, "records"_a, "num_fields"_a, "time"_a.none(), "order"_a.none(),
+           "numbers"_a.none() = nb::none(), "slots"_a = nb::none())
       .def(
           "gather",
           [](const SharedFeatures& features, Array<int64_t> rows, unsigned num_threads) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/paging.h"
 #include "rows/features.h"
 #include "sampling/sampler.h"
 
@@ -16,6 +17,7 @@ struct SharedTopology {
   std::vector<std::optional<SharedTimes>> times;
   std::vector<SharedRows> rows;
   std::vector<Array<double>> weights;
+  std::vector<std::shared_ptr<SharedPool>> pools;
   std::unique_ptr<const Topology> topology;
   std::unique_ptr<const Sampler> sampler;
 };
@@ -25,7 +27,7 @@ using Records = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig,
 struct SharedFeatures {
   std::optional<Records> records;  // in memory; none of a table on disk
   std::optional<SharedTimes> time;
-  std::optional<SharedRows> order;
+  std::optional<SharedRows> order, slots;
   FeatureTable table;
 };
 

@@ -91,12 +91,22 @@ void DiskPipeline::enter(Sampled sampled) {
     return;
   }
   foreseen.batch.sample = std::move(std::get<Sample>(sampled));
-  foreseen.requests.resize(tables_.size());
-  for (size_t t = 0; t < tables_.size(); ++t) {
-    const Buffer<int64_t>& rows = foreseen.batch.sample.nodes[t].rows;
-    foreseen.requests[t].records = {rows.data(), rows.size()};
-    if (look_ahead_ > 0 && tables_[t]->disk != nullptr) tables_[t]->disk->enter(foreseen.requests[t]);
+  foreseen.records.resize(tables_.size());
+  std::vector<Request> requests(tables_.size());
+  try {
+    for (size_t t = 0; t < tables_.size(); ++t) {
+      const Buffer<int64_t>& rows = foreseen.batch.sample.nodes[t].rows;
+      requests[t].records = {rows.data(), rows.size()};
+      if (tables_[t]->disk != nullptr)
+        requests[t].records = tables_[t]->records_of(requests[t].records, foreseen.records[t]);
+    }
+  } catch (...) {
+    foreseen.failure = std::current_exception();
+    return;
   }
+  foreseen.requests = std::move(requests);
+  for (size_t t = 0; t < tables_.size(); ++t)
+    if (look_ahead_ > 0 && tables_[t]->disk != nullptr) tables_[t]->disk->enter(foreseen.requests[t]);
   const size_t most = std::max<size_t>(std::min(look_ahead_, kMostAhead + 1 - look_ahead_), 1);
   most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most);
 }
@@ -150,7 +160,8 @@ void DiskPipeline::fill(std::span<Foreseen> round) {
   for (Foreseen& foreseen : round) {
     foreseen.batch.features.clear();
     for (size_t t = 0; t < tables_.size(); ++t) {
-      const std::span<const int64_t> rows = foreseen.requests[t].records;
+      const std::span<const int64_t> rows{foreseen.batch.sample.nodes[t].rows.data(),
+                                          foreseen.requests[t].records.size()};
       foreseen.batch.features.push_back(tables_[t]->make_room(rows.size()));
       tables_[t]->gather_in_memory(rows, foreseen.batch.features[t], num_threads_);
     }

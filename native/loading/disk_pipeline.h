@@ -46,8 +46,9 @@ class DiskPipeline final : public Pipeline {
   // A sampled batch, in the windows of the tables on disk.
   struct Foreseen {
     Batch batch;
-    std::vector<Request> requests;  // by table
-    std::exception_ptr failure;     // in their place
+    std::vector<Buffer<int64_t>> records;  // by table; empty where a row's number is its record's
+    std::vector<Request> requests;         // by table
+    std::exception_ptr failure;            // in their place
   };
   using Sampled = std::variant<Sample, std::exception_ptr>;
   using Made = std::variant<Batch, std::exception_ptr>;

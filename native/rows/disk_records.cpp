@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "rows/checksums.h"
 #include "rows/radix.h"
 
 namespace relhop {
@@ -89,6 +90,7 @@ DiskRecords::DiskRecords(std::string table, const std::string& path, const Recor
       num_records_(num_records),
       cost_(settings.cost),
       keeps_along_(settings.keeps_along),
+      slots_(settings.slots),
       file_(path),
       reads_(settings.engine),
       directory_(num_records, slots_for(settings.pool_bytes, layout.size, num_records)),
@@ -297,7 +299,8 @@ void DiskRecords::fetch(Round& round) {
     const uint64_t* first = std::partition_point(round.records.begin(), round.records.end(), [&](uint64_t record) {
       return (record + 1) * layout_.size <= error.offset;
     });
-    throw IoError(error, "table " + table_ + ", row " + std::to_string(*std::min(first, round.records.end() - 1)));
+    throw IoError(error, "table " + table_ + ", row " +
+                             std::to_string(row_of(slots_, *std::min(first, round.records.end() - 1))));
   }
   round.stats.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

@@ -19,6 +19,7 @@
 #include "io/direct_file.h"
 #include "io/extents.h"
 #include "io/many_reads.h"
+#include "packed/packed.h"
 #include "rows/directory.h"
 #include "rows/frequencies.h"
 #include "rows/pool.h"
@@ -55,6 +56,7 @@ class DiskRecords {
     DeviceCost cost;
     ManyReads::Engine engine = ManyReads::Engine::automatic;
     bool keeps_along = true;  // whether records that come along may enter the pool
+    PackedRows slots;         // row -> record, to name rows by; data is null where that is the same
   };
 
   // Throws IoError, and CorruptStore where the file is not of `num_records` records.
@@ -105,6 +107,7 @@ class DiskRecords {
   const uint64_t num_records_;
   const DeviceCost cost_;
   const bool keeps_along_;
+  const PackedRows slots_;
   const DirectFile file_;
 
   mutable std::mutex mutex_;  // guards all below

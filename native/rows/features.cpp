@@ -27,6 +27,8 @@ void FeatureTable::check() const {
   if (timed && time.size() != num_rows) throw CorruptStore("table " + name + ": time.bin does not hold a time a row");
   if (order.data != nullptr && order.size != num_rows)
     throw CorruptStore("table " + name + ": order.bin does not hold a position a row");
+  if (slots.data != nullptr && slots.size != num_rows)
+    throw CorruptStore("table " + name + ": slots.bin does not hold a record a row");
 }
 
 void FeatureTable::check_rows(std::span<const int64_t> rows) const {
@@ -44,11 +46,31 @@ FeatureRows FeatureTable::make_room(size_t count) const {
   return out;
 }
 
+uint64_t FeatureTable::record_of(int64_t row) const {
+  if (slots.data == nullptr) return static_cast<uint64_t>(row);
+  const uint64_t record = slots[static_cast<uint64_t>(row)];
+  if (record >= num_rows)
+    throw CorruptStore("table " + name + ": slots.bin leads row " + std::to_string(row) + " to record " +
+                       std::to_string(record) + " of " + std::to_string(num_rows));
+  return record;
+}
+
+std::span<const int64_t> FeatureTable::records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const {
+  if (slots.data == nullptr) return rows;
+  room.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAheadPacked < rows.size()) slots.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
+    room[i] = static_cast<int64_t>(record_of(rows[i]));
+  }
+  return {room.data(), room.size()};
+}
+
 FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_threads) const {
   check_rows(rows);
   FeatureRows out = make_room(rows.size());
   gather_in_memory(rows, out, num_threads);
-  if (disk != nullptr) disk->gather(rows, out, num_threads);
+  Buffer<int64_t> room;
+  if (disk != nullptr) disk->gather(records_of(rows, room), out, num_threads);
   return out;
 }
 
@@ -61,8 +83,10 @@ void FeatureTable::gather_in_memory(std::span<const int64_t> rows, FeatureRows& 
 
 void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const {
   if (!records.empty()) {
-    const auto record = [&](size_t i) { return records.data() + static_cast<uint64_t>(rows[i]) * layout.size; };
+    const auto record = [&](size_t i) { return records.data() + record_of(rows[i]) * layout.size; };
     for (size_t i = begin; i < end; ++i) {
+      if (slots.data != nullptr && i + kAheadPacked < end)
+        slots.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
       if (i + kAhead < end) layout.prefetch(record(i + kAhead));
       layout.decode(record(i), i, out);
     }

@@ -21,6 +21,7 @@ struct FeatureTable {
   uint64_t num_rows = 0;
   std::span<const std::byte> records;  // in RAM or mapped
   std::shared_ptr<DiskRecords> disk;   // in their place: on disk behind a pool
+  PackedRows slots;                    // row -> record; data is null where that is the same
   bool timed = false;
   PackedTimes time;
   PackedRows order;  // row -> position; data is null where rows keep the input's order
@@ -37,7 +38,11 @@ struct FeatureTable {
   FeatureRows make_room(size_t count) const;
   void gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const;
 
+  // Rows that were checked -> records; `room` is used where they differ. Throws CorruptStore.
+  std::span<const int64_t> records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const;
+
  private:
+  uint64_t record_of(int64_t row) const;
   void gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const;
 };
 

@@ -1,6 +1,7 @@
 // One record -> its place in the columns.
 //
-// A record holds int64 timestamps, then float32 numbers, then int32 category codes (docs/format.md).
+// A record holds int64 timestamps, then numbers of one kind (compact.h), then, at a multiple of 4, int32 category codes
+// (docs/format.md).
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "rows/compact.h"
 
 namespace relhop {
 
@@ -24,10 +26,14 @@ struct FeatureRows {
 struct RecordLayout {
   size_t size = 0;
   size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
+  Numbers numbers;
 
   // Throws CorruptStore where the fields do not fit into the record.
   void check(const std::string& table) const {
-    const size_t used = 8 * num_timestamps + 4 * num_numerical + 4 * num_categorical;
+    const size_t used = num_categorical == 0 ? numbers_end() : codes_begin() + 4 * num_categorical;
+    if (numbers.kind == NumberKind::int8 &&
+        (numbers.scales.size() != num_numerical || numbers.zeros.size() != num_numerical))
+      throw CorruptStore("table " + table + ": not a scale and a zero a number");
     if (used > size)
       throw CorruptStore("table " + table + ": fields of " + std::to_string(used) + " bytes in records of " +
                          std::to_string(size));
@@ -44,17 +50,14 @@ struct RecordLayout {
 
   // Writes row i of the columns.
   void decode(const std::byte* record, size_t i, FeatureRows& out) const {
-    if (num_timestamps != 0) {
-      std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
-      record += 8 * num_timestamps;
-    }
-    if (num_numerical != 0) {
-      std::memcpy(out.numerical.data() + i * num_numerical, record, 4 * num_numerical);
-      record += 4 * num_numerical;
-    }
+    if (num_timestamps != 0) std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
+    if (num_numerical != 0)
+      numbers.decode(record + 8 * num_timestamps, num_numerical, numbers.scales.data(), numbers.zeros.data(),
+                     out.numerical.data() + i * num_numerical);
+    const std::byte* codes = record + codes_begin();
     for (size_t c = 0; c < num_categorical; ++c) {
       int32_t code;
-      std::memcpy(&code, record + 4 * c, sizeof code);
+      std::memcpy(&code, codes + 4 * c, sizeof code);
       out.categorical[i * num_categorical + c] = code;
     }
   }
@@ -65,6 +68,9 @@ struct RecordLayout {
   }
 
  private:
+  size_t numbers_end() const { return 8 * num_timestamps + bytes_of(numbers.kind) * num_numerical; }
+  size_t codes_begin() const { return (numbers_end() + 3) / 4 * 4; }
+
   // Beyond so much the processor sees by itself where a copy leads.
   static constexpr size_t kPrefetched = 1024;
 };

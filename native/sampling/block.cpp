@@ -6,6 +6,8 @@
 
 #include "sampling/budget.h"
 #include "sampling/lists.h"
+#include "sampling/paged_lists.h"
+#include "sampling/paged_parents.h"
 #include "sampling/parents.h"
 #include "sampling/subgraph.h"
 
@@ -232,7 +234,10 @@ class BlockSampler {
     const uint32_t before = scratch_.known[edges.found];
     Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
                                options_.edge_ids);
-    if (edges.kind == EdgeRows::Kind::lists)
+    if (edges.kind == EdgeRows::Kind::lists && edges.paged)
+      PagedListFollower<Table>(expansion, scratch_.paged, scratch_.lists.chooser, connector, options_.edge_ids)
+          .run(first, last);
+    else if (edges.kind == EdgeRows::Kind::lists)
       ListFollower<Table>(expansion, scratch_.lists, connector).run(first, last);
     else
       follow_keys(expansion, first, last, connector);
@@ -247,9 +252,16 @@ class BlockSampler {
                                         : scratch_.found_before[static_cast<size_t>(expansion.edges.reverse)];
     const bool is_listed = listed.begin >= first && listed.end <= last && listed.begin < listed.end;
     const uint32_t begin = is_listed ? listed.begin : last, end = is_listed ? listed.end : last;
-    follow_parents(expansion, first, begin, connector);
+    follow_read_keys(expansion, first, begin, connector);
     return_to_origins(expansion, begin, end, connector);
-    follow_parents(expansion, end, last, connector);
+    follow_read_keys(expansion, end, last, connector);
+  }
+
+  void follow_read_keys(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
+    if (expansion.edges.paged)
+      follow_paged_parents(expansion, first, last, scratch_.paged, connector);
+    else
+      follow_parents(expansion, first, last, connector);
   }
 
   const Topology& topology_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sampling/expansion.h"
+#include "sampling/paged.h"
 #include "sampling/sampler.h"
 
 namespace relhop {
@@ -32,6 +33,7 @@ struct Part {
 struct Workspace {
   ListScratch lists;
   EdgeQueue queue;
+  PagedScratch paged;
   // [tables]
   std::vector<RowTable> row_tables;
   std::vector<HashTable<uint32_t>> narrow_tables;

@@ -53,9 +53,6 @@ uint64_t position_of(std::span<const double> sums, double target) {
   return static_cast<uint64_t>(std::lower_bound(sums.begin(), sums.end(), sums.back()) - sums.begin());
 }
 
-// In [0, 1), a multiple of 2^-53.
-double fraction(Stream& stream) { return static_cast<double>(stream.next() >> 11) * 0x1p-53; }
-
 // Where stratum i of k begins, for a k that is too large to keep anything of it: k < 2^31, spread < 2^35.
 uint64_t begin_of_stratum(uint64_t spread, uint64_t k, uint64_t i) {
   const auto cube = [](uint64_t x) { return static_cast<Wide>(x) * x * x; };

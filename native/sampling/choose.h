@@ -42,6 +42,8 @@ class Chooser {
   uint64_t weighted(std::span<const double> sums, double before, uint64_t k, Stream stream, uint64_t* out);
   static uint64_t weighted_repeated(std::span<const double> sums, double before, uint64_t k, Stream stream,
                                     uint64_t* out);
+  // What part of the total the next draw by weight is at: in [0, 1), a multiple of 2^-53.
+  static double fraction(Stream& stream) { return static_cast<double>(stream.next() >> 11) * 0x1p-53; }
   // The k smallest of `ranks`, 1 <= k < n.
   void smallest(std::span<const uint64_t> ranks, uint64_t k, uint64_t* out);
 

@@ -185,6 +185,8 @@ class Connector {
   int64_t child_row(uint32_t target) const { return expanded_.rows[expanded_.begin + target]; }
   int64_t edge_id(size_t i) const {
     if (edges_.kind == EdgeRows::Kind::parents) return child_row(queue_.targets[i]);
+    // Of an edge on disk, its number was read in place of its place.
+    if (edges_.paged && edges_.paged->edge_ids.file != nullptr) return static_cast<int64_t>(queue_.places[i]);
     return static_cast<int64_t>(edges_.edge_ids.data == nullptr ? queue_.rows[i] : edges_.edge_ids[queue_.places[i]]);
   }
 

@@ -37,7 +37,7 @@ class Repeats {
 
 class Inducer {
  public:
-  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const Workspace& workspace, Part& part)
+  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, Workspace& workspace, Part& part)
       : topology_(topology),
         edge_ids_(edge_ids),
         find_(find),
@@ -69,33 +69,91 @@ class Inducer {
   }
 
   void from_keys(const EdgeRows& keys, bool to_parent) {
-    for (uint32_t child = 0; child < workspace_.known[keys.expanded]; ++child) {
-      const auto [row, seed] = node(keys.expanded, child);
-      const uint64_t parent_row = keys.parents[row];
-      if (parent_row == keys.parents.none()) continue;
-      check(keys, "parents", parent_row);
-      const uint32_t parent = find_(keys.found, parent_row, seed);
-      if (parent == UINT32_MAX || (to_parent && repeats_.holds(keys.expanded, child))) continue;
-      if (to_parent)
-        repeats_.for_each_node(keys.found, parent, [&](uint32_t node) { add(child, node, row); });
-      else
-        add(parent, child, row);
+    const uint32_t known = workspace_.known[keys.expanded];
+    if (!keys.paged) {
+      for (uint32_t child = 0; child < known; ++child)
+        add_key(keys, child, keys.parents[node(keys.expanded, child).row], to_parent);
+      return;
+    }
+    PagedScratch& scratch = workspace_.paged;
+    for (uint32_t begin = 0; begin < known; begin = std::min(begin + kPagedNodes, known)) {
+      const uint32_t end = std::min(begin + kPagedNodes, known);
+      scratch.places.clear();
+      for (uint32_t child = begin; child < end; ++child) scratch.places.push_back(node(keys.expanded, child).row);
+      scratch.gather(keys.paged->parents, scratch.places, scratch.values);
+      for (uint32_t child = begin; child < end; ++child) add_key(keys, child, scratch.values[child - begin], to_parent);
     }
   }
 
+  void add_key(const EdgeRows& keys, uint32_t child, uint64_t parent_row, bool to_parent) {
+    const auto [row, seed] = node(keys.expanded, child);
+    if (parent_row == keys.parents.none()) return;
+    check(keys, "parents", parent_row);
+    const uint32_t parent = find_(keys.found, parent_row, seed);
+    if (parent == UINT32_MAX || (to_parent && repeats_.holds(keys.expanded, child))) return;
+    if (to_parent)
+      repeats_.for_each_node(keys.found, parent, [&](uint32_t node) { add(child, node, row); });
+    else
+      add(parent, child, row);
+  }
+
   void from_lists(const EdgeRows& edges) {
-    for (uint32_t target = 0; target < workspace_.known[edges.expanded]; ++target) {
-      const auto [row, seed] = node(edges.expanded, target);
+    const uint32_t known = workspace_.known[edges.expanded];
+    if (edges.paged) return from_paged_lists(edges, known);
+    for (uint32_t target = 0; target < known; ++target) {
+      const uint64_t row = node(edges.expanded, target).row;
       const uint64_t end = edges.offsets[row + 1];
       if (end > edges.neighbors.size) throw_corrupt(edges, "offsets", end);
       for (uint64_t place = edges.offsets[row]; place < end; ++place) {
         const uint64_t neighbor = edges.neighbors[place];
-        check(edges, "children", neighbor);
-        const uint32_t source = find_(edges.found, neighbor, seed);
-        if (source != UINT32_MAX)
-          add(source, target, edges.edge_ids.data == nullptr ? neighbor : edges.edge_ids[place]);
+        add_neighbor(edges, target, neighbor, edges.edge_ids.data == nullptr ? neighbor : edges.edge_ids[place]);
       }
     }
+  }
+
+  void from_paged_lists(const EdgeRows& edges, uint32_t known) {
+    PagedScratch& scratch = workspace_.paged;
+    const PagedEdges& arrays = *edges.paged;
+    for (uint32_t begin = 0; begin < known; begin = std::min(begin + kPagedNodes, known)) {
+      const uint32_t end = std::min(begin + kPagedNodes, known);
+      scratch.places.clear();
+      for (uint32_t target = begin; target < end; ++target) {
+        scratch.places.push_back(node(edges.expanded, target).row);
+        scratch.places.push_back(scratch.places.back() + 1);
+      }
+      scratch.gather(arrays.offsets, scratch.places, scratch.chosen);
+      std::vector<uint32_t>& targets = scratch.going;
+      scratch.places.clear();
+      targets.clear();
+      for (uint32_t target = begin; target < end; ++target) {
+        const uint64_t list_end = scratch.chosen[2 * (target - begin) + 1];
+        if (list_end > edges.neighbors.size) throw_corrupt(edges, "offsets", list_end);
+        for (uint64_t place = scratch.chosen[2 * (target - begin)]; place < list_end; ++place) {
+          scratch.places.push_back(place);
+          targets.push_back(target);
+          if (targets.size() == kPagedElements) add_listed(edges, targets);
+        }
+      }
+      add_listed(edges, targets);
+    }
+  }
+
+  // The neighbors at scratch.places, a target each.
+  void add_listed(const EdgeRows& edges, std::vector<uint32_t>& targets) {
+    PagedScratch& scratch = workspace_.paged;
+    scratch.gather(edges.paged->neighbors, scratch.places, scratch.rows);
+    const bool are_numbered = edges.paged->edge_ids.file != nullptr;
+    if (are_numbered) scratch.gather(edges.paged->edge_ids, scratch.places, scratch.ids);
+    for (size_t i = 0; i < targets.size(); ++i)
+      add_neighbor(edges, targets[i], scratch.rows[i], are_numbered ? scratch.ids[i] : scratch.rows[i]);
+    scratch.places.clear();
+    targets.clear();
+  }
+
+  void add_neighbor(const EdgeRows& edges, uint32_t target, uint64_t neighbor, uint64_t id) {
+    check(edges, "children", neighbor);
+    const uint32_t source = find_(edges.found, neighbor, node(edges.expanded, target).seed);
+    if (source != UINT32_MAX) add(source, target, id);
   }
 
   void check(const EdgeRows& edges, const char* file, uint64_t row) const {
@@ -111,7 +169,7 @@ class Inducer {
   const Topology& topology_;
   const bool edge_ids_;
   const FindNode& find_;
-  const Workspace& workspace_;
+  Workspace& workspace_;
   const Repeats repeats_;
   Part& part_;
   PartEdges* out_ = nullptr;
@@ -148,7 +206,7 @@ void add_reverses(const Topology& topology, std::span<const size_t> begin, bool 
 }
 
 void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
-            const Workspace& workspace, Part& part) {
+            Workspace& workspace, Part& part) {
   Inducer inducer(topology, edge_ids, find, workspace, part);
   for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
     PartEdges& edges = part.edges[e];

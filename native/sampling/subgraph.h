@@ -22,6 +22,6 @@ void add_reverses(const Topology& topology, std::span<const size_t> begin, bool 
 // Puts in the place of the block's edges every edge that leads from one of its nodes to another: those of foreign keys
 // in the order of the child nodes, others in the order of the nodes whose lists hold them.
 void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
-            const Workspace& workspace, Part& part);
+            Workspace& workspace, Part& part);
 
 }  // namespace relhop

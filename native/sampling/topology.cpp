@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "paging/page_reader.h"
 
 namespace relhop {
 
@@ -15,6 +16,13 @@ void expect_size(const EdgeRows& edge_type, const char* file, uint64_t size, uin
                        " entries, expected " + std::to_string(expected));
 }
 
+uint64_t last_offset(const EdgeRows& edges) {
+  if (!edges.paged) return edges.offsets[edges.offsets.size - 1];
+  std::vector<uint64_t> last;
+  PageReader().gather(edges.paged->offsets, std::vector{edges.offsets.size - 1}, last);
+  return last[0];
+}
+
 }  // namespace
 
 Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_types)
@@ -24,6 +32,7 @@ Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_typ
       throw CorruptStore("table " + table.name + ": " + std::to_string(table.time.size()) + " times for " +
                          std::to_string(table.num_rows) + " rows");
   for (const EdgeRows& e : edge_types_) {
+    is_paged_ |= e.paged.has_value();
     const uint64_t num_rows = tables_.at(e.expanded).num_rows;
     tables_.at(e.found);
     if (e.reverse >= static_cast<int64_t>(edge_types_.size()))
@@ -36,8 +45,10 @@ Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_typ
       continue;
     }
     expect_size(e, "offsets", e.offsets.size, num_rows + 1);
-    expect_size(e, "children", e.neighbors.size, e.offsets[num_rows]);
+    expect_size(e, "children", e.neighbors.size, last_offset(e));
     if (!e.weights.empty()) expect_size(e, "weights", e.weights.size(), e.neighbors.size);
+    if (e.paged && e.has_weights()) expect_size(e, "weights", e.paged->weights.size, e.neighbors.size);
+    if (e.paged && e.paged->edge_ids.file != nullptr) expect_size(e, "edge_ids", e.edge_ids.size, e.neighbors.size);
     if (e.edge_ids.data != nullptr) expect_size(e, "edge_ids", e.edge_ids.size, e.neighbors.size);
   }
 }

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "packed/packed.h"
 #include "packed/times.h"
+#include "paging/paged_rows.h"
 
 namespace relhop {
 
@@ -20,6 +22,12 @@ struct TableRows {
   uint64_t num_rows = 0;
   bool timed = false;
   PackedTimes time;
+};
+
+// An edge type's arrays on disk. Weights and numbers of edges need not be there.
+struct PagedEdges {
+  PagedRows parents;
+  PagedRows offsets, neighbors, weights, edge_ids;
 };
 
 // From the rows of one table to their neighbors in another, one way: the list of each row, or the one parent that its
@@ -40,6 +48,11 @@ struct EdgeRows {
   // Per neighbor the number of its edge, the same both ways; empty where that is the neighbor's row, as it is of
   // foreign keys.
   PackedRows edge_ids;
+
+  // Then all the above have sizes and widths, but no data.
+  std::optional<PagedEdges> paged;
+
+  bool has_weights() const { return !weights.empty() || (paged && paged->weights.file != nullptr); }
 };
 
 class Topology {
@@ -49,6 +62,8 @@ class Topology {
 
   const std::vector<TableRows>& tables() const { return tables_; }
   const std::vector<EdgeRows>& edge_types() const { return edge_types_; }
+  // Whether any edge type is on disk.
+  bool is_paged() const { return is_paged_; }
   uint32_t num_edge_types() const { return static_cast<uint32_t>(edge_types_.size()); }
 
   // The visibility rule: rows of `table` with time <= anchor are exactly those below the number that is given for each
@@ -58,6 +73,7 @@ class Topology {
  private:
   std::vector<TableRows> tables_;
   std::vector<EdgeRows> edge_types_;
+  bool is_paged_ = false;
 };
 
 }  // namespace relhop

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +21,13 @@ _READING_VERSION = 1  # Raised whenever the same sources come to be read differe
 _HASHED_BYTES = 64 << 20
 
 
-def fingerprint(schema: Schema, tables: Iterable[Table], sources: Mapping[str, Any]) -> str:
-    """A digest of all that a store depends on: the schema, SQL, and the sources' contents.
+def fingerprint(
+    schema: Schema,
+    tables: Iterable[Table],
+    sources: Mapping[str, Any],
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """A digest of all that a store depends on: the schema, SQL, the sources' contents, and settings.
 
     Files up to 64 MiB are hashed whole; larger ones count as unchanged while their size and time of change
     are. Where files lie does not matter. Files that SQL names by path are not seen.
@@ -30,6 +36,7 @@ def fingerprint(schema: Schema, tables: Iterable[Table], sources: Mapping[str, A
         schema: With all semantic types, keys and times.
         tables: The tables with their sources and SQL.
         sources: By name. If any table has SQL, all of them count, for the SQL may use them.
+        settings: How the store is to be written.
 
     Raises:
         SourceError: If a source is of an unknown kind, or not there.
@@ -40,6 +47,7 @@ def fingerprint(schema: Schema, tables: Iterable[Table], sources: Mapping[str, A
         found = {table.name: found[table.name] for table in tables}
     described = {
         "reading_version": _READING_VERSION,
+        "settings": dict(settings),
         "schema": schema.to_dict(),
         "order": [list(schema.tables), {t.name: list(t.stypes) for t in schema.tables.values()}],
         "sql": {table.name: table.sql for table in tables},

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
-from relhop.store import encoding, layout, lookup
-from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
+from relhop.store import encoding, layout, lookup, records
+from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
@@ -30,11 +30,21 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
     _same(where, "links", list(manifest.links), [link.name for link in schema.links])
     for title, table in manifest.tables.items():
         features = schema.feature_columns(title)
-        fields, record_size = encoding.record_layout(features)
+        fields, record_size = layout.stored_fields(manifest, schema, title)
         _same(where, f"the record size of table '{title}'", table.record_size, record_size)
-        _same(where, f"the record's fields of table '{title}'", table.fields, layout.field_entries(fields))
+        out_of_range = {entry.column: entry.out_of_range for entry in table.fields}
+        expected = layout.field_entries(fields, out_of_range)
+        _same(where, f"the record's fields of table '{title}'", table.fields, expected)
+        for field in table.fields:
+            if field.out_of_range > table.rows or (field.scale is not None and field.scale <= 0):
+                raise CorruptStore(
+                    f"{where}: table '{title}', column '{field.column}' of {table.rows} rows has"
+                    f" {field.out_of_range} out of range, and the scale {field.scale}"
+                )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
         _same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        if table.record_order not in (layout.ROWS_ORDER, *table.rows_per_block):
+            raise CorruptStore(f"{where}: table '{title}' has the order of records {table.record_order!r}")
         timed = schema.tables[title].time_col is not None
         for what, count, most in (
             ("null times", table.null_times, table.rows if timed else 0),
@@ -94,12 +104,16 @@ def check_ends(folder: Path, tables: Mapping[str, StoredTable], links: Mapping[s
             raise CorruptStore(f"{path}: offsets do not run from 0 to {len(stored.children)}")
 
 
-def check_file(folder: Path, file: str, entry: layout.FileEntry) -> None:
-    """Compares a file's checksum with the manifest."""
-    path = folder / file
+def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
+    """Compares a file's checksum with the manifest, and the blocks of records with theirs."""
+    path, entry = folder / file, manifest.files[file]
+    record_sizes = {layout.table_file(t, "rows.bin"): e.record_size for t, e in manifest.tables.items()}
     try:
-        with path.open("rb") as opened:
-            checksum = layout.checksum_of(opened)
+        if file in record_sizes:
+            checksum = records.checksum_of(path, entry.bytes, record_sizes[file])
+        else:
+            with path.open("rb") as opened:
+                checksum = layout.checksum_of(opened)
     except FileNotFoundError:
         raise CorruptStore(f"{path} is missing; build the store again") from None
     if checksum != entry.blake2b:
@@ -107,21 +121,16 @@ def check_file(folder: Path, file: str, entry: layout.FileEntry) -> None:
 
 
 def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: StoredTable) -> None:
-    """Times ascend, the order is a permutation, category codes exist."""
-    if table.time is not None and table.order is not None:
+    """Times ascend, orders of rows and records are permutations, category codes exist."""
+    if table.time is not None:
         for part in _chunks(table.num_rows, overlap=1):
             if np.any(table.time[part][1:] < table.time[part][:-1]):
                 raise CorruptStore(
                     f"{folder / layout.table_file(table.name, 'time.bin')}: times do not ascend"
                 )
-        seen = np.zeros(table.num_rows, bool)
-        for part in _chunks(table.num_rows):
-            positions = table.order[part]
-            seen[positions[(positions >= 0) & (positions < table.num_rows)]] = True
-        if not seen.all():
-            raise CorruptStore(
-                f"{folder / layout.table_file(table.name, 'order.bin')}: not a permutation of rows"
-            )
+    for array, file in ((table.order, "order.bin"), (table.slots, "slots.bin")):
+        if array is not None and not _is_permutation(array):
+            raise CorruptStore(f"{folder / layout.table_file(table.name, file)}: not a permutation of rows")
     for field in table.fields:
         if field.stype != Stype.categorical:
             continue
@@ -135,6 +144,14 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
                     f"{folder / layout.table_file(table.name, 'rows.bin')}: column '{field.column}'"
                     f" has a code beyond its {count} categories"
                 )
+
+
+def _is_permutation(rows: Rows) -> bool:
+    seen = np.zeros(len(rows), bool)
+    for part in _chunks(len(rows)):
+        found = rows[part]
+        seen[found[(found >= 0) & (found < len(rows))]] = True
+    return bool(seen.all())
 
 
 def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
@@ -197,7 +214,7 @@ def check_weights(folder: Path, stored: StoredLink, weights: npt.NDArray[np.floa
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
     """The store's own columns of columns.parquet say what the arrays say."""
     path = folder / layout.table_file(table.name, "columns.parquet")
-    expected: dict[str, Times | Rows] = {}
+    expected: dict[str, Times | LinkRows] = {}
     if table.time is not None:
         expected[layout.TIME_COLUMN] = table.time
     for link in links:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,10 +21,15 @@ from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
 from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES, packed_bytes
+from relhop.store.precision import Grid, Precision
+from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
+ROWS_ORDER = "rows"
+"""The order of records in which each has its row's number, so that there is no slots.bin."""
+
 RESERVED_PREFIX = "_rh_"
 """Columns of columns.parquet that begin so are the store's own."""
 
@@ -30,6 +37,8 @@ ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
+_Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+_Single = Annotated[float, Field(ge=-3.5e38, le=3.5e38, allow_inf_nan=False)]
 
 
 class _Entry(BaseModel):
@@ -37,16 +46,25 @@ class _Entry(BaseModel):
 
 
 class FieldEntry(_Entry):
-    """One field of a record, as `relhop.store.encoding.Field`, its types written out."""
+    """One field of a record, as `relhop.store.encoding.Field`, its types written out.
+
+    Only int8 has `scale` and `zero`. `out_of_range` counts the numbers that are not kept nearly as they were.
+    """
 
     column: str
     stype: str
     dtype: str
     offset: _Count
+    scale: _Single | None = None
+    zero: _Single | None = None
+    out_of_range: _Count = 0
 
 
 class TableEntry(_Entry):
-    """What the manifest says of a table: counts, and the layout of its records."""
+    """What the manifest says of a table: counts, and the layout and order of its records.
+
+    `rows_per_block` has, for each order that was tried, how many rows wanted together a block holds.
+    """
 
     rows: _Count
     null_times: _Count
@@ -55,6 +73,8 @@ class TableEntry(_Entry):
     categories: dict[str, _Count]
     fields: list[FieldEntry]
     record_size: _Count
+    record_order: str
+    rows_per_block: dict[str, _Ratio]
 
 
 class LinkEntry(_Entry):
@@ -80,6 +100,7 @@ class Manifest(_Entry):
     """The content of manifest.json. `table_schema` is under the key `schema`."""
 
     fingerprint: str
+    precision: Precision
     table_schema: dict[str, Any] = Field(alias="schema")
     tables: dict[str, TableEntry]
     links: dict[str, LinkEntry]
@@ -106,8 +127,13 @@ def link_file(link: Link, file: str) -> str:
 
 
 def is_topology(file: str) -> bool:
-    """Whether sampling reads a file: it holds links or times."""
-    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin"))
+    """Whether all that is sampled needs a file: it holds links, times, or where records are."""
+    return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
+
+
+def is_link(file: str) -> bool:
+    """Whether a file is a link's."""
+    return file.startswith("links/")
 
 
 def parent_column(link: Link) -> str:
@@ -115,9 +141,29 @@ def parent_column(link: Link) -> str:
     return RESERVED_PREFIX + link.fkey_name
 
 
-def field_entries(fields: tuple[encoding.Field, ...]) -> list[FieldEntry]:
-    """A record's fields as the manifest writes them."""
-    return [FieldEntry(column=f.column, stype=f.stype, dtype=f.dtype.name, offset=f.offset) for f in fields]
+def field_entries(
+    fields: Sequence[encoding.Field], out_of_range: Mapping[str, int] = MappingProxyType({})
+) -> list[FieldEntry]:
+    """A record's fields as the manifest writes them; `out_of_range` is by column."""
+    return [
+        FieldEntry(
+            column=field.column,
+            stype=field.stype,
+            dtype=field.kind,
+            offset=field.offset,
+            scale=field.grid.scale if field.grid else None,
+            zero=field.grid.zero if field.grid else None,
+            out_of_range=out_of_range.get(field.column, 0),
+        )
+        for field in fields
+    ]
+
+
+def stored_fields(manifest: Manifest, schema: Schema, table: str) -> tuple[tuple[encoding.Field, ...], int]:
+    """The fields of a table's record as its schema demands them, on the manifest's grids; and their size."""
+    entries = manifest.tables[table].fields
+    grids = {e.column: Grid(e.scale, e.zero) for e in entries if e.scale is not None and e.zero is not None}
+    return encoding.record_layout(schema.feature_columns(table), manifest.precision, grids)
 
 
 def file_sizes(
@@ -133,6 +179,10 @@ def file_sizes(
             sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
             sizes[table_file(title, "time.bin")] = None
             sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
+        if entry.record_order != ROWS_ORDER:
+            sizes[table_file(title, "slots.bin")] = packed_bytes(entry.rows, width[title])
+        # Before the records: what checks them is itself checked first.
+        sizes[table_file(title, "rows.crc")] = checksums_bytes(entry.record_size * entry.rows)
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None

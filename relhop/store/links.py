@@ -99,9 +99,7 @@ def _write_children(build: Build, link: Link, weights: npt.NDArray[np.float64] |
         neighbors=str(build.file(layout.link_file(link, "children.bin"))),
         weights=None if weights is None else str(build.file(layout.link_file(link, "weights.bin"))),
     )
-    # DuckDB's memory is free between two queries.
-    limits = "SELECT parse_formatted_bytes(current_setting('memory_limit')), current_setting('threads')"
-    [(memory_limit, num_threads)] = build.connection.execute(limits).fetchall()
+    memory_limit, num_threads = build.limits()
     built = build_lists(
         PackedRows(parents, num_children, width_of(num_parents)),
         num_parents,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from relhop.schema import Link
+from relhop.schema import Link, Stype
 from relhop.store import layout
 from relhop.store.arrays import StoredLink, StoredTable
 
@@ -19,7 +19,10 @@ from relhop.store.arrays import StoredLink, StoredTable
 class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
-    `bytes` is by file; `bits_per_row` by what is in them: `time`, `order`, `rows`.
+    `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
+    infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
+    `time`, `order`, `rows`, `slots`. `record_order` is where records lie, `rows_per_block` what was measured
+    of each order that was tried.
     """
 
     name: str
@@ -30,7 +33,10 @@ class TableSummary:
     null_keys: int
     duplicate_keys: int
     features: dict[str, str]
+    out_of_range: dict[str, int]
     categories: dict[str, int]
+    record_order: str
+    rows_per_block: dict[str, float]
     bytes: dict[str, int]
     bits_per_row: dict[str, float]
 
@@ -65,6 +71,7 @@ class StoreSummary:
     path: str
     version: int
     fingerprint: str
+    precision: str
     tables: list[TableSummary]
     links: list[LinkSummary]
     total_bytes: int
@@ -85,6 +92,7 @@ def summarize(
         path=str(path),
         version=layout.VERSION,
         fingerprint=manifest.fingerprint,
+        precision=manifest.precision,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
@@ -98,6 +106,8 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
     files = (
         "columns.parquet",
         "rows.bin",
+        "rows.crc",
+        "slots.bin",
         "time_blocks.bin",
         "time.bin",
         "order.bin",
@@ -108,6 +118,8 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
     if table.time is not None and table.order is not None:
         bits["time"] = 8 * (sizes["time_blocks.bin"] + sizes["time.bin"]) / max(1, table.num_rows)
         bits["order"] = float(table.order.native.width)
+    if table.slots is not None:
+        bits["slots"] = float(table.slots.native.width)
     return TableSummary(
         name=table.name,
         rows=entry.rows,
@@ -116,8 +128,11 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         null_times=entry.null_times,
         null_keys=entry.null_keys,
         duplicate_keys=entry.duplicate_keys,
+        out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
         categories=dict(entry.categories),
+        record_order=entry.record_order,
+        rows_per_block=dict(entry.rows_per_block),
         bytes=sizes,
         bits_per_row=bits,
     )

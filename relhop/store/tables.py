@@ -1,13 +1,14 @@
-"""The steps of a build that write one table: rows sorted, columns, categories, records.
+"""The steps of a build that write one table but for its features: rows sorted, keys, columns.
 
 Everything large passes through DuckDB, which spills to disk, and reaches Python as a stream of Arrow batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import duckdb
 import numpy as np
@@ -15,14 +16,18 @@ import numpy.typing as npt
 
 from relhop._native import width_of
 from relhop.errors import SchemaError, SourceError, nearest
-from relhop.schema import Schema, Stype
+from relhop.schema import Schema
 from relhop.sources.columns import is_number
-from relhop.store import encoding, layout, sql
+from relhop.store import layout, sql
 from relhop.store.packed import PackedWriter, TimeWriter
+from relhop.store.precision import Precision
 from relhop.times import NULL_TIME
 
 ORDER_COLUMN = "_rh_order"
 """The position in the input, in the sorted rows of a timed table."""
+
+RowOrder: TypeAlias = Literal["auto", "time"]
+"""Where a row's record lies: wherever it is read with least effort, or at the row's own place."""
 
 _BATCH_ROWS = 1 << 17
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
@@ -36,18 +41,27 @@ class Build:
         folder: What becomes the store.
         scratch: Inside `folder`; removed before the store is published.
         connection: Has a view for each table.
+        schema: Of the tables, all resolved.
+        precision: How numerical features are kept.
+        row_order: In which order records may lie.
     """
 
     folder: Path
     scratch: Path
     connection: duckdb.DuckDBPyConnection
     schema: Schema
+    precision: Precision = "float32"
+    row_order: RowOrder = "auto"
 
     def __post_init__(self) -> None:
         self.rows: dict[str, int] = {}
         self.null_times: dict[str, int] = {}
         self.keys: dict[str, tuple[int, int]] = {}
         self.categories: dict[str, dict[str, int]] = {}
+        self.fields: dict[str, list[layout.FieldEntry]] = {}
+        self.record_sizes: dict[str, int] = {}
+        self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
+        self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
 
     def file(self, relative: str) -> Path:
@@ -66,6 +80,12 @@ class Build:
         """Writes the rows of a query to a Parquet file, in their order; returns how many."""
         [(count,)] = self.connection.execute(f"COPY ({query}) TO {sql.text(str(path))} {_PARQUET}").fetchall()
         return int(count)
+
+    def limits(self) -> tuple[int, int]:
+        """Bytes and threads that DuckDB may take; they are free between two queries."""
+        limits = "SELECT parse_formatted_bytes(current_setting('memory_limit')), current_setting('threads')"
+        [(memory, threads)] = self.connection.execute(limits).fetchall()
+        return int(memory), int(threads)
 
     def stream(self, query: str) -> Iterator[list[npt.NDArray[np.generic]]]:
         """The columns of a query, batch by batch. Nothing else may run on the connection meanwhile."""
@@ -189,93 +209,3 @@ def write_columns(build: Build, table: str) -> None:
     query = f"SELECT {', '.join(selected)} FROM {' POSITIONAL JOIN '.join(relations)}"
     build.copy(query, build.file(layout.table_file(table, "columns.parquet")))
     source.unlink()
-
-
-def write_records(build: Build, table: str) -> None:
-    """Writes categories.parquet and rows.bin from columns.parquet.
-
-    Raises:
-        SourceError: If a value cannot be read as the semantic type of its column.
-    """
-    fields, record_size = encoding.record_layout(build.schema.feature_columns(table))
-    source = sql.parquet(build.file(layout.table_file(table, "columns.parquet")))
-    types = build.types(source)
-    coded = [field.column for field in fields if field.stype == Stype.categorical]
-    build.categories[table] = _write_categories(build, table, coded, types) if coded else {}
-    with build.file(layout.table_file(table, "rows.bin")).open("wb") as records:
-        if not fields:
-            return
-        values = [
-            _coded_value(field, types[field.column]) for field in fields if field.stype != Stype.categorical
-        ]
-        relations = [f"{source} t"]
-        categories = sql.parquet(build.folder / layout.table_file(table, "categories.parquet"))
-        for i, column in enumerate(coded):
-            values.append(f"coalesce(c{i}.code, {encoding.NULL_CODE})")
-            known = f"SELECT code, value FROM {categories} WHERE {sql.name('column')} = {sql.text(column)}"
-            relations.append(f"LEFT JOIN ({known}) c{i} ON c{i}.value = {_category(column, types[column])}")
-        query = f"SELECT {', '.join(values)} FROM {' '.join(relations)}" + (
-            " ORDER BY t._rh_row" if coded else ""
-        )
-        try:
-            for batch in build.stream(query):
-                records.write(encoding.pack(batch, fields, record_size).data)
-        except (duckdb.ConversionException, duckdb.BinderException):
-            _name_bad_column(build, table, fields)
-            raise
-
-
-def _coded_value(field: encoding.Field, kind: str) -> str:
-    column = "t." + sql.name(field.column)
-    if field.stype == Stype.numerical:
-        return f"coalesce(CAST({column} AS DOUBLE), 'nan'::DOUBLE)"
-    stamp = column if kind == "TIMESTAMP WITH TIME ZONE" else f"CAST({column} AS TIMESTAMP)"
-    return f"coalesce(epoch_us({stamp}), {encoding.NULL_TIMESTAMP})"
-
-
-def _category(column: str, kind: str) -> str:
-    quoted = "t." + sql.name(column)
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN NOT isnan({quoted}) THEN CAST({quoted} AS VARCHAR) END"
-    return f"CAST({quoted} AS VARCHAR)"
-
-
-def _write_categories(
-    build: Build, table: str, columns: Sequence[str], types: dict[str, str]
-) -> dict[str, int]:
-    """Numbers the values of each column by first appearance, so that later rows change no code."""
-    source = sql.parquet(build.folder / layout.table_file(table, "columns.parquet"))
-    parts = []
-    column_name = sql.name("column")  # A keyword.
-    for number, column in enumerate(columns):
-        value = _category(column, types[column])
-        present = f"FROM {source} t WHERE {value} IS NOT NULL"
-        seen = f"SELECT {value} AS value, min(t._rh_row) AS first {present} GROUP BY 1"
-        code = "CAST(row_number() OVER (ORDER BY first) - 1 AS INTEGER)"
-        parts.append(
-            f"SELECT {number} AS number, {sql.text(column)} AS title, {code} AS code, value FROM ({seen})"
-        )
-    path = build.file(layout.table_file(table, "categories.parquet"))
-    every = " UNION ALL ".join(parts)
-    build.copy(f"SELECT title AS {column_name}, code, value FROM ({every}) ORDER BY number, code", path)
-    counts = build.connection.execute(
-        f"SELECT {column_name}, count(*) FROM {sql.parquet(path)} GROUP BY {column_name}"
-    ).fetchall()
-    return {column: dict(counts).get(column, 0) for column in columns}
-
-
-def _name_bad_column(build: Build, table: str, fields: Sequence[encoding.Field]) -> None:
-    """Raises a SourceError that names the column and the value that cannot be read."""
-    source = sql.parquet(build.folder / layout.table_file(table, "columns.parquet"))
-    for field in fields:
-        if field.stype == Stype.categorical:
-            continue
-        column, wanted = sql.name(field.column), "DOUBLE" if field.stype == Stype.numerical else "TIMESTAMP"
-        where = f"table '{table}', column '{field.column}'"
-        advice = f"it is declared {field.stype}; declare another stype or exclude it"
-        bad = build.connection.execute(
-            f"SELECT CAST({column} AS VARCHAR) FROM {source}"
-            f" WHERE {column} IS NOT NULL AND TRY_CAST({column} AS {wanted}) IS NULL LIMIT 1"
-        ).fetchall()
-        if bad:
-            raise SourceError(f"{where}: the value {bad[0][0]!r} cannot be read as {wanted}; {advice}")

@@ -14,8 +14,10 @@ from pathlib import Path
 import duckdb
 
 from relhop.schema import Schema
-from relhop.store import encoding, layout, links, publish, sql, tables
+from relhop.store import features, layout, links, order, publish, sql, tables
+from relhop.store.precision import Precision
 from relhop.store.progress import Steps
+from relhop.store.tables import RowOrder
 
 
 def write_store(
@@ -24,6 +26,8 @@ def write_store(
     connection: duckdb.DuckDBPyConnection,
     *,
     fingerprint: str,
+    precision: Precision = "float32",
+    row_order: RowOrder = "auto",
     memory_limit: str | None = None,
     progress: bool = False,
 ) -> None:
@@ -38,6 +42,9 @@ def write_store(
         connection: Has one relation for each table, named as it is, with its time column a TIMESTAMP. The
             build sets its memory_limit and temp_directory: give it a connection of its own.
         fingerprint: Says what the store was built from.
+        precision: How numerical features are kept.
+        row_order: "auto": records lie in the order in which a block holds most rows that are wanted together;
+            "time": in the rows' order.
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
@@ -52,7 +59,7 @@ def write_store(
         scratch = folder / "scratch"
         scratch.mkdir()
         _limit_memory(connection, memory_limit, scratch)
-        build = tables.Build(folder, scratch, connection, schema)
+        build = tables.Build(folder, scratch, connection, schema, precision, row_order)
         for table in steps.over("Sorting rows", schema.tables):
             with sql.failing(f"table '{table}' cannot be read"):
                 tables.check_columns(build, table)
@@ -64,9 +71,11 @@ def write_store(
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
+        for _ in steps.over("Ordering records", [None]):
+            order.choose_orders(build)
         for table in steps.over("Packing features", schema.tables):
             with sql.failing(f"the features of table '{table}' cannot be packed"):
-                tables.write_records(build, table)
+                features.write_records(build, table)
         shutil.rmtree(scratch)
         _seal(build, fingerprint, steps)
 
@@ -88,6 +97,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
     manifest = layout.Manifest(
         fingerprint=fingerprint,
+        precision=build.precision,
         schema=build.schema.to_dict(),
         tables=entries,
         links=build.links,
@@ -101,7 +111,6 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
 
 
 def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
-    fields, record_size = encoding.record_layout(build.schema.feature_columns(table))
     null_keys, duplicate_keys = build.keys[table]
     return layout.TableEntry(
         rows=build.rows[table],
@@ -109,8 +118,10 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
         null_keys=null_keys,
         duplicate_keys=duplicate_keys,
         categories=build.categories[table],
-        fields=layout.field_entries(fields),
-        record_size=record_size,
+        fields=build.fields[table],
+        record_size=build.record_sizes[table],
+        record_order=build.orders[table],
+        rows_per_block=build.rows_per_block[table],
     )
 
 

@@ -49,12 +49,14 @@ def path(sound, tmp_path):
 FILES = [
     "manifest.json",
     "tables/users/columns.parquet",
+    "tables/users/rows.crc",
     "tables/users/rows.bin",
     "tables/users/categories.parquet",
     "tables/posts/columns.parquet",
     "tables/posts/time_blocks.bin",
     "tables/posts/time.bin",
     "tables/posts/order.bin",
+    "tables/posts/rows.crc",
     "tables/posts/rows.bin",
     "tables/posts/categories.parquet",
     "links/posts.user/parents.bin",
@@ -111,6 +113,8 @@ def rewrite(path, file, place, value):
         numbers[place] = value
         data = _native.pack((numbers & ((1 << width) - 1)).astype(np.uint64), width)
     data.tofile(path / file)
+    if file.endswith("/rows.bin"):
+        _native.crc32c_blocks(data).tofile((path / file).with_name("rows.crc"))
     seal(path)
 
 
@@ -144,6 +148,18 @@ def test_a_flipped_bit_is_named_by_verify(path, file):
         Store.open(path).verify()
     # What is wrong with times shows when they are opened; time.bin then stands for both of its files.
     assert str(path / file.replace("_blocks", "")) in str(caught.value).replace("_blocks", "")
+
+
+def test_a_block_of_records_that_its_checksum_does_not_fit_is_named_by_verify(path):
+    (path / "tables/posts/rows.crc").write_bytes(bytes(4))
+    seal(path)
+    records = path / "tables/posts/rows.bin"
+    with pytest.raises(CorruptStore) as caught:
+        Store.open(path).verify()
+    assert str(caught.value) == (
+        f"'{records}': block 0 (bytes 0 to {records.stat().st_size - 1}) is damaged: its checksum does not fit;"
+        " the first row in it is 0; build the store again"
+    )
 
 
 @pytest.mark.parametrize("file", FILES)

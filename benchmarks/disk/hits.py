@@ -1,0 +1,94 @@
+"""How many rows a pool saves: relhop's with look-ahead beside other policies on the same batches.
+
+Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK (benchmarks/policies.py) see the rows one after another and
+pay nothing for what they know; a row counts as a hit of relhop's if it was not read for its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmarks import policies
+from benchmarks.disk.device import BLOCK, Device
+from benchmarks.disk.graph_rows import GraphFiles, stream
+from benchmarks.disk.process import Process, alone
+from benchmarks.disk.relhop_rows import LOOK_AHEAD, on_disk
+from benchmarks.graphs import Array
+from benchmarks.report import Row, row
+
+RELHOP = "relhop"
+
+
+def hit_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Device) -> list[Row]:
+    """Hit rates by policy and pool."""
+    rows = []
+    with Process() as process:
+        for share in shares:
+            rates = process.call(reference_rates, files, count, share)
+            rates[RELHOP] = process.call(hit_rate, files, count, share, device)
+            rows += lines(
+                f"{files.case}, {count} batches, a pool of {share:.0%}, look-ahead {LOOK_AHEAD}", rates
+            )
+    return rows
+
+
+def order_rows(files: GraphFiles, count: int, share: float) -> list[Row]:
+    """Rows that a read of a block brings, in the order of the file and in that of their numbers.
+
+    Of what batches want, and of what Belady's optimum does not have in a pool of a share of the rows.
+    """
+    trace = alone(GraphFiles.trace, files, count)
+    missed = policies.misses("Belady", trace, files.num_nodes, int(share * files.num_nodes))
+    found = []
+    for title, batches in (("wanted", trace), (f"not in a pool of {share:.0%} by Belady", missed)):
+        unordered = [rows_per_block(batch, files.matrix.row_bytes) for batch in batches]
+        ordered = [rows_per_block(files.records(batch), files.matrix.row_bytes) for batch in batches]
+        metric = f"rows {title} a block of {BLOCK >> 10} KiB"
+        gain = np.median(ordered) / np.median(unordered)
+        found += [
+            row("rows in their own order", str(files.case), metric, unordered),
+            row(RELHOP, f"{files.case}, hottest first", metric, ordered, ratio_to_peer=float(gain)),
+        ]
+    return found
+
+
+def lines(configuration: str, rates: dict[str, float]) -> list[Row]:
+    """A line a policy, beside the best but Belady's and relhop's, and beside Belady's."""
+    best = max(rate for policy, rate in rates.items() if policy not in (RELHOP, "Belady"))
+    return [
+        row(
+            policy,
+            configuration,
+            "hit rate",
+            [rate],
+            ratio_to_peer=rate / best if policy == RELHOP and best else None,
+            ratio_to_limit=rate / rates["Belady"] if rates["Belady"] else None,
+        )
+        for policy, rate in rates.items()
+    ]
+
+
+def reference_rates(files: GraphFiles, count: int, share: float) -> dict[str, float]:
+    """The hit rate of each policy with room for a share of the rows."""
+    trace, capacity = np.concatenate(files.trace(count)), int(share * files.num_nodes)
+    return {
+        policy: float(policies.hits(policy, trace, files.num_nodes, capacity).mean())
+        for policy in policies.POLICIES
+    }
+
+
+def hit_rate(files: GraphFiles, count: int, share: float, device: Device) -> float:
+    """That of relhop's pool, of a share of the matrix's bytes; all that it knows of rows is counted in."""
+    records, table = on_disk(files.matrix, int(share * files.matrix.num_bytes), device)
+    for _ in stream(files, files.topology(), table, count):
+        pass
+    stats = records.stats()
+    return 1 - stats["records"] / stats["rows"]
+
+
+def rows_per_block(wanted: Array, row_bytes: int) -> float:
+    """How many of some distinct rows a block that has any of them has."""
+    blocks = np.concatenate([wanted * row_bytes // BLOCK, ((wanted + 1) * row_bytes - 1) // BLOCK])
+    return len(wanted) / len(np.unique(blocks))

@@ -1,0 +1,77 @@
+"""Training from a graph whose rows, and links, are in memory in part: relhop, the device's limit, and peers.
+
+    python -m benchmarks.memory [--quick] [--data FOLDER] [--only SECTION] [--rounds N] [--json FILE]
+
+- loading: neighborhoods and rows, all in memory; and from opening to the first batch.
+- hits: hit rate of the pool, beside Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK on the same batches; and
+  rows that one read brings, ordered and not.
+- training: a three-layer GraphSAGE with pools of 100 to 10 % of the rows, beside all in memory and the floor
+  that the cost model of benchmarks/disk/device.py gives, here and on a drive of 0.8 M reads/s and 7 GB/s.
+- peak: resident memory, beside the pool and a constant.
+- links: links on disk, with a pool of a tenth of them.
+
+The graph has 10 M nodes, 150 M edges that follow a power law, and float32[128] a node: 6.5 GB under --data,
+made once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks.cases import Case
+from benchmarks.disk import graph_rows, hits, loading, paged, training
+from benchmarks.disk.device import measure
+from benchmarks.disk.process import alone
+from benchmarks.report import Row, parser, publish
+
+SECTIONS = ("loading", "hits", "training", "peak", "links")
+CASE, QUICK_CASE = Case("10 M / 150 M", (12, 12, 12), 1152), Case("small", (4, 4, 4), 32)
+SHARES, TRAINING_SHARES, PEAK_SHARES = (0.05, 0.1, 0.25, 0.5), (1.0, 0.5, 0.25, 0.1), (0.05, 0.1, 0.25)
+TENTH = 0.1
+
+
+def main() -> None:
+    options = _options()
+    quick = options.quick
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+        data = options.data or Path(scratch)
+        files = alone(graph_rows.prepare, QUICK_CASE if quick else CASE, data)
+        device = measure(files.matrix.path, options.fio_seconds)
+        rows: list[Row] = []
+        notes = [f"{files.matrix.path}: {device}"]
+        batches = 8 if quick else 24
+        if "loading" in options.only:
+            found, more = loading.loading_rows(files, data, batches, options.rounds)
+            rows += found + loading.first_rows(files, TENTH, device)
+            notes += more
+        if "hits" in options.only:
+            rows += hits.hit_rows(files, batches, SHARES[1:3] if quick else SHARES, device)
+            rows += hits.order_rows(files, batches, TENTH)
+        if "training" in options.only:
+            shares = TRAINING_SHARES[::3] if quick else TRAINING_SHARES
+            rows += training.training_rows(files, batches // 2, batches, shares, device)
+        if "peak" in options.only:
+            rows += training.memory_rows(files, batches, PEAK_SHARES[1:2] if quick else PEAK_SHARES, device)
+        if "links" in options.only:
+            rows += paged.paged_rows(files, TENTH, batches // 4, options.rounds, options.fio_seconds)
+    publish("Memory", rows, options.json, notes)
+
+
+def _options() -> argparse.Namespace:
+    options = parser(__doc__)
+    options.add_argument(
+        "--data", type=Path, help="keeps the graph and its rows in this folder for the next run"
+    )
+    options.add_argument("--only", choices=SECTIONS, help="one section; default all")
+    options.add_argument("--rounds", type=int, help="passes a system and line; default 5, quick 1")
+    result = options.parse_args()
+    result.rounds = result.rounds or (1 if result.quick else 5)
+    result.only = (result.only,) if result.only else SECTIONS
+    result.fio_seconds = 0.4 if result.quick else 2.0
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""rows.bin and the checksums of its blocks, written in one go and checked in one.
+
+Knows nothing of what is in a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from relhop._native import CHECKSUM_BLOCK, RecordChecksums, crc32c_blocks
+from relhop.errors import CorruptStore
+
+_PIECE = 1024 * CHECKSUM_BLOCK
+
+
+def checksums_bytes(size: int) -> int:
+    """Bytes of rows.crc beside a rows.bin of `size` bytes: 4 a block."""
+    return 4 * -(-size // CHECKSUM_BLOCK)
+
+
+class RecordWriter:
+    """Writes records from pieces of any length, and the checksums of their blocks to a second file."""
+
+    def __init__(self, records: Path, checksums: Path) -> None:
+        self._records = records.open("wb")
+        self._checksums = checksums
+        self._found: list[npt.NDArray[np.uint32]] = []
+        self._rest = np.empty(0, np.uint8)
+
+    def write(self, records: npt.NDArray[np.uint8]) -> None:
+        """Appends a piece, uint8 [rows, record_size]."""
+        piece = records.reshape(-1)
+        self._records.write(piece.data)
+        missing = -len(self._rest) % CHECKSUM_BLOCK
+        begun = np.concatenate([self._rest, piece[:missing]])
+        whole = len(piece) - (len(piece) - missing) % CHECKSUM_BLOCK
+        if len(begun) % CHECKSUM_BLOCK or whole < missing:
+            self._rest = begun
+            return
+        self._found += [crc32c_blocks(begun), crc32c_blocks(piece[missing:whole])]
+        self._rest = piece[whole:].copy()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        with self._records:
+            if failure is None:
+                found = np.concatenate([*self._found, crc32c_blocks(self._rest)])
+                self._checksums.write_bytes(found.astype("<u4").tobytes())
+
+
+def checksum_of(path: Path, size: int, record_size: int) -> str:
+    """The BLAKE2b checksum of a file of records, whose blocks are compared with rows.crc beside it meanwhile.
+
+    Args:
+        path: The file.
+        size: Bytes that it should have; rows.crc is for as many.
+        record_size: Bytes of a record.
+
+    Raises:
+        CorruptStore: If it has another size, or naming the first damaged block and a row in it.
+        FileNotFoundError: If one of the two is missing.
+    """
+    found = path.stat().st_size
+    if found != size:
+        raise CorruptStore(f"{path} has {found} bytes, not {size}; build the store again")
+    checksums = np.fromfile(path.with_name("rows.crc"), "<u4")
+    blocks = RecordChecksums(str(path), size, max(1, record_size), checksums)
+    digest = hashlib.blake2b(digest_size=32)
+    with path.open("rb") as file:
+        for first in range(0, len(checksums), _PIECE // CHECKSUM_BLOCK):
+            piece = file.read(_PIECE)
+            if len(piece) != min(_PIECE, size - first * CHECKSUM_BLOCK):
+                raise CorruptStore(f"{path} became shorter while it was read")
+            blocks.check_blocks(np.frombuffer(piece, np.uint8), first)
+            digest.update(piece)
+    return digest.hexdigest()

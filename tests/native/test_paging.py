@@ -1,0 +1,184 @@
+"""Files behind a pool of pages: every element is the file's, whatever the pool holds, with threads and faults."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relhop import _native
+from relhop.errors import CorruptStore, StoreError
+
+DEVICE = (50_000.0, 1e9)
+"""Reads and bytes a second."""
+PARENTS = 1 << 16
+
+
+@pytest.fixture(autouse=True)
+def no_faults() -> Iterator[None]:
+    yield
+    _native.clear_faults()
+
+
+def written(folder: Path, rows: np.ndarray, width: int, name: str = "rows.bin") -> Path:
+    path = folder / name
+    _native.pack(rows.astype(np.uint64), width).tofile(path)
+    return path
+
+
+def paged(
+    path: Path,
+    size: int,
+    width: int,
+    *,
+    frames: int,
+    page_size: int = 4096,
+    device: tuple[float, float] = DEVICE,
+) -> tuple[_native.PagePool, _native.PagedRows]:
+    pages = -(-path.stat().st_size // page_size)
+    pool = _native.PagePool(4 * pages + frames * (page_size + 8), *device, page_size)
+    return pool, _native.PagedRows(pool, str(path), size, width)
+
+
+@settings(deadline=None)
+@given(
+    width=st.sampled_from([1, 3, 8, 24, 27, 57, 64]),
+    size=st.integers(1, 3000),
+    frames=st.integers(1, 40),
+    page_size=st.sampled_from([16, 32, 128, 4096]),
+    gap=st.sampled_from([1.0, 1e5]),
+    key=st.integers(0, 2**32),
+)
+def test_any_elements_in_any_order_are_the_file_s(
+    tmp_path_factory: pytest.TempPathFactory,
+    width: int,
+    size: int,
+    frames: int,
+    page_size: int,
+    gap: float,
+    key: int,
+) -> None:
+    rng = np.random.default_rng(key)
+    rows = rng.integers(0, 2 ** min(width, 62), size)
+    path = written(tmp_path_factory.mktemp("paging"), rows, width)
+    _, column = paged(path, size, width, frames=frames, page_size=page_size, device=(1e4, 1e4 * gap))
+    expected = np.where(rows == 2**width - 1, -1, rows)
+    for _ in range(4):
+        places = rng.integers(0, size, rng.integers(0, 2000))
+        if rng.random() < 0.5:
+            places.sort()
+        np.testing.assert_array_equal(column.take(places), expected[places])
+    begin = int(rng.integers(0, size))
+    np.testing.assert_array_equal(column.decode(begin, size - begin), expected[begin:])
+
+
+def test_a_pool_of_all_pages_reads_each_once(tmp_path: Path) -> None:
+    rows = np.arange(100_000)
+    pool, column = paged(written(tmp_path, rows, 24), len(rows), 24, frames=74)
+    assert pool.num_frames == 74
+    for _ in range(3):
+        np.testing.assert_array_equal(column.take(rows[::-1].copy()), rows[::-1])
+    assert pool.stats()["misses"] == 74
+    assert pool.stats()["hits"] == 2 * 74
+    assert pool.stats()["bytes"] == 300_008
+
+
+def test_pages_that_are_wanted_often_outlast_a_sweep(tmp_path: Path) -> None:
+    rows = np.arange(100_000)
+    pool, column = paged(written(tmp_path, rows, 24), len(rows), 24, frames=8)
+    hot = np.arange(4) * 20_000
+    for _ in range(3):
+        column.take(hot)
+    column.decode(0, len(rows))
+    before = pool.stats()
+    column.take(hot)
+    assert pool.stats()["hits"] == before["hits"] + 4
+    assert pool.stats()["reads"] == before["reads"]
+
+
+def test_gaps_are_read_where_that_costs_less_than_another_read(tmp_path: Path) -> None:
+    path = written(tmp_path, np.arange(100_000), 24)
+    for bytes_per_read, reads in ((4096, 37), (4097 * 2, 1)):
+        pool, column = paged(path, 100_000, 24, frames=1, device=(1e4, 1e4 * (bytes_per_read - 1)))
+        column.take(np.arange(0, 74, 2) * 4096 // 3 + 10)
+        assert pool.stats()["reads"] == reads
+
+
+def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, PARENTS, 200_000)
+    path = written(tmp_path, rows, 27)
+    for frames in (3, 20, 200):
+        pool = _native.PagePool(4 * 165 + frames * (4096 + 8), *DEVICE)
+        column = _native.PagedRows(pool, str(path), len(rows), 27)
+        topology = listing(column, len(rows))
+
+        def work(key: int, topology: _native.Topology = topology) -> None:
+            seeds = np.random.default_rng(key).integers(0, len(rows), 3000)
+            options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), PARENTS], disjoint=False)
+            found = topology.sample(options, 0, np.unique(seeds), np.full(len(np.unique(seeds)), 2**63 - 1))
+            expected = rows[np.unique(seeds)]
+            edges = found["edges"][0]
+            np.testing.assert_array_equal(found["nodes"][1]["rows"][edges["source"]], expected)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(64)))
+        if frames == 200:
+            assert pool.stats()["misses"] == 165
+
+
+def listing(column: _native.PagedRows, size: int) -> _native.Topology:
+    """A graph whose keys are the column's."""
+    edges = _native.EdgeRows.parents("key", 0, 1, column)
+    return _native.Topology(
+        [_native.TableRows("child", size, None), _native.TableRows("parent", PARENTS, None)], [edges]
+    )
+
+
+def test_a_read_that_fails_names_the_file_and_leaves_the_pool_usable(tmp_path: Path) -> None:
+    rows = np.arange(100_000)
+    path = written(tmp_path, rows, 24)
+    _, column = paged(path, len(rows), 24, frames=20, device=(1e5, 1e6))
+    column.take(rows[:5000].copy())
+    _native.inject_fault("fail", "rows.bin", errno.EIO, after=1, times=1)
+    with pytest.raises(StoreError, match=r"rows\.bin': Input/output error"):
+        column.take(rows[::3000].copy())
+    for _ in range(3):
+        np.testing.assert_array_equal(column.take(rows[::-7].copy()), rows[::-7])
+
+
+def test_a_file_that_was_cut_short_says_so(tmp_path: Path) -> None:
+    rows = np.arange(100_000)
+    path = written(tmp_path, rows, 24)
+    _, column = paged(path, len(rows), 24, frames=20)
+    with path.open("r+b") as file:
+        file.truncate(150_000)
+    np.testing.assert_array_equal(column.take(rows[:100].copy()), rows[:100])
+    with pytest.raises(StoreError, match=r"rows\.bin': the file ends before"):
+        column.take(rows[-100:].copy())
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, np.arange(1000), 24)
+    pool, column = paged(path, 1000, 24, frames=1)
+    with pytest.raises(IndexError, match="beyond the last row"):
+        column.take(np.array([1000]))
+    with pytest.raises(IndexError, match="beyond the last row"):
+        column.decode(999, 2)
+    pool = _native.PagePool(1 << 20, *DEVICE)
+    with pytest.raises(CorruptStore, match="3008 bytes for 1001 rows of 24 bits"):
+        _native.PagedRows(pool, str(path), 1001, 24)
+    with pytest.raises(StoreError, match="No such file"):
+        _native.PagedRows(pool, str(tmp_path / "none"), 1, 24)
+    with pytest.raises(ValueError, match="a pool of 4000 bytes has no room: its directory takes 4 bytes"):
+        _native.PagedRows(_native.PagePool(4000, *DEVICE), str(path), 1000, 24)
+    with pytest.raises(ValueError, match="a page of 8 bytes; give a power of two from 16 on"):
+        _native.PagePool(4000, *DEVICE, 8)
+    with pytest.raises(ValueError, match="a device reads more than nothing a second"):
+        _native.PagePool(4000, 0, 1)
