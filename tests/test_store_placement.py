@@ -39,11 +39,18 @@ def test_auto_loads_links_and_times_first_then_records(monkeypatch, free, record
 def test_small_tables_are_loaded_and_large_ones_share_what_is_left():
     found = place(manifest(a=5000, b=100, c=900, d=4000), "disk", 3000)
     assert found.tables == {
-        "a": TablePlacement("disk", 5000, 1000),
+        "a": TablePlacement("disk", 5000, 916),
         "b": TablePlacement("ram", 100),
         "c": TablePlacement("ram", 900),
-        "d": TablePlacement("disk", 4000, 1000),
+        "d": TablePlacement("disk", 4000, 915),
     }
+    assert (found.topology, found.links_pool_bytes) == ("disk", 3000 * 600 // 10_600)
+
+
+def test_links_that_fit_their_part_of_the_pool_are_loaded():
+    found = place(manifest(a=1000), "disk", 1600)
+    assert (found.topology, found.links_pool_bytes) == ("ram", 0)
+    assert found.tables == {"a": TablePlacement("ram", 1000)}
 
 
 @pytest.mark.parametrize("memory", ["ram", "mmap"])
@@ -61,8 +68,8 @@ def test_a_pool_has_no_use_without_a_disk():
 def test_placement_in_words():
     found = place(manifest(a=5000, b=100), "disk", 3000)
     assert str(found) == (
-        "links and times: 1.0 kB mapped\n"
-        "records of a: 5.0 kB on disk, pool of 2.9 kB\n"
+        "links and times: 1.0 kB on disk, pool of 315 B for links, times mapped\n"
+        "records of a: 5.0 kB on disk, pool of 2.6 kB\n"
         "records of b: 100 B in memory"
     )
 
