@@ -15,7 +15,7 @@ from relhop.errors import StoreError, TrainingError
 from relhop.loader import SeedLoader, ages, calendar_fields
 from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
-from tests import shop
+from tests import shop, threads
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +212,10 @@ def test_a_store_in_memory_reads_nothing_from_disk(store, table):
 
 def test_a_file_cut_short_is_an_error_at_the_batch(table, tmp_path):
     made = shop.store(tmp_path)
+    before = threads.running()
     on_disk = rh.Store.open(made.path, memory="disk", buffer_pool_size=0, device=DeviceCost(1e4, 1e9))
     os.truncate(made.path / "tables" / "orders" / "rows.bin", 0)
-    threads = len(os.listdir("/proc/self/task"))
     with pytest.raises(StoreError, match=r"^table orders, row \d: .*rows\.bin"):
         list(SeedLoader(on_disk, table, [-1], batch_size=1))
-    assert len(os.listdir("/proc/self/task")) == threads
+    del on_disk
+    assert threads.none_beyond(before)
