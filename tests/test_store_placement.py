@@ -37,13 +37,29 @@ def test_auto_loads_links_and_times_first_then_records(monkeypatch, free, record
 
 
 def test_small_tables_are_loaded_and_large_ones_share_what_is_left():
-    found = place(manifest(a=5000, b=100, c=900, d=4000), "auto", 3000)
+    found = place(manifest(a=5000, b=100, c=900, d=4000), "disk", 3600)
     assert found.tables == {
         "a": TablePlacement("disk", 5000, 1000),
         "b": TablePlacement("ram", 100),
         "c": TablePlacement("ram", 900),
         "d": TablePlacement("disk", 4000, 1000),
     }
+
+
+def test_links_have_a_part_of_the_pool_by_their_bytes():
+    large = manifest(a=3_000_000)
+    large.files["links/b.a/children.bin"] = layout.FileEntry(bytes=1_000_000, blake2b="")
+    found = place(large, "disk", 400_000)
+    assert (found.topology, found.links_pool_bytes) == ("disk", 100_000)
+    assert found.tables == {"a": TablePlacement("disk", 3_000_000, 300_000)}
+    assert str(found).startswith("links and times: 1.0 MB on disk, pool of 100.0 kB for links, times mapped\n")
+
+
+@pytest.mark.parametrize(("pool", "left"), [(400, 0), (1600, 1000)])
+def test_links_that_are_few_or_fit_their_part_are_loaded(pool, left):
+    found = place(manifest(a=2000), "disk", pool)
+    assert (found.topology, found.links_pool_bytes) == ("ram", 0)
+    assert found.tables == {"a": TablePlacement("disk", 2000, left)}
 
 
 @pytest.mark.parametrize("memory", ["ram", "mmap"])
@@ -58,11 +74,10 @@ def test_a_pool_has_no_use_without_a_disk():
         place(manifest(a=50), "ram", 10**9)
 
 
-def test_placement_in_words(monkeypatch):
-    monkeypatch.setattr(placement, "free_memory", lambda: 0)
-    found = place(manifest(a=5000, b=100), "auto", 3000)
+def test_placement_in_words():
+    found = place(manifest(a=5000, b=100), "disk", 3600)
     assert str(found) == (
-        "links and times: 1.0 kB mapped\n"
+        "links and times: 1.0 kB in memory\n"
         "records of a: 5.0 kB on disk, pool of 2.9 kB\n"
         "records of b: 100 B in memory"
     )

@@ -6,8 +6,7 @@
 
 #include "sampling/budget.h"
 #include "sampling/lists.h"
-#include "sampling/paged_lists.h"
-#include "sampling/paged_parents.h"
+#include "sampling/paged_expansion.h"
 #include "sampling/parents.h"
 #include "sampling/subgraph.h"
 
@@ -234,11 +233,10 @@ class BlockSampler {
     const uint32_t before = scratch_.known[edges.found];
     Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
                                options_.edge_ids);
-    if (edges.kind == EdgeRows::Kind::lists && edges.paged)
-      PagedListFollower<Table>(expansion, scratch_.paged, scratch_.lists.chooser, connector, options_.edge_ids)
-          .run(first, last);
-    else if (edges.kind == EdgeRows::Kind::lists)
+    if (edges.kind == EdgeRows::Kind::lists && !edges.paged)
       ListFollower<Table>(expansion, scratch_.lists, connector).run(first, last);
+    else if (edges.kind == EdgeRows::Kind::lists)
+      follow_paged(expansion, first, last, scratch_.paged, scratch_.lists.chooser, connector, options_.edge_ids);
     else
       follow_keys(expansion, first, last, connector);
     connector.finish();
@@ -259,7 +257,7 @@ class BlockSampler {
 
   void follow_read_keys(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
     if (expansion.edges.paged)
-      follow_paged_parents(expansion, first, last, scratch_.paged, connector);
+      follow_paged(expansion, first, last, scratch_.paged, scratch_.lists.chooser, connector, options_.edge_ids);
     else
       follow_parents(expansion, first, last, connector);
   }

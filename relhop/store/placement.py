@@ -23,6 +23,9 @@ Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 - `disk`: links and records behind the pool, each with a part of it by their bytes; times mapped.
 """
 
+_SMALL = 1 << 16
+"""Links of so many bytes in all are loaded: no pool before them would be worth its pages."""
+
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{suffix}": base**power
     for power, letter in enumerate("kmgt", start=1)
@@ -111,8 +114,8 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
         return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
     links = sum(entry.bytes for file, entry in manifest.files.items() if layout.is_link(file))
     part = pool_bytes * links // max(links + sum(records.values()), 1)
-    if links <= part:
-        return Placement("ram", topology_bytes, _share(manifest, records, pool_bytes - links))
+    if links <= max(part, _SMALL):
+        return Placement("ram", topology_bytes, _share(manifest, records, max(pool_bytes - links, 0)))
     return Placement("disk", topology_bytes, _share(manifest, records, pool_bytes - part), part)
 
 
