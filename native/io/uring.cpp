@@ -41,7 +41,7 @@ class Uring final : public ReadEngine {
     else
       io_uring_prep_read(sqe, descriptor, request.bytes, request.length, request.offset);
     if (index >= 0) sqe->flags |= IOSQE_FIXED_FILE;
-    io_uring_sqe_set_data64(sqe, request.token);
+    io_uring_sqe_set_data(sqe, reinterpret_cast<void*>(uintptr_t{request.token}));
   }
 
   size_t wait(size_t least, std::span<Done> done) override {
@@ -56,7 +56,7 @@ class Uring final : public ReadEngine {
     unsigned head = 0, count = 0;
     io_uring_for_each_cqe(&ring_, head, cqe) {
       if (count == done.size()) break;
-      done[count++] = {static_cast<uint32_t>(io_uring_cqe_get_data64(cqe)), cqe->res};
+      done[count++] = {static_cast<uint32_t>(reinterpret_cast<uintptr_t>(io_uring_cqe_get_data(cqe))), cqe->res};
     }
     io_uring_cq_advance(&ring_, count);
     return count;
@@ -67,9 +67,11 @@ class Uring final : public ReadEngine {
 
   int open(unsigned depth) {
     if (const int error = refusal("ring")) return -error;
-    // Work of a read that is done is left for the next call into the kernel: no interrupt of what the thread does.
     io_uring_params params{};
+#ifdef IORING_SETUP_COOP_TASKRUN
+    // What is left to do for a read that is done waits for the next call into the kernel, and interrupts nothing.
     params.flags = IORING_SETUP_COOP_TASKRUN;
+#endif
     int result = io_uring_queue_init_params(depth, &ring_, &params);
     if (result == -EINVAL) {  // before Linux 5.19
       params = {};

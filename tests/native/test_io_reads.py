@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import os
 import re
+import resource
+import struct
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,7 @@ from tests.native.io_files import (
     faults,
     random_file,
     read,
+    refusal,
 )
 
 BLOCK = 4096
@@ -48,6 +53,19 @@ def a_read(draw: st.DrawFn) -> Read:
         st.integers(1, SIZES[which] - offset) | st.integers(1, min(2 * BLOCK, SIZES[which] - offset))
     )
     return which, offset, length
+
+
+def in_a_child(work: Callable[[], bool]) -> bool:
+    """Whether it says so in a process of its own, which it may rob of its rights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fork() beside threads
+        child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return os.waitpid(child, 0)[1] == 0
 
 
 @engines
@@ -188,13 +206,57 @@ def test_a_child_of_fork_reads_by_itself(engine: str, files: list[Path]) -> None
     reads = [(0, i * BLOCK, BLOCK) for i in range(500)]
     wanted = expected(files, reads)
     assert read(many, files, reads) == wanted
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fork() beside threads, which is what is tested
-        child = os.fork()
-    if child == 0:
-        os._exit(0 if read(many, files, reads) == wanted and many.engine == engine else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    assert in_a_child(lambda: read(many, files, reads) == wanted and many.engine == engine)
     assert read(many, files, reads) == wanted
+
+
+def forbid_io_uring() -> None:
+    """As a container's rules do: the system call to set up a ring fails with EPERM from now on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    load, equal, result = 0x20, 0x15, 0x06  # of the filter's machine
+    steps = [
+        (load, 0, 0, 0),
+        (equal, 0, 1, 425),
+        (result, 0, 0, 0x50000 | errno.EPERM),
+        (result, 0, 0, 0x7FFF0000),
+    ]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    rules = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(program))
+    set_no_new_privileges, set_seccomp, to_filter = 38, 22, 2
+    assert libc.prctl(set_no_new_privileges, 1, 0, 0, 0) == 0
+    assert libc.prctl(set_seccomp, to_filter, rules, 0, 0) == 0
+
+
+def test_threads_read_where_the_rules_of_a_container_forbid_io_uring(files: list[Path]) -> None:
+    reads = [(0, i * BLOCK, BLOCK) for i in range(500)]
+    wanted = expected(files, reads)
+
+    def work() -> bool:
+        forbid_io_uring()
+        many = _native.ManyReads()
+        return many.engine == "pread" and read(many, files, reads) == wanted
+
+    assert in_a_child(work)
+
+
+@pytest.mark.skipif(bool(refusal()), reason=refusal())
+@pytest.mark.parametrize(("limit", "engine"), [(2**20, "io_uring"), (0, None)])
+def test_all_is_read_where_little_memory_may_be_locked(
+    files: list[Path], limit: int, engine: str | None
+) -> None:
+    reads = [(0, i * BLOCK, BLOCK) for i in range(500)]
+    wanted = expected(files, reads)
+    opened = [_native.DirectFile(str(path)) for path in files]
+
+    def work() -> bool:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
+        if os.getuid() == 0:
+            os.setuid(65534)  # who is root may lock all the same
+        many = _native.ManyReads()
+        is_expected = engine is None or many.engine == engine  # without any, it is the kernel's choice
+        return is_expected and many.read(opened, *columns(reads)).tobytes() == wanted
+
+    assert in_a_child(work)
 
 
 @pytest.mark.skipif(not _native.has_uring, reason="relhop was built without liburing")
