@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "base/select.h"
+#include "base/branchless.h"
 
 namespace relhop {
 

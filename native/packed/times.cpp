@@ -4,8 +4,8 @@
 #include <numeric>
 #include <string>
 
+#include "base/branchless.h"
 #include "base/error.h"
-#include "base/select.h"
 
 namespace relhop {
 
@@ -86,7 +86,7 @@ void PackedTimes::count_until(std::span<const int64_t> anchors, uint64_t* counts
     // From the last landmark that is not too late, as far as to the next.
     const uint64_t stride = uint64_t{1} << landmark_shift_, last = blocks_.size() - 1;
     for (size_t i = 0; i < group.size(); ++i) {
-      begin[i] = select(begin[i] == 0, uint64_t{0}, ((begin[i] - 1) << landmark_shift_) + 1);
+      begin[i] = either(begin[i] == 0, uint64_t{0}, ((begin[i] - 1) << landmark_shift_) + 1);
       if (stride > 1) __builtin_prefetch(&blocks_[std::min(begin[i] + stride / 2 - 1, last)]);
     }
     for (uint64_t half = stride / 2; half > 0; half /= 2)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/branchless.h"
+
 namespace relhop {
 
 namespace {
@@ -25,7 +27,7 @@ void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
   uint64_t chosen = 0;
   for (uint64_t j = n - k; j < n; ++j) {
     const uint64_t position = stream.below(j + 1);
-    chosen |= uint64_t{1} << select((chosen >> position & 1) != 0, j, position);
+    chosen |= uint64_t{1} << either((chosen >> position & 1) != 0, j, position);
   }
   for (; chosen != 0; chosen &= chosen - 1) *out++ = static_cast<uint64_t>(std::countr_zero(chosen));
 }

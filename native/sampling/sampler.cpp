@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -112,26 +111,23 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   std::vector<size_t> bounds;
   for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
   std::vector<Part> parts(num_parts);
-  std::optional<Assembly> assembly;
   std::unique_ptr<PageReader> reader;
   std::optional<JointReader> joint;
   if (topology_.is_paged() && num_parts > 1) joint.emplace(*(reader = workspaces_->readers.take()), num_parts);
-  in_parallel(
-      num_parts,
-      [&](size_t p) {
-        const Membership member{joint ? &*joint : nullptr};
-        auto workspace = workspaces_->take();
-        workspace->paged.joint = member.joint;
-        parts[p] = Part(topology_, *workspace);
-        sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block),
-                      *workspace, parts[p]);
-        parts[p].note_sizes(*workspace);
-        workspaces_->give_back(std::move(workspace));
-      },
-      [&] { assembly.emplace(topology_, options, std::move(parts), std::move(bounds)); },
-      [&](size_t p) { assembly->place(p); });
+  in_parallel(num_parts, [&](size_t p) {
+    const Membership member{joint ? &*joint : nullptr};
+    auto workspace = workspaces_->take();
+    workspace->paged.joint = member.joint;
+    parts[p] = Part(topology_, *workspace);
+    sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block), *workspace,
+                  parts[p]);
+    parts[p].note_sizes(*workspace);
+    workspaces_->give_back(std::move(workspace));
+  });
   if (reader) workspaces_->readers.give_back(std::move(reader));
-  return assembly->take();
+  Assembly assembly(topology_, options, std::move(parts), std::move(bounds));
+  in_parallel(num_parts, [&](size_t p) { assembly.place(p); });
+  return assembly.take();
 }
 
 }  // namespace relhop

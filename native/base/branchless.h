@@ -11,7 +11,7 @@ constexpr T only_if(bool condition, T value) {
 }
 
 template <std::unsigned_integral T>
-constexpr T select(bool condition, T if_so, T if_not) {
+constexpr T either(bool condition, T if_so, T if_not) {
   return if_not ^ only_if(condition, static_cast<T>(if_so ^ if_not));
 }
 
