@@ -4,7 +4,7 @@ Sampling and gathering of neighborhoods; see native/ for the code behind it.
 
 from collections.abc import Callable, Sequence
 import enum
-from typing import Annotated, Any, overload
+from typing import Annotated, Any
 
 import numpy
 from numpy.typing import NDArray
@@ -183,29 +183,17 @@ class TableRows:
     def __init__(self, name: str, num_rows: int, time: PackedTimes | None) -> None: ...
 
 class EdgeRows:
-    @overload
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows, neighbors: PackedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, edge_ids: PackedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
         """
 
-    @overload
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PagedRows, neighbors: PagedRows, reverse: int = -1, weights: PagedRows | None = None, edge_ids: PagedRows | None = None) -> EdgeRows:
-        """The same on disk; `weights` in 64 bits each."""
-
-    @overload
-    @staticmethod
-    def parents(name: str, expanded: int, found: int, parents: PackedRows, reverse: int = -1) -> EdgeRows:
+    def parents(name: str, expanded: int, found: int, parents: PackedRows | PagedRows, reverse: int = -1) -> EdgeRows:
         """
         The one parent in table `found` that each row of table `expanded` names.
         """
-
-    @overload
-    @staticmethod
-    def parents(name: str, expanded: int, found: int, parents: PagedRows, reverse: int = -1) -> EdgeRows:
-        """The same on disk."""
 
 class Topology:
     def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...

@@ -268,7 +268,7 @@ def native_topology(store: Store) -> _native.Topology:
             link.offsets.native,
             link.children.native,
             reverse=2 * i + 1,
-            weights=link.weights,
+            weights=link.weights if link.paged_weights is None else link.paged_weights,
         )
         parents = _native.EdgeRows.parents(link.link.name, child, parent, link.parents.native, reverse=2 * i)
         edge_types += [lists, parents]

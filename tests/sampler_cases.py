@@ -18,11 +18,15 @@ EDGES = ("source", "target", "ids")
 
 def to_native(graph: Graph, width: int | None = None) -> _native.Topology:
     """The graph as arrays; `width` takes so many bits a number, in place of as many as are needed."""
-    tables = [
+    edge_types = [edges_to_native(graph, e, width) for e in range(len(graph.edge_types))]
+    return _native.Topology(tables_to_native(graph), edge_types)
+
+
+def tables_to_native(graph: Graph) -> list[_native.TableRows]:
+    return [
         _native.TableRows(f"t{i}", n, None if time is None else packing.times(time))
         for i, (n, time) in enumerate(zip(graph.num_rows, graph.time, strict=True))
     ]
-    return _native.Topology(tables, [edges_to_native(graph, e, width) for e in range(len(graph.edge_types))])
 
 
 def edges_to_native(graph: Graph, e: int, width: int | None) -> _native.EdgeRows:

@@ -64,6 +64,15 @@ def test_inspect_shows_tables_links_and_bytes(folder: Path) -> None:
         assert word in shown.stdout
 
 
+def test_ingest_keeps_numbers_as_precisely_as_it_is_told(folder: Path, tmp_path: Path) -> None:
+    done = relhop("ingest", folder / "raw", "-o", tmp_path / "x.rh", "--precision", "bfloat16")
+    assert done.returncode == 0, done.stderr
+    assert "numbers are bfloat16\n" in relhop("inspect", tmp_path / "x.rh").stdout
+    refused = relhop("ingest", folder / "raw", "-o", tmp_path / "x.rh", "--precision", "float8")
+    assert refused.returncode == 2
+    assert "float8" in refused.stderr
+
+
 def test_inspect_gives_the_same_as_json(folder: Path) -> None:
     summary = json.loads(relhop("inspect", folder / "clicks.rh", "--json").stdout)
     assert summary == rh.Store.open(folder / "clicks.rh").describe().to_dict()

@@ -15,7 +15,7 @@ from relhop.errors import StoreError, TrainingError
 from relhop.loader import SeedLoader, ages, calendar_fields
 from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
-from tests import shop
+from tests import shop, threads
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_seeds_of_the_future_are_refused_when_the_loader_is_made(store):
 
 @pytest.mark.parametrize("look_ahead", [0, 2, 22])
 def test_batches_from_disk_are_those_from_memory(store, table, look_ahead):
-    on_disk = rh.Store.open(store.path, memory="disk", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
     assert [t for t, stored in on_disk.tables.items() if stored.disk] == ["users", "orders"]
     loader = SeedLoader(on_disk, table, [-1, -1], batch_size=1, look_ahead=look_ahead)
     for got, expected in zip(loader, SeedLoader(store, table, [-1, -1], batch_size=1), strict=True):
@@ -181,7 +181,7 @@ def test_batches_from_disk_are_those_from_memory(store, table, look_ahead):
 
 
 def test_a_loader_counts_what_it_read(store, table):
-    on_disk = rh.Store.open(store.path, memory="disk", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
     loader = SeedLoader(on_disk, table, [-1, -1], batch_size=2)
     assert loader.stats().batches == 0
     assert np.isnan(loader.stats().total.hit_rate)
@@ -212,9 +212,10 @@ def test_a_store_in_memory_reads_nothing_from_disk(store, table):
 
 def test_a_file_cut_short_is_an_error_at_the_batch(table, tmp_path):
     made = shop.store(tmp_path)
-    on_disk = rh.Store.open(made.path, memory="disk", buffer_pool_size=0, device=DeviceCost(1e4, 1e9))
+    before = threads.running()
+    on_disk = rh.Store.open(made.path, memory="auto", buffer_pool_size=0, device=DeviceCost(1e4, 1e9))
     os.truncate(made.path / "tables" / "orders" / "rows.bin", 0)
-    threads = len(os.listdir("/proc/self/task"))
     with pytest.raises(StoreError, match=r"^table orders, row \d: .*rows\.bin"):
         list(SeedLoader(on_disk, table, [-1], batch_size=1))
-    assert len(os.listdir("/proc/self/task")) == threads
+    del on_disk
+    assert threads.none_beyond(before)

@@ -143,7 +143,7 @@ def test_an_unknown_memory_is_refused(store):
 
 
 def test_records_on_disk_are_what_they_are_in_memory(store):
-    on_disk = Store.open(store.path, memory="disk", buffer_pool_size=40, device=DeviceCost(1e4, 1e9))
+    on_disk = Store.open(store.path, memory="auto", buffer_pool_size=40, device=DeviceCost(1e4, 1e9))
     for name, table in on_disk.tables.items():
         assert (table.disk is not None) == (on_disk.placement.tables[name].place == "disk")
     assert any(table.disk for table in on_disk.tables.values())

@@ -1,4 +1,6 @@
 // Graphs, and neighborhoods out of them.
+#include <nanobind/stl/variant.h>
+
 #include "bindings/modules.h"
 #include "bindings/shared.h"
 
@@ -12,11 +14,44 @@ struct PyTable {
   std::optional<SharedTimes> time;
 };
 
+// Arrays in memory or on disk.
+using AnyRows = std::variant<SharedRows, SharedPaged>;
+using AnyWeights = std::variant<Array<double>, SharedPaged>;
+
 struct PyEdges {
   EdgeRows edges;
   std::vector<SharedRows> rows;
   std::optional<Array<double>> weights;
-  std::shared_ptr<SharedPool> pool;  // of those on disk
+  std::shared_ptr<SharedPool> pool;
+
+  void hold(const AnyRows& from, PackedRows& in_memory, PagedRows PagedEdges::* on_disk) {
+    if (const auto* const paged = std::get_if<SharedPaged>(&from)) {
+      hold(*paged, on_disk);
+      in_memory = paged->rows.shape();
+    } else {
+      rows.push_back(std::get<SharedRows>(from));
+      in_memory = rows.back().rows;
+    }
+  }
+  void hold(const AnyWeights& from) {
+    if (const auto* const paged = std::get_if<SharedPaged>(&from)) {
+      if (paged->rows.width != 64) throw nb::value_error("sums of weights have 64 bits");
+      hold(*paged, &PagedEdges::weights);
+    } else {
+      weights = std::get<Array<double>>(from);
+      edges.weights = view(*weights);
+    }
+  }
+  void hold(const SharedPaged& from, PagedRows PagedEdges::* on_disk) {
+    if (pool != nullptr && pool != from.pool) throw nb::value_error("an edge type has one pool");
+    pool = from.pool;
+    if (!edges.paged) edges.paged.emplace();
+    *edges.paged.*on_disk = from.rows;
+  }
+  void check() const {
+    if (pool != nullptr && (!rows.empty() || weights))
+      throw nb::value_error("an edge type is in memory or on disk, not both");
+  }
 };
 
 std::shared_ptr<const SharedTopology> make_topology(const std::vector<PyTable>& tables,
@@ -82,93 +117,41 @@ void bind_sampling(nb::module_& m) {
   nb::class_<PyEdges>(m, "EdgeRows")
       .def_static(
           "lists",
-          [](std::string name, uint32_t expanded, uint32_t found, const SharedRows& offsets,
-             const SharedRows& neighbors, int64_t reverse, std::optional<Array<double>> weights,
-             const std::optional<SharedRows>& edge_ids) {
-            PyEdges result{{std::move(name),
-                            EdgeRows::Kind::lists,
-                            expanded,
-                            found,
-                            reverse,
-                            {},
-                            offsets.rows,
-                            neighbors.rows,
-                            {},
-                            {},
-                            {}},
-                           {offsets, neighbors},
-                           weights,
-                           {}};
-            if (weights) result.edges.weights = view(*weights);
-            if (edge_ids) {
-              result.edges.edge_ids = edge_ids->rows;
-              result.rows.push_back(*edge_ids);
-            }
+          [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& offsets, const AnyRows& neighbors,
+             int64_t reverse, const std::optional<AnyWeights>& weights, const std::optional<AnyRows>& edge_ids) {
+            PyEdges result;
+            EdgeRows& edges = result.edges;
+            edges.name = std::move(name);
+            edges.kind = EdgeRows::Kind::lists;
+            edges.expanded = expanded;
+            edges.found = found;
+            edges.reverse = reverse;
+            result.hold(offsets, edges.offsets, &PagedEdges::offsets);
+            result.hold(neighbors, edges.neighbors, &PagedEdges::neighbors);
+            if (weights) result.hold(*weights);
+            if (edge_ids) result.hold(*edge_ids, edges.edge_ids, &PagedEdges::edge_ids);
+            result.check();
             return result;
           },
           "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
           "edge_ids"_a = nb::none(),
-          "The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h.")
+          "The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All "
+          "in memory or all on disk, where weights are numbers of 64 bits.")
       .def_static(
-          "lists",
-          [](std::string name, uint32_t expanded, uint32_t found, const SharedPaged& offsets,
-             const SharedPaged& neighbors, int64_t reverse, const std::optional<SharedPaged>& weights,
-             const std::optional<SharedPaged>& edge_ids) {
-            PyEdges result{{std::move(name),
-                            EdgeRows::Kind::lists,
-                            expanded,
-                            found,
-                            reverse,
-                            {},
-                            offsets.rows.shape(),
-                            neighbors.rows.shape(),
-                            {},
-                            edge_ids ? edge_ids->rows.shape() : PackedRows(),
-                            PagedEdges{{},
-                                       offsets.rows,
-                                       neighbors.rows,
-                                       weights ? weights->rows : PagedRows(),
-                                       edge_ids ? edge_ids->rows : PagedRows()}},
-                           {},
-                           {},
-                           offsets.pool};
-            if (weights && weights->rows.width != 64) throw nb::value_error("sums of weights have 64 bits");
-            for (const auto* const paged : {&neighbors, weights ? &*weights : nullptr, edge_ids ? &*edge_ids : nullptr})
-              if (paged != nullptr && paged->pool != offsets.pool) throw nb::value_error("an edge type has one pool");
+          "parents",
+          [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& parents, int64_t reverse) {
+            PyEdges result;
+            EdgeRows& edges = result.edges;
+            edges.name = std::move(name);
+            edges.kind = EdgeRows::Kind::parents;
+            edges.expanded = expanded;
+            edges.found = found;
+            edges.reverse = reverse;
+            result.hold(parents, edges.parents, &PagedEdges::parents);
             return result;
           },
-          "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
-          "edge_ids"_a = nb::none(), "The same on disk; `weights` in 64 bits each.")
-      .def_static(
-          "parents",
-          [](std::string name, uint32_t expanded, uint32_t found, const SharedRows& parents, int64_t reverse) {
-            return PyEdges{
-                {std::move(name), EdgeRows::Kind::parents, expanded, found, reverse, parents.rows, {}, {}, {}, {}, {}},
-                {parents},
-                {},
-                {}};
-          },
           "name"_a, "expanded"_a, "found"_a, "parents"_a, "reverse"_a = -1,
-          "The one parent in table `found` that each row of table `expanded` names.")
-      .def_static(
-          "parents",
-          [](std::string name, uint32_t expanded, uint32_t found, const SharedPaged& parents, int64_t reverse) {
-            return PyEdges{{std::move(name),
-                            EdgeRows::Kind::parents,
-                            expanded,
-                            found,
-                            reverse,
-                            parents.rows.shape(),
-                            {},
-                            {},
-                            {},
-                            {},
-                            PagedEdges{parents.rows, {}, {}, {}, {}}},
-                           {},
-                           {},
-                           parents.pool};
-          },
-          "name"_a, "expanded"_a, "found"_a, "parents"_a, "reverse"_a = -1, "The same on disk.");
+          "The one parent in table `found` that each row of table `expanded` names.");
 
   nb::class_<SharedTopology>(m, "Topology")
       .def(nb::new_(&make_topology), "tables"_a, "edge_types"_a)

@@ -23,6 +23,8 @@ constexpr size_t kAheadEntries = 12;
 constexpr size_t kChunk = 4096;
 // A thread is worth its start from so many bytes on.
 constexpr size_t kWorthAThread = size_t{1} << 20;
+// Bytes of records that came while others were copied, at most.
+constexpr size_t kAside = size_t{16} << 20;
 // Counters of uses for each slot, a byte each.
 constexpr uint64_t kCountersEach = 8;
 // In place of the slot of an entry that is no more.
@@ -63,6 +65,11 @@ struct DiskRecords::Round {
   // Rows in slots, to be copied by several threads, a chunk each.
   std::vector<std::pair<uint32_t, size_t>> chunks;  // request, first row
   std::atomic<size_t> next_chunk = 0, copied_chunks = 0;
+  bool is_copied() const { return copied_chunks.load(std::memory_order_acquire) == chunks.size(); }
+
+  // Records that came while rows were copied.
+  Buffer<uint32_t> entries_aside;
+  Buffer<std::byte> aside;
 };
 
 ReadStats& ReadStats::operator+=(const ReadStats& other) {
@@ -306,16 +313,36 @@ void DiskRecords::arrived(Round& round, const Extent& extent, const std::byte* b
     for (size_t m = round.first[j]; m < round.first[j + 1]; ++m)
       layout_.decode(record, round.misses[m].row, *round.out[round.misses[m].request()]);
   }
-  // Slots are written only when nothing is copied any more from what they held before.
-  if (pool_.num_slots() == 0) return;
-  copy_chunks(round);
-  while (round.copied_chunks.load(std::memory_order_acquire) != round.chunks.size()) std::this_thread::yield();
   for (size_t j = extent.first; j < extent.last; ++j) {
-    const uint32_t slot = directory_[round.misses[round.first[j]].entry].slot;
-    if (slot != kNone) std::memcpy(pool_.record(slot), record_in(round.records[j]), layout_.size);
+    keep(round, round.misses[round.first[j]].entry, record_in(round.records[j]));
     round.has_come[j] = 1;
   }
-  if (keeps_along_) keep_along(round, extent, bytes);
+  if (keeps_along_ && pool_.num_slots() != 0) keep_along(round, extent, bytes);
+}
+
+// Slots are written only when nothing is copied any more from what they held before; until then records are put aside.
+void DiskRecords::keep(Round& round, uint32_t number, const std::byte* record) {
+  if (directory_[number].slot == kNone) return;
+  if (!round.is_copied() && round.aside.size() + layout_.size <= kAside) {
+    const size_t end = round.aside.size();
+    round.aside.resize(end + layout_.size);
+    std::memcpy(round.aside.data() + end, record, layout_.size);
+    round.entries_aside.push_back(number);
+    return;
+  }
+  copy_chunks(round);
+  while (!round.is_copied()) std::this_thread::yield();
+  empty_aside(round);
+  std::memcpy(pool_.record(directory_[number].slot), record, layout_.size);
+}
+
+void DiskRecords::empty_aside(Round& round) {
+  for (size_t i = 0; i < round.entries_aside.size(); ++i) {
+    const uint32_t slot = directory_[round.entries_aside[i]].slot;
+    if (slot != kNone) std::memcpy(pool_.record(slot), round.aside.data() + i * layout_.size, layout_.size);
+  }
+  round.entries_aside.clear();
+  round.aside.clear();
 }
 
 void DiskRecords::keep_along(Round& round, const Extent& extent, const std::byte* bytes) {
@@ -329,13 +356,14 @@ void DiskRecords::keep_along(Round& round, const Extent& extent, const std::byte
     if (number == kNone) continue;
     const Directory::Entry& entry = directory_[number];
     if (entry.slot != kNone || entry.wanted() == 0 || !take_slot(round, number)) continue;
-    std::memcpy(pool_.record(entry.slot), bytes + (record * size - extent.offset), size);
+    keep(round, number, bytes + (record * size - extent.offset));
     ++round.stats.along;
   }
 }
 
 // Forgets what is neither in the pool nor wanted; what did not come, because reading failed, is not in the pool.
 void DiskRecords::settle(Round& round) {
+  empty_aside(round);
   for (size_t j = 0; j < round.records.size(); ++j) {
     Directory::Entry& entry = directory_[round.misses[round.first[j]].entry];
     if ((j < round.has_come.size() && round.has_come[j]) || entry.slot == kNone) continue;

@@ -95,6 +95,8 @@ class DiskRecords {
   void copy_chunks(Round& round);
   void fetch(Round& round);
   void arrived(Round& round, const Extent& extent, const std::byte* bytes);
+  void keep(Round& round, uint32_t entry, const std::byte* record);
+  void empty_aside(Round& round);
   void keep_along(Round& round, const Extent& extent, const std::byte* bytes);
   void settle(Round& round);
   bool take_slot(Round& round, uint32_t entry);

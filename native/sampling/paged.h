@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "paging/page_reader.h"
+#include "paging/joint_reader.h"
 
 namespace relhop {
 
@@ -14,6 +14,9 @@ namespace relhop {
 // to be on their way together, and some tens of MiB at most.
 inline constexpr uint32_t kPagedNodes = uint32_t{1} << 18;
 inline constexpr uint64_t kPagedElements = uint64_t{1} << 21;
+
+// Threads over which a batch that reads from disk is split at least.
+inline constexpr size_t kPagedThreads = 16;
 
 struct PagedScratch {
   static constexpr uint64_t kNone = UINT64_MAX;
@@ -37,6 +40,7 @@ struct PagedScratch {
   };
 
   PageReader reader;
+  JointReader* joint = nullptr;  // what asks in the reader's place, where threads ask together
   std::vector<Item> items;
   std::vector<uint64_t> places, values;
   std::vector<uint64_t> listed;        // neighbors of lists that were read whole
@@ -46,6 +50,10 @@ struct PagedScratch {
   std::vector<uint32_t> going, go_on;  // in searches
   std::vector<uint64_t> ranks;
   std::vector<double> sums;
+
+  void gather(const PagedRows& array, std::span<const uint64_t> wanted, std::vector<uint64_t>& out) {
+    joint != nullptr ? joint->gather(array, wanted, out) : reader.gather(array, wanted, out);
+  }
 
   // From there on elements are read instead of searched.
   static uint64_t near(const PagedRows& rows) { return std::min<uint64_t>(1024, 4096 * 8 / rows.width); }
@@ -67,7 +75,7 @@ struct PagedScratch {
     for (bool is_first = true; !going.empty(); is_first = false) {
       places.clear();
       for (const uint32_t i : going) places.push_back(searches[i].probe);
-      reader.gather(array, places, values);
+      gather(array, places, values);
       go_on.clear();
       for (size_t j = 0; j < going.size(); ++j) {
         Search& s = searches[going[j]];
@@ -86,7 +94,7 @@ struct PagedScratch {
     places.clear();
     for (const Search& s : searches)
       for (uint64_t place = s.low; place < s.high; ++place) places.push_back(place);
-    reader.gather(array, places, values);
+    gather(array, places, values);
     const uint64_t* at = values.data();
     for (Search& s : searches) {
       const uint64_t* const end = at + (s.high - s.low);

@@ -63,7 +63,7 @@ class PagedListFollower {
       scratch_.places.push_back(row);
       scratch_.places.push_back(row + 1);
     }
-    scratch_.reader.gather(arrays_.offsets, scratch_.places, scratch_.values);
+    scratch_.gather(arrays_.offsets, scratch_.places, scratch_.values);
     size_t kept = 0;
     for (size_t i = 0; i < items.size(); ++i) {
       Item item = items[i];
@@ -112,7 +112,7 @@ class PagedListFollower {
       begin_search(item, expansion_.cuts[item.seed]);
       if (expansion_.low_cuts != nullptr) begin_search(item, expansion_.low_cuts[item.seed]);
     }
-    scratch_.reader.gather(arrays_.neighbors, scratch_.places, scratch_.listed);
+    scratch_.gather(arrays_.neighbors, scratch_.places, scratch_.listed);
     for (Item& item : piece_) {
       if (item.known == kNone) continue;
       const uint64_t* const list = scratch_.listed.data() + item.known;
@@ -192,7 +192,7 @@ class PagedListFollower {
     scratch_.places.clear();
     for (Item& item : piece_)
       if (item.begin < item.end && item.known == kNone && !choice(item).all) ask_for_list(item, scratch_.listed.size());
-    scratch_.reader.gather(arrays_.neighbors, scratch_.places, scratch_.values);
+    scratch_.gather(arrays_.neighbors, scratch_.places, scratch_.values);
     scratch_.listed.insert(scratch_.listed.end(), scratch_.values.begin(), scratch_.values.end());
   }
 
@@ -234,7 +234,7 @@ class PagedListFollower {
       if (item.begin != item.list) scratch_.places.push_back(item.begin - 1);
       scratch_.places.push_back(item.end - 1);
     }
-    scratch_.reader.gather(arrays_.weights, scratch_.places, scratch_.values);
+    scratch_.gather(arrays_.weights, scratch_.places, scratch_.values);
     totals_.assign(piece_.size(), {0, 0});
     const uint64_t* sum = scratch_.values.data();
     for (size_t i = 0; i < piece_.size(); ++i) {
@@ -277,7 +277,7 @@ class PagedListFollower {
   }
 
   void draw_from_sums() {
-    scratch_.reader.gather(arrays_.weights, scratch_.places, scratch_.values);
+    scratch_.gather(arrays_.weights, scratch_.places, scratch_.values);
     std::vector<uint64_t>& chosen = scratch_.chosen;
     chosen.clear();
     const uint64_t* drawn = scratch_.rows.data();
@@ -311,8 +311,8 @@ class PagedListFollower {
         for (size_t i = next; i < next + item.count; ++i) scratch_.places.push_back(chosen[i]);
       next += item.count;
     }
-    scratch_.reader.gather(arrays_.neighbors, scratch_.places, scratch_.rows);
-    if (edge_ids_) scratch_.reader.gather(arrays_.edge_ids, chosen, scratch_.ids);
+    scratch_.gather(arrays_.neighbors, scratch_.places, scratch_.rows);
+    if (edge_ids_) scratch_.gather(arrays_.edge_ids, chosen, scratch_.ids);
     const uint64_t* unlisted = scratch_.rows.data();
     next = 0;
     for (const Item& item : piece_) {

@@ -19,7 +19,7 @@ void follow_paged_parents(const Expansion& expansion, uint32_t first, uint32_t l
     scratch.places.clear();
     for (uint32_t node = begin; node < end; ++node)
       scratch.places.push_back(static_cast<uint64_t>(nodes.rows[nodes.begin + node]));
-    scratch.reader.gather(parents, scratch.places, scratch.values);
+    scratch.gather(parents, scratch.places, scratch.values);
     for (uint32_t node = begin; node < end; ++node) {
       if (!expansion.is_expanded(node)) continue;
       const uint64_t parent = scratch.values[node - begin];

@@ -64,23 +64,36 @@ void check_seeds(const Topology& topology, const SampleOptions& options, const S
                 "seeds with anchor times of their own need disjoint subgraphs");
 }
 
+struct Membership {
+  JointReader* const joint;
+  ~Membership() {
+    if (joint != nullptr) joint->leave();
+  }
+};
+
 }  // namespace
 
-struct Sampler::Workspaces {
+// What threads work with, kept for the next batch.
+template <class T>
+struct Kept {
   std::mutex mutex;
-  std::vector<std::unique_ptr<Workspace>> free;
+  std::vector<std::unique_ptr<T>> free;
 
-  std::unique_ptr<Workspace> take() {
+  std::unique_ptr<T> take() {
     const std::lock_guard lock(mutex);
-    if (free.empty()) return std::make_unique<Workspace>();
-    auto workspace = std::move(free.back());
+    if (free.empty()) return std::make_unique<T>();
+    auto one = std::move(free.back());
     free.pop_back();
-    return workspace;
+    return one;
   }
-  void give_back(std::unique_ptr<Workspace> workspace) {
+  void give_back(std::unique_ptr<T> one) {
     const std::lock_guard lock(mutex);
-    free.push_back(std::move(workspace));
+    free.push_back(std::move(one));
   }
+};
+
+struct Sampler::Workspaces : Kept<Workspace> {
+  Kept<PageReader> readers;
 };
 
 Sampler::Sampler(const Topology& topology) : topology_(topology), workspaces_(std::make_unique<Workspaces>()) {}
@@ -93,15 +106,22 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   const size_t num_seeds = seeds.rows.size();
   const size_t block = options.disjoint ? kBlock : std::max<size_t>(num_seeds, 1);
   const size_t num_blocks = std::max<size_t>((num_seeds + block - 1) / block, 1);
-  const size_t num_parts = std::clamp<size_t>(num_threads, 1, num_blocks);
+  // Threads that read from disk mostly wait, and the more ask at once, the fewer are the reads.
+  const size_t num_wanted = topology_.is_paged() ? std::max<size_t>(num_threads, kPagedThreads) : num_threads;
+  const size_t num_parts = std::clamp<size_t>(num_wanted, 1, num_blocks);
   std::vector<size_t> bounds;
   for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
   std::vector<Part> parts(num_parts);
   std::optional<Assembly> assembly;
+  std::unique_ptr<PageReader> reader;
+  std::optional<JointReader> joint;
+  if (topology_.is_paged() && num_parts > 1) joint.emplace(*(reader = workspaces_->readers.take()), num_parts);
   in_parallel(
       num_parts,
       [&](size_t p) {
+        const Membership member{joint ? &*joint : nullptr};
         auto workspace = workspaces_->take();
+        workspace->paged.joint = member.joint;
         parts[p] = Part(topology_, *workspace);
         sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block),
                       *workspace, parts[p]);
@@ -110,6 +130,7 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
       },
       [&] { assembly.emplace(topology_, options, std::move(parts), std::move(bounds)); },
       [&](size_t p) { assembly->place(p); });
+  if (reader) workspaces_->readers.give_back(std::move(reader));
   return assembly->take();
 }
 

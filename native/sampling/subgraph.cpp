@@ -80,7 +80,7 @@ class Inducer {
       const uint32_t end = std::min(begin + kPagedNodes, known);
       scratch.places.clear();
       for (uint32_t child = begin; child < end; ++child) scratch.places.push_back(node(keys.expanded, child).row);
-      scratch.reader.gather(keys.paged->parents, scratch.places, scratch.values);
+      scratch.gather(keys.paged->parents, scratch.places, scratch.values);
       for (uint32_t child = begin; child < end; ++child) add_key(keys, child, scratch.values[child - begin], to_parent);
     }
   }
@@ -121,7 +121,7 @@ class Inducer {
         scratch.places.push_back(node(edges.expanded, target).row);
         scratch.places.push_back(scratch.places.back() + 1);
       }
-      scratch.reader.gather(arrays.offsets, scratch.places, scratch.chosen);
+      scratch.gather(arrays.offsets, scratch.places, scratch.chosen);
       std::vector<uint32_t>& targets = scratch.going;
       scratch.places.clear();
       targets.clear();
@@ -141,9 +141,9 @@ class Inducer {
   // The neighbors at scratch.places, a target each.
   void add_listed(const EdgeRows& edges, std::vector<uint32_t>& targets) {
     PagedScratch& scratch = workspace_.paged;
-    scratch.reader.gather(edges.paged->neighbors, scratch.places, scratch.rows);
+    scratch.gather(edges.paged->neighbors, scratch.places, scratch.rows);
     const bool are_numbered = edges.paged->edge_ids.file != nullptr;
-    if (are_numbered) scratch.reader.gather(edges.paged->edge_ids, scratch.places, scratch.ids);
+    if (are_numbered) scratch.gather(edges.paged->edge_ids, scratch.places, scratch.ids);
     for (size_t i = 0; i < targets.size(); ++i)
       add_neighbor(edges, targets[i], scratch.rows[i], are_numbered ? scratch.ids[i] : scratch.rows[i]);
     scratch.places.clear();

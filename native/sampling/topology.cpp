@@ -32,6 +32,7 @@ Topology::Topology(std::vector<TableRows> tables, std::vector<EdgeRows> edge_typ
       throw CorruptStore("table " + table.name + ": " + std::to_string(table.time.size()) + " times for " +
                          std::to_string(table.num_rows) + " rows");
   for (const EdgeRows& e : edge_types_) {
+    is_paged_ |= e.paged.has_value();
     const uint64_t num_rows = tables_.at(e.expanded).num_rows;
     tables_.at(e.found);
     if (e.reverse >= static_cast<int64_t>(edge_types_.size()))

@@ -62,6 +62,8 @@ class Topology {
 
   const std::vector<TableRows>& tables() const { return tables_; }
   const std::vector<EdgeRows>& edge_types() const { return edge_types_; }
+  // Whether any edge type is on disk.
+  bool is_paged() const { return is_paged_; }
   uint32_t num_edge_types() const { return static_cast<uint32_t>(edge_types_.size()); }
 
   // The visibility rule: rows of `table` with time <= anchor are exactly those below the number that is given for each
@@ -71,6 +73,7 @@ class Topology {
  private:
   std::vector<TableRows> tables_;
   std::vector<EdgeRows> edge_types_;
+  bool is_paged_ = false;
 };
 
 }  // namespace relhop

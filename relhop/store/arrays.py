@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from relhop._native import DiskRecords, PackedRows, PackedTimes, width_of
+from relhop._native import DiskRecords, PackedRows, PackedTimes, PagedRows, PagePool, width_of
 from relhop.errors import CorruptStore, SchemaError, nearest
 from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
@@ -22,6 +22,7 @@ from relhop.store.packed import PackedColumn, time_bytes
 from relhop.store.placement import Placement
 
 Rows: TypeAlias = PackedColumn[PackedRows]
+LinkRows: TypeAlias = PackedColumn[PackedRows | PagedRows]
 Times: TypeAlias = PackedColumn[PackedTimes]
 
 
@@ -118,16 +119,19 @@ class StoredLink:
         nulls: Child rows whose key is null.
         dangling: Child rows whose key no parent has.
         weights: [edges] beside `children`: the sum of the parent's children's weights up to it; None without.
+            Mapped where `paged_weights` is there.
+        paged_weights: The same for the sampler, where links are on disk behind a pool.
         null_weights: Child rows whose weight is null, so 0.
     """
 
     link: Link
-    parents: Rows
-    offsets: Rows
-    children: Rows
+    parents: LinkRows
+    offsets: LinkRows
+    children: LinkRows
     nulls: int
     dangling: int
     weights: npt.NDArray[np.float64] | None
+    paged_weights: PagedRows | None
     null_weights: int
 
 
@@ -152,6 +156,7 @@ class Arrays:
     ) -> None:
         self._folder, self._manifest, self._placement = folder, manifest, placement
         self._device, self._require_current = device, require_current
+        self._link_pool: PagePool | None = None
 
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
@@ -182,24 +187,54 @@ class Arrays:
         """The arrays of one link."""
         entry = self._manifest.links[link.name]
         num_children, num_parents = (self._manifest.tables[t].rows for t in (link.child, link.parent))
-        offsets = self._rows(layout.link_file(link, "offsets.bin"), num_parents + 1, entry.edges).native
+        offsets = self._link_rows(layout.link_file(link, "offsets.bin"), num_parents + 1, entry.edges)
+        weights = layout.link_file(link, "weights.bin")
+        has_weights, is_paged = link.weight is not None, self._placement.topology == "disk"
         return StoredLink(
             link=link,
-            parents=self._rows(layout.link_file(link, "parents.bin"), num_children, num_parents),
+            parents=PackedColumn(
+                self._link_rows(layout.link_file(link, "parents.bin"), num_children, num_parents)
+            ),
             offsets=PackedColumn(offsets, largest=(1 << offsets.width) - 1),
-            children=self._rows(layout.link_file(link, "children.bin"), entry.edges, num_children),
+            children=PackedColumn(
+                self._link_rows(layout.link_file(link, "children.bin"), entry.edges, num_children)
+            ),
             nulls=entry.nulls,
             dangling=entry.dangling,
-            weights=None
-            if link.weight is None
-            else self._read_topology(layout.link_file(link, "weights.bin")).view("<f8"),
+            weights=self._read_topology(weights).view("<f8") if has_weights else None,
+            paged_weights=self._paged(weights, entry.edges, 64) if has_weights and is_paged else None,
             null_weights=entry.null_weights,
         )
 
-    def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
-        path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
+    @property
+    def link_pool(self) -> PagePool | None:
+        """What links are behind; None where they are in memory or mapped."""
+        if self._placement.topology == "disk" and self._link_pool is None:
+            device = self._device_cost()
+            self._link_pool = PagePool(
+                self._placement.links_pool_bytes, device.reads_per_second, device.bytes_per_second
+            )
+        return self._link_pool
+
+    def _device_cost(self) -> DeviceCost:
         if self._device is None:
             self._device = device_cost(self._folder)
+        return self._device
+
+    def _link_rows(self, file: str, size: int, count: int) -> PackedRows | PagedRows:
+        """A link's file of `size` numbers up to `count`."""
+        width = width_of(count)
+        if self._placement.topology == "disk":
+            return self._paged(file, size, width)
+        return PackedRows(self._read_topology(file), size, width)
+
+    def _paged(self, file: str, size: int, width: int) -> PagedRows:
+        assert self.link_pool is not None, "links are on disk"
+        return PagedRows(self.link_pool, str(self._folder / file), size, width)
+
+    def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
+        path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
+        device = self._device_cost()
         return DiskRecords(
             name,
             str(path),
@@ -207,8 +242,8 @@ class Arrays:
             [len(columns) for columns in columns_of(fields).values()],
             entry.rows,
             pool_bytes=self._placement.tables[name].pool_bytes,
-            reads_per_second=self._device.reads_per_second,
-            bytes_per_second=self._device.bytes_per_second,
+            reads_per_second=device.reads_per_second,
+            bytes_per_second=device.bytes_per_second,
             numbers=encoding.native_numbers(fields),
             slots=None if slots is None else slots.native,
         )
@@ -224,10 +259,6 @@ class Arrays:
         # Read for each row that is gathered: so it is where links are, whatever holds the records.
         array = self._read_topology(layout.table_file(table, "slots.bin"))
         return PackedColumn(PackedRows(array, rows, width_of(rows)))
-
-    def _rows(self, file: str, size: int, count: int) -> Rows:
-        """A file of `size` row numbers of a table with `count` rows."""
-        return PackedColumn(PackedRows(self._read_topology(file), size, width_of(count)))
 
     def _times(self, table: str) -> Times:
         files = (layout.table_file(table, file) for file in ("time_blocks.bin", "time.bin"))

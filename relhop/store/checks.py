@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
-from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
+from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
@@ -214,7 +214,7 @@ def check_weights(folder: Path, stored: StoredLink, weights: npt.NDArray[np.floa
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
     """The store's own columns of columns.parquet say what the arrays say."""
     path = folder / layout.table_file(table.name, "columns.parquet")
-    expected: dict[str, Times | Rows] = {}
+    expected: dict[str, Times | LinkRows] = {}
     if table.time is not None:
         expected[layout.TIME_COLUMN] = table.time
     for link in links:

@@ -128,7 +128,12 @@ def link_file(link: Link, file: str) -> str:
 
 def is_topology(file: str) -> bool:
     """Whether all that is sampled needs a file: it holds links, times, or where records are."""
-    return file.startswith("links/") or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
+    return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
+
+
+def is_link(file: str) -> bool:
+    """Whether a file is a link's."""
+    return file.startswith("links/")
 
 
 def parent_column(link: Link) -> str:

@@ -20,7 +20,7 @@ Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 - `auto`: links and times in memory if they take at most half of what is free, else mapped; records in memory
   if they fit the pool, else on disk behind it.
 - `ram`, `mmap`: everything in memory, everything mapped.
-- `disk`: links and times mapped; records behind the pool.
+- `disk`: links and records behind the pool, each with a part of it by their bytes; times mapped.
 """
 
 _UNITS = {"": 1, "b": 1} | {
@@ -61,17 +61,23 @@ class Placement:
     """Where everything is; `str()` says it in words.
 
     Attributes:
-        topology: Where links and times are: "ram" or "mmap".
+        topology: Where links and times are: "ram", "mmap" or "disk", which times are mapped from.
         topology_bytes: How much they take.
+        links_pool_bytes: Memory of the pool before links on disk, its directory included; 0 elsewhere.
         tables: Where the records of each table are.
     """
 
-    topology: Literal["ram", "mmap"]
+    topology: Literal["ram", "mmap", "disk"]
     topology_bytes: int
     tables: Mapping[str, TablePlacement]
+    links_pool_bytes: int = 0
 
     def __str__(self) -> str:
-        place = {"ram": "in memory", "mmap": "mapped"}[self.topology]
+        place = {
+            "ram": "in memory",
+            "mmap": "mapped",
+            "disk": f"on disk, pool of {size_text(self.links_pool_bytes)} for links, times mapped",
+        }[self.topology]
         lines = [f"links and times: {size_text(self.topology_bytes)} {place}"]
         return "\n".join(lines + [f"records of {name}: {table}" for name, table in self.tables.items()])
 
@@ -82,8 +88,8 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     Args:
         manifest: Of the store.
         memory: See `Memory`.
-        pool_bytes: All that records may take; None: a quarter of the memory that is free after links and
-            times.
+        pool_bytes: All that records, and of `disk` links, may take; None: a quarter of the memory that is
+            free after links and times.
 
     Raises:
         ValueError: On a `memory` that is none, or a pool where there is no use for it.
@@ -100,11 +106,14 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     loads_topology = memory == "auto" and topology_bytes <= free // 2
     if pool_bytes is None:
         pool_bytes = (free - topology_bytes if loads_topology else free) // 4
-    tables = _share(records, pool_bytes)
-    for name, table in tables.items():
-        if table.place == "disk" and manifest.tables[name].record_size == 0:
-            tables[name] = TablePlacement("mmap", table.bytes)
-    return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
+    if memory == "auto":
+        tables = _share(manifest, records, pool_bytes)
+        return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
+    links = sum(entry.bytes for file, entry in manifest.files.items() if layout.is_link(file))
+    part = pool_bytes * links // max(links + sum(records.values()), 1)
+    if links <= part:
+        return Placement("ram", topology_bytes, _share(manifest, records, pool_bytes - links))
+    return Placement("disk", topology_bytes, _share(manifest, records, pool_bytes - part), part)
 
 
 def _record_bytes(manifest: layout.Manifest, table: str) -> int:
@@ -114,7 +123,9 @@ def _record_bytes(manifest: layout.Manifest, table: str) -> int:
     return entry.record_size * entry.rows + (0 if order is None else order.bytes)
 
 
-def _share(records: Mapping[str, int], pool_bytes: int) -> dict[str, TablePlacement]:
+def _share(
+    manifest: layout.Manifest, records: Mapping[str, int], pool_bytes: int
+) -> dict[str, TablePlacement]:
     """The pool's bytes for tables of so many bytes: small ones whole, the rest in equal parts."""
     placed: dict[str, TablePlacement] = {}
     for i, name in enumerate(sorted(records, key=lambda name: records[name])):
@@ -123,8 +134,12 @@ def _share(records: Mapping[str, int], pool_bytes: int) -> dict[str, TablePlacem
             placed[name] = TablePlacement("ram", records[name])
             pool_bytes -= records[name]
         else:
-            placed[name] = TablePlacement("disk", records[name], part)
-            pool_bytes -= part
+            # Records of no bytes need no pool; what is left are the rows' places, which are mapped.
+            on_disk = manifest.tables[name].record_size > 0
+            placed[name] = TablePlacement(
+                "disk" if on_disk else "mmap", records[name], part if on_disk else 0
+            )
+            pool_bytes -= part if on_disk else 0
     return {name: placed[name] for name in records}
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from relhop._native import PagePool
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Schema
 from relhop.store import checks, layout, lookup, publish, sql
@@ -43,6 +44,7 @@ class Store:
         fingerprint: Of the inputs that it was built from.
         as_of_time: The time (microseconds) after which nothing exists in this view; None: no such time.
         placement: Where its arrays are; `print(store.placement)` says it in words.
+        link_pool: What links on disk are behind, None elsewhere; `link_pool.stats()` says what it did.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Store:
     fingerprint: str
     as_of_time: int | None
     placement: Placement
+    link_pool: PagePool | None
     _manifest: layout.Manifest
     _options: dict[str, Any]
     _identity: tuple[int, int, int] | None
@@ -69,11 +72,12 @@ class Store:
 
         Args:
             path: The store's folder.
-            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves records on disk behind a pool,
-                "auto" takes what fits; see `relhop.store.placement.Memory`.
-            buffer_pool_size: All that records may take of memory, in bytes or as "4 GB". Tables that fit
-                their share are read whole; the others share the rest in equal parts, bookkeeping included. By
-                default a quarter of the free memory. For "auto" and "disk".
+            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves links and records on disk behind a
+                pool, "auto" takes what fits; see `relhop.store.placement.Memory`.
+            buffer_pool_size: All that records, and of "disk" links, may take of memory, in bytes or as
+                "4 GB". Links get a part by their bytes. Tables that fit their share are read whole; the
+                others share the rest in equal parts, bookkeeping included. By default a quarter of the free
+                memory. For "auto" and "disk".
             device: What reading costs on the store's device; measured by default, once for each device.
 
         Raises:
@@ -122,6 +126,7 @@ class Store:
         arrays = Arrays(folder, manifest, store.placement, device, require_current)
         store.tables = {title: arrays.table(schema, title) for title in schema.tables}
         store.links = {link.name: arrays.link(link) for link in schema.links}
+        store.link_pool = arrays.link_pool
         checks.check_ends(folder, store.tables, store.links)
         return store
 

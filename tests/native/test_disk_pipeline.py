@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from relhop import _native
 from relhop.errors import StoreError
+from tests import threads
 from tests.graphs import to_native
 from tests.native.test_features import records
 from tests.reference import Tables
@@ -67,7 +70,7 @@ def assert_same(got, expected):
             np.testing.assert_array_equal(a[kind], b[kind])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     pools=st.tuples(
         st.one_of(st.none(), st.integers(0, 3000)), st.one_of(st.none(), st.integers(0, 30000))
@@ -100,16 +103,17 @@ def test_a_slow_consumer_holds_all_back(folder):
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_a_closed_pipeline_leaves_no_thread_and_no_mark(folder, taken):
+    before = threads.running()
     tables = features(folder, (2000, 5000))
-    before = len(os.listdir("/proc/self/task"))
     stopped = pipeline(tables, [i % 40 for i in range(4000)])
     for _ in range(taken):
         stopped.next()
     stopped.close()
     assert stopped.next() is None
-    assert len(os.listdir("/proc/self/task")) == before
     # The pools serve the next one, which has the whole window to itself.
-    list(batches(pipeline(tables, range(40), look_ahead=22)))
+    assert len(list(batches(pipeline(tables, range(40), look_ahead=22)))) == 6
+    del tables, stopped
+    assert threads.none_beyond(before)
 
 
 def test_two_pipelines_share_a_pool(folder):
@@ -121,7 +125,6 @@ def test_two_pipelines_share_a_pool(folder):
             assert_same(one.next(), batch)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("look_ahead", [0, 1, 8, 22])
 def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tmp_path, look_ahead):
     (tmp_path / "0.bin").write_bytes((folder / "0.bin").read_bytes())
@@ -146,3 +149,51 @@ def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tm
     with pytest.raises(StoreError, match=r"^table orders, row \d+: cannot read .* the file ends before$"):
         failing.next()
     assert failing.next() is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    after=st.integers(0, 60),
+    times=st.integers(1, 3),
+    pools=st.tuples(st.one_of(st.none(), st.integers(0, 3000)), st.integers(0, 8000)),
+    taken_before_close=st.one_of(st.none(), st.integers(0, 8)),
+    is_slow=st.booleans(),
+    batch_size=st.integers(1, 20),
+    num_threads=st.integers(1, 3),
+    depth=st.integers(1, 3),
+    look_ahead=st.integers(0, 22),
+)
+def test_a_device_that_fails_is_an_error_in_place_and_does_no_harm(
+    folder, after, times, pools, taken_before_close, is_slow, **how
+):
+    seeds = np.random.default_rng(after).integers(0, 40, 60)
+    expected = list(batches(pipeline(features(folder, (None, None)), seeds, **how)))
+    before = threads.running()
+    tables = features(folder, pools)
+    _native.inject_fault("fail", path=str(folder), value=errno.EIO, after=after, times=times)
+    failing = pipeline(tables, seeds, **how)
+    message = None
+    try:
+        for i, batch in enumerate(expected):
+            if i == taken_before_close:
+                failing.close()
+                break
+            try:
+                got = failing.next()
+            except StoreError as error:
+                message = str(error)
+                break
+            assert_same(got, batch)
+            if is_slow:
+                time.sleep(0.002)
+    finally:
+        failing.close()
+        _native.clear_faults()
+    if message is not None:
+        assert re.match(r"table t[01], row \d+: cannot read", message)
+        assert failing.next() is None
+    # What the pools hold is still true.
+    for got, batch in zip(batches(pipeline(tables, seeds, **how)), expected, strict=True):
+        assert_same(got, batch)
+    del tables, failing
+    assert threads.none_beyond(before)

@@ -17,12 +17,13 @@ from relhop.errors import CorruptStore, StoreError
 
 DEVICE = (50_000.0, 1e9)
 """Reads and bytes a second."""
+PARENTS = 1 << 16
 
 
 @pytest.fixture(autouse=True)
 def no_faults() -> Iterator[None]:
     yield
-    _native.testing.clear_faults()
+    _native.clear_faults()
 
 
 def written(folder: Path, rows: np.ndarray, width: int, name: str = "rows.bin") -> Path:
@@ -111,7 +112,7 @@ def test_gaps_are_read_where_that_costs_less_than_another_read(tmp_path: Path) -
 
 def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    rows = rng.integers(0, 2**27 - 1, 200_000)
+    rows = rng.integers(0, PARENTS, 200_000)
     path = written(tmp_path, rows, 27)
     for frames in (3, 20, 200):
         pool = _native.PagePool(4 * 165 + frames * (4096 + 8), *DEVICE)
@@ -120,7 +121,7 @@ def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
 
         def work(key: int, topology: _native.Topology = topology) -> None:
             seeds = np.random.default_rng(key).integers(0, len(rows), 3000)
-            options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), 2**27], disjoint=False)
+            options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), PARENTS], disjoint=False)
             found = topology.sample(options, 0, np.unique(seeds), np.full(len(np.unique(seeds)), 2**63 - 1))
             expected = rows[np.unique(seeds)]
             edges = found["edges"][0]
@@ -136,7 +137,7 @@ def listing(column: _native.PagedRows, size: int) -> _native.Topology:
     """A graph whose keys are the column's."""
     edges = _native.EdgeRows.parents("key", 0, 1, column)
     return _native.Topology(
-        [_native.TableRows("child", size, None), _native.TableRows("parent", 2**27, None)], [edges]
+        [_native.TableRows("child", size, None), _native.TableRows("parent", PARENTS, None)], [edges]
     )
 
 
@@ -145,7 +146,7 @@ def test_a_read_that_fails_names_the_file_and_leaves_the_pool_usable(tmp_path: P
     path = written(tmp_path, rows, 24)
     _, column = paged(path, len(rows), 24, frames=20, device=(1e5, 1e6))
     column.take(rows[:5000].copy())
-    _native.testing.inject("fail", path="rows.bin", value=errno.EIO, after=1, times=1)
+    _native.inject_fault("fail", "rows.bin", errno.EIO, after=1, times=1)
     with pytest.raises(StoreError, match=r"rows\.bin': Input/output error"):
         column.take(rows[::3000].copy())
     for _ in range(3):
