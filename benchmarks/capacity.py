@@ -33,6 +33,7 @@ from benchmarks.report import Row, parser, publish, row
 
 SERVER_BYTES = 10**12
 TIME_BLOCK, TIME_BLOCK_BYTES = 128, 24
+CHECKSUM_BLOCK = 4096
 TOPOLOGY = ("time_blocks.bin", "time.bin", "offsets.bin", "children.bin", "parents.bin")
 
 SPEC = """
@@ -128,7 +129,8 @@ def times(rows: int, units: int) -> tuple[int, int]:
 
 def files(sizes: Sizes) -> dict[str, float]:
     """Bytes of a store by kind of file."""
-    total: dict[str, float] = dict.fromkeys((*TOPOLOGY, "order.bin", "rows.bin", "columns.parquet"), 0)
+    kinds = (*TOPOLOGY, "order.bin", "rows.bin", "rows.crc", "columns.parquet")
+    total: dict[str, float] = dict.fromkeys(kinds, 0)
     for table in sizes.tables.values():
         if table.time_units is not None:
             blocks, stream = times(table.rows, table.time_units)
@@ -136,6 +138,7 @@ def files(sizes: Sizes) -> dict[str, float]:
             total["time.bin"] += stream
             total["order.bin"] += packed(table.rows, width(table.rows))
         total["rows.bin"] += table.rows * table.record_bytes
+        total["rows.crc"] += 4 * -(-table.rows * table.record_bytes // CHECKSUM_BLOCK)
         total["columns.parquet"] += table.rows * table.parquet_bytes
     for link in sizes.links:
         child, parent = sizes.tables[link.child].rows, sizes.tables[link.parent].rows

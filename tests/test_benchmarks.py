@@ -298,7 +298,15 @@ def test_torch_sparse_declines_what_it_does_not_do(shop: Graph) -> None:
 def test_the_formula_gives_the_bytes_of_a_real_store(tmp_path: Path) -> None:
     store, sizes = capacity.build(4_000, tmp_path)
     predicted, real = capacity.files(sizes), capacity.files_of(store)
-    exact = ("time_blocks.bin", "offsets.bin", "children.bin", "parents.bin", "order.bin", "rows.bin")
+    exact = (
+        "time_blocks.bin",
+        "offsets.bin",
+        "children.bin",
+        "parents.bin",
+        "order.bin",
+        "rows.bin",
+        "rows.crc",
+    )
     assert {kind: predicted[kind] for kind in exact} == {kind: real[kind] for kind in exact}
     assert capacity.topology_bytes(predicted) == pytest.approx(capacity.topology_bytes(real), rel=0.05)
     assert set(real) - set(predicted) == {"manifest.json", "categories.parquet"}

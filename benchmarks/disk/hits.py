@@ -1,7 +1,8 @@
 """How many rows a pool saves: relhop's with look-ahead beside other policies on the same batches.
 
 Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK (benchmarks/policies.py) see the rows one after another and
-pay nothing for what they know; a row counts as a hit of relhop's if it was not read for its batch.
+pay nothing for what they know. A row counts as a hit of relhop's if it was not read for its batch. Belady is
+the optimum of pools that only misses fill; relhop's keeps rows, too, that came with others' reads.
 """
 
 from __future__ import annotations

@@ -103,6 +103,7 @@ def _make_group(limit: int) -> Path | None:
     name = f"relhop-{os.getpid()}-{time.monotonic_ns()}"
     for home, file in ((ROOT / "memory", "memory.limit_in_bytes"), (ROOT, "memory.max")):
         group = home / name
+        _remove_left(home)
         try:
             group.mkdir()
         except OSError:
@@ -114,6 +115,13 @@ def _make_group(limit: int) -> Path | None:
             continue
         return group
     return None
+
+
+def _remove_left(home: Path) -> None:
+    """The groups of runs that were killed."""
+    for group in home.glob("relhop-*"):
+        if not Path("/proc", group.name.split("-")[1]).exists():
+            _remove(group)
 
 
 def _enter(group: Path | None) -> None:

@@ -34,7 +34,7 @@ class Trained:
     Attributes:
         seconds: Of each step, with waiting for its batch.
         waited: For its batch, of each.
-        hit_rate: Of the pool; 1 where all rows are in memory.
+        hit_rate: Of the pool, from when it was empty; 1 where all rows are in memory.
         rows_per_read: Rows that the pool did not have, for each read of the device.
         read_amplification: Bytes read for each byte of a row that the pool did not have.
     """
@@ -106,24 +106,22 @@ def train(files: GraphFiles, share: float | None, warm: int, timed: int, device:
         records, table = on_disk(files.matrix, int(share * files.matrix.num_bytes), device)
     torch.manual_seed(0)
     step = _stepper()
-    ends, waited, before = [], [], {}
+    ends, waited = [], []
     begin = time.perf_counter()
-    for number, batch in enumerate(stream(files, files.topology(), table, warm + timed)):
+    for batch in stream(files, files.topology(), table, warm + timed):
         waited.append(time.perf_counter() - begin)
         step(batch)
         begin = time.perf_counter()
         ends.append(begin)
-        if number == warm - 1 and records is not None:
-            before = records.stats()
     seconds = np.diff(ends)[warm - 1 :].tolist()
     if records is None:
         return Trained(seconds, waited[warm:])
-    done = {name: value - before[name] for name, value in records.stats().items()}
+    done = records.stats()
     missed = max(done["records"], 1)
     return Trained(
         seconds,
         waited[warm:],
-        hit_rate=1 - done["records"] / max(done["rows"], 1),
+        hit_rate=1 - done["records"] / done["rows"],
         rows_per_read=missed / max(done["reads"], 1),
         read_amplification=done["bytes"] / (missed * files.matrix.row_bytes),
     )
