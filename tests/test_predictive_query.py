@@ -97,11 +97,12 @@ def test_table_explains_what_was_dropped_and_why():
         "val: no examples\n"
         "test: 1 example of 1 entity at the anchor 2020-03-21; target mean 31, from 31 to 31\n"
         "considered for train: 18 visible entities at 6 anchors; 6 fail WHERE, 6 fail ASSUMING,"
-        " 5 have no value in the target's window\n"
+        " 5 have no value to predict\n"
         "considered for val: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
-        " 2 have no value in the target's window\n"
+        " 2 have no value to predict\n"
         "considered for test: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
-        " 1 have no value in the target's window"
+        " 1 have no value to predict\n"
+        "all training labels are 31, so there is nothing to learn"
     )
 
 
@@ -170,18 +171,50 @@ def test_default_stride_is_the_longest_window_of_the_target():
     )
 
 
+def explained(text: str) -> list[str]:
+    words, sql = query(text).explain().split("\nSQL:\n")
+    assert sql == query(text).sql
+    return words.split("\n")
+
+
 def test_query_explains_itself():
-    assert query(
+    assert explained(
         "PREDICT COUNT(orders.*, 5, 30) > 0 FOR EACH users.id WHERE users.country = 'NO'"
         " ASSUMING COUNT(orders.*, 0, 7) > 0"
-    ).explain() == (
-        "task: binary, one example for each users.id at each anchor time\n"
-        "label: from rows of orders up to 30 days after the anchor time\n"
-        "links followed: orders.user -> users\n"
-        "WHERE: only entities that pass it, judged by what is known at the anchor time\n"
-        "ASSUMING: only training examples that pass it; taken as given when predicting\n"
-        "anchor times: every 25 days unless a stride is given"
-    )
+    ) == [
+        "task: binary classification; one example for each users.id at each anchor time",
+        "label: 1 if COUNT(orders.*, 5, 30, days) > 0, else 0",
+        "window: rows of orders with anchor + 5 days < time <= anchor + 30 days",
+        "entities: rows of users, of which users.country = 'NO'",
+        "assumed: COUNT(orders.*, 0, 7, days) > 0; only such examples are trained on; taken as given when"
+        " predicting",
+        "links followed: orders.user -> users",
+        "anchor times: every 25 days unless a stride is given",
+    ]
+
+
+def test_explanation_of_a_static_query():
+    assert explained("PREDICT users.country FOR users.id IN ('ann', 'cy')") == [
+        "task: multiclass classification; one example for each users.id",
+        "label: users.country, where it is known",
+        "entities: rows of users",
+        "predicted for: 'ann', 'cy' only",
+        "withheld from the model: users.country, and what goes one to one with it",
+        "anchor times: one, the newest time of the data",
+    ]
+
+
+def test_explanation_of_lists_and_forecasts():
+    assert explained("PREDICT LIST_DISTINCT(orders.kind, 0, 10) RANK TOP 2 FOR EACH users.id")[:3] == [
+        "task: temporal multilabel classification; one example for each users.id at each anchor time",
+        "label: LIST_DISTINCT(orders.kind, 0, 10, days); the best 2 are asked for",
+        "window: rows of orders with anchor < time <= anchor + 10 days",
+    ]
+    assert explained("PREDICT SUM(orders.price, 0, 7) FORECAST 4 TIMEFRAMES FOR EACH users.id")[:3] == [
+        "task: forecasting; one example for each users.id at each anchor time",
+        "label: SUM(orders.price, 0, 7, days), and the same for 4 windows that follow one another",
+        "window: rows of orders with anchor < time <= anchor + 7 days, then the next 7 days, 4 times in all",
+    ]
 
 
 def test_query_takes_anything_with_a_schema_and_shows_its_sql():
@@ -189,17 +222,21 @@ def test_query_takes_anything_with_a_schema_and_shows_its_sql():
     assert asked.entity_table == "users"
     assert repr(asked) == "PredictiveQuery('PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id')"
     assert asked.sql == (
-        "WITH _rh_agg_0 AS (\n"
+        "WITH\n"
+        "-- COUNT(orders.*, 0, 10, days)\n"
+        "_rh_agg_0 AS (\n"
         '    SELECT s."_rh_user" AS entity, a.anchor_id, count(*) AS value\n'
-        '    FROM "orders" s JOIN _rh_anchors a ON s._rh_time > a.anchor_time'
+        '    FROM "orders" s\n'
+        "    JOIN _rh_anchors a ON s._rh_time > a.anchor_time"
         " AND s._rh_time <= a.anchor_time + INTERVAL '10 days'\n"
         '    WHERE s."_rh_user" IS NOT NULL\n'
         '    GROUP BY s."_rh_user", a.anchor_id\n'
         ")\n"
-        "SELECT a.anchor_id, e._rh_row AS entity,\n"
-        "    CASE WHEN NOT (coalesce(_rh_agg_0.value, 0) IS NOT NULL) THEN 3 ELSE 0 END AS dropped,\n"
+        "SELECT a.anchor_id AS anchor_id, e._rh_row AS entity,\n"
+        "    0 AS dropped,\n"
         "    coalesce(_rh_agg_0.value, 0) AS target\n"
-        'FROM "users" e JOIN _rh_anchors a ON TRUE\n'
+        'FROM "users" e\n'
+        "JOIN _rh_anchors a ON TRUE\n"
         "LEFT JOIN _rh_agg_0 ON _rh_agg_0.entity = e._rh_row AND _rh_agg_0.anchor_id = a.anchor_id"
     )
 
