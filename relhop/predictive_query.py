@@ -299,6 +299,8 @@ def _fates(examples: Examples, anchors: Anchors) -> list[str]:
     for name, code in SPLIT_NAMES.items():
         counts = examples.counts[anchors.split == code].sum(axis=0)
         times = anchors.times[anchors.split == code]
+        if not len(times):
+            continue
         dropped = [
             f"{int(counts[reason]):,} {why}"
             for reason, why in (

@@ -11,8 +11,8 @@ from relhop.training_table import TRAIN, TrainingTable
 def require_examples(table: TrainingTable) -> None:
     """Raises TrainingError if the training split is empty, with what became of the entities."""
     if not (table.split == TRAIN).any():
-        fates = "; ".join(note for note in table.notes if note.startswith("considered for train"))
-        raise TrainingError(f"no example is left to train on. {fates}".rstrip())
+        fate = next((note for note in table.notes if note.startswith("considered")), "")
+        raise TrainingError(f"no example is left to train on. {fate}".rstrip())
 
 
 def constant_label(table: TrainingTable) -> str | None:

@@ -54,8 +54,8 @@ def settled_task(task: QueryTask, query: Query, connection: duckdb.DuckDBPyConne
     held = _column_kinds(connection, {target.table})[target.table, target.name]
     if held == Holds.number:
         column, table = expressions.quoted(target.name), expressions.quoted(target.table)
-        found = connection.execute(f"SELECT bool_and({column} IN (0, 1)) FROM {table}").fetchone()
-        held = Holds.truth if found is not None and found[0] else held
+        found = connection.execute(f"SELECT bool_and({column} IN (0, 1)) FROM {table}").fetchall()
+        held = Holds.truth if found[0][0] else held
     return TaskType.binary if held == Holds.truth else task.type
 
 
