@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from pathlib import Path
 
 import pytest
 
@@ -201,13 +199,3 @@ def test_walks_name_every_operand_from_left_to_right():
     ]
     assert [a.function for a in aggregations(condition)] == ["COUNT", "SUM"]
     assert list(operands(None)) == []
-
-
-def test_every_query_of_the_documentation_parses():
-    page = (Path(__file__).parent.parent / "docs" / "query.md").read_text()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    texts = [text for language, block in blocks if language == "" for text in block.split("\n\n")]
-    queries = [text for text in texts if "  target\n" not in text]
-    assert len(queries) == 5
-    for query in queries:
-        assert parse(query).text == query
