@@ -20,6 +20,7 @@ from relhop.plan import ModelPlan
 from relhop.predictive_query import PredictiveQuery
 from relhop.sampling import NeighborSampler
 from relhop.schema import Link, Schema, Stype, Table
+from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
 from relhop.times import to_micros
 from relhop.training_table import TrainingTable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CorruptStore",
+    "DeviceCost",
     "Graph",
     "Link",
     "ModelPlan",

@@ -10,6 +10,62 @@ import numpy
 from numpy.typing import NDArray
 
 
+has_uring: bool = True
+
+class DirectFile:
+    """A file that is read past the page cache, in whole blocks."""
+
+    def __init__(self, path: str) -> None: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def block_size(self) -> int: ...
+
+    @property
+    def is_direct(self) -> bool: ...
+
+class ManyReads:
+    """Many reads at once, as the device likes them."""
+
+    def __init__(self, engine: str = 'automatic', depth: int = 256) -> None: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def stats(self) -> tuple: ...
+
+    def read(self, files: Sequence[DirectFile], which: NDArray[numpy.uint32], offsets: NDArray[numpy.uint64], lengths: NDArray[numpy.uint64], stop_after: int = -1) -> NDArray[numpy.uint8]:
+        """
+        The bytes of all reads, one after the other; `which` are numbers of files. Fails after `stop_after` reads that arrived.
+        """
+
+    def drop(self, files: Sequence[DirectFile], which: NDArray[numpy.uint32], offsets: NDArray[numpy.uint64], lengths: NDArray[numpy.uint64]) -> None:
+        """Reads as `read` does, and keeps nothing."""
+
+def plan_extents(records: NDArray[numpy.uint64], record_size: int, file: DirectFile, reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint64]:
+    """
+    What to read for ascending, distinct records: offset, length, first record and the one after the last, a row an extent.
+    """
+
+def probe(path: str, seconds: float) -> tuple[float, float, bool]:
+    """
+    Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
+    """
+
+def inject_fault(kind: str, path: str = '', value: int = 0, offset: int = 0, after: int = 0, times: int = 9223372036854775808) -> None:
+    """
+    For tests only. Reads of files whose path contains `path` 'fail' with errno `value`, are 'cut' to `value` bytes, or have bits `value` of the file's byte `offset` flipped ('flip'): `times` times, after so many that were spared. 'refuse': a step of io_uring's setup ('ring', 'buffers', 'files' as path) fails with errno `value`.
+    """
+
+def clear_faults() -> int:
+    """For tests only. Removes all faults; how often they struck."""
+
 def width_of(count: int) -> int:
     """
     Bits in which the rows of a table of `count` rows are stored, and the largest value for "no row".
@@ -120,14 +176,46 @@ class Rule:
 class SampleOptions:
     def __init__(self, rules: Sequence[Sequence[Rule]], random_seed: int, epoch: int, caps: Sequence[int], disjoint: bool = True, subgraph: Subgraph = Subgraph.directional, edge_ids: bool = False, metapaths: Sequence[Sequence[int]] = [], adaptive: bool = False, group: int = 64) -> None: ...
 
-class FeatureTable:
-    def __init__(self, name: str, records: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+class Request:
+    def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
-    def gather(self, rows: NDArray[numpy.int64]) -> dict[str, Any]:
+class DiskRecords:
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True) -> None: ...
+
+    @property
+    def engine(self) -> str:
+        """What reads: io_uring or pread."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether reads go past the page cache."""
+
+    @property
+    def num_slots(self) -> int:
+        """Records that the pool holds."""
+
+    def stats(self) -> dict[str, float]:
+        """What was read so far; see native/rows/disk_records.h."""
+
+    def enter(self, batch: Request) -> None:
+        """Puts a batch at the window's end."""
+
+    def leave(self, batch: Request) -> None:
+        """Takes a batch out of the window, unread."""
+
+    def read(self, batches: Sequence[Request], num_threads: int = 1) -> list[dict[str, Any]]:
+        """
+        Reads batches at once; what gather() of a FeatureTable gives of each, without times and positions.
+        """
+
+class FeatureTable:
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None) -> None: ...
+
+    def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """The columns of some rows by kind; see relhop.features.RowFeatures."""
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int) -> None: ...
+    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
@@ -137,6 +225,11 @@ class Pipeline:
     @property
     def num_started(self) -> int:
         """How many batches were begun so far."""
+
+    def take_stats(self) -> list[dict[str, float]]:
+        """
+        What was read from disk since the last call, by table; nothing where no table is on disk.
+        """
 
     def close(self) -> None:
         """Stops the threads; no batch follows."""

@@ -36,6 +36,7 @@ from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
 from relhop.predictor import to_scores, torch_threads
 from relhop.training_table import TaskType
+from relhop.transfer import copied_ahead
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -281,10 +282,11 @@ def fit_weights(
             enable_progress_bar=interactive,
         )
         last = course.folder / LAST_CHECKPOINT
+        device = trainer.strategy.root_device
         trainer.fit(
             Fitting(model, course, train_loader),
-            train_loader,
-            val_loader,
+            copied_ahead(train_loader, device),
+            copied_ahead(val_loader, device),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )

@@ -25,6 +25,7 @@ from relhop.plan import ModelPlan
 from relhop.statistics import code_maps
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
+from relhop.transfer import copied_ahead
 from relhop.withholding import WithholdingLoader, by_table, check_strategies
 
 
@@ -109,9 +110,9 @@ class Predictor:
         scores = np.empty((len(table), task.out_channels))
         loader = seed_loader(store, table, self.described.plan, task.withheld)
         with torch.inference_mode(), torch_threads(self.described.plan):
-            for batch in loader:
+            for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.numpy()
-                scores[ids] = to_scores(self.model(batch.to(self.device)), task)
+                scores[ids] = to_scores(self.model(batch), task)
         return Predictions(table, task, scores if task.classes is not None else scores[:, 0])
 
 

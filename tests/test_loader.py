@@ -11,8 +11,9 @@ import torch
 import torch_frame
 
 import relhop as rh
-from relhop.errors import TrainingError
+from relhop.errors import StoreError, TrainingError
 from relhop.loader import SeedLoader, ages, calendar_fields
+from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
 from tests import shop
 
@@ -165,3 +166,55 @@ def test_seeds_of_the_future_are_refused_when_the_loader_is_made(store):
     )
     with pytest.raises(TrainingError, match=r"^1 of 1 seeds do not exist at their anchor time"):
         SeedLoader(store, table, [1])
+
+
+@pytest.mark.parametrize("look_ahead", [0, 2, 22])
+def test_batches_from_disk_are_those_from_memory(store, table, look_ahead):
+    on_disk = rh.Store.open(store.path, memory="disk", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    assert [t for t, stored in on_disk.tables.items() if stored.disk] == ["users", "orders"]
+    loader = SeedLoader(on_disk, table, [-1, -1], batch_size=1, look_ahead=look_ahead)
+    for got, expected in zip(loader, SeedLoader(store, table, [-1, -1], batch_size=1), strict=True):
+        for name in store.tables:
+            assert got[name].row.tolist() == expected[name].row.tolist()
+            for stype, values in expected[name].tf.feat_dict.items():
+                assert torch.equal(got[name].tf.feat_dict[stype].nan_to_num(-7), values.nan_to_num(-7))
+
+
+def test_a_loader_counts_what_it_read(store, table):
+    on_disk = rh.Store.open(store.path, memory="disk", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    loader = SeedLoader(on_disk, table, [-1, -1], batch_size=2)
+    assert loader.stats().batches == 0
+    assert np.isnan(loader.stats().total.hit_rate)
+    rows = dict.fromkeys(store.tables, 0)
+    for _ in range(2):
+        for batch in loader:
+            for name in rows:
+                rows[name] += batch[name].num_nodes
+    stats = loader.stats()
+    assert stats.batches == 6
+    assert stats.waited > 0
+    assert {name: read.rows for name, read in stats.tables.items()} == {
+        "users": rows["users"],
+        "orders": rows["orders"],
+    }
+    assert stats.total.rows == rows["users"] + rows["orders"]
+    assert 0 < stats.total.records <= stats.total.rows
+    assert stats.total.hit_rate == 1 - stats.total.records / stats.total.rows
+    assert stats.total.read_amplification == stats.total.bytes / stats.total.record_bytes
+    assert stats.total.rows_per_read == (stats.total.records + stats.total.along) / stats.total.reads
+
+
+def test_a_store_in_memory_reads_nothing_from_disk(store, table):
+    loader = SeedLoader(store, table, [2])
+    assert len(list(loader)) == loader.stats().batches == 1
+    assert loader.stats().tables == {}
+
+
+def test_a_file_cut_short_is_an_error_at_the_batch(table, tmp_path):
+    made = shop.store(tmp_path)
+    on_disk = rh.Store.open(made.path, memory="disk", buffer_pool_size=0, device=DeviceCost(1e4, 1e9))
+    os.truncate(made.path / "tables" / "orders" / "rows.bin", 0)
+    threads = len(os.listdir("/proc/self/task"))
+    with pytest.raises(StoreError, match=r"^table orders, row \d: .*rows\.bin"):
+        list(SeedLoader(on_disk, table, [-1], batch_size=1))
+    assert len(os.listdir("/proc/self/task")) == threads

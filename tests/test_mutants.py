@@ -31,8 +31,8 @@ MUTANTS = {
     ),
     "takes < for <=": (
         "packed/times.cpp",
-        "at(blocks_[block], begin + half - 1) <= anchor",
-        "at(blocks_[block], begin + half - 1) < anchor",
+        "distance(block, begin + half - 1) <= farthest",
+        "distance(block, begin + half - 1) < farthest",
     ),
     "follows keys into the future": (
         "sampling/parents.h",

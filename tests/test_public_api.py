@@ -9,6 +9,7 @@ import relhop as rh
 
 PUBLIC = [
     "CorruptStore",
+    "DeviceCost",
     "Graph",
     "Link",
     "ModelPlan",

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pytest
 
 from relhop.errors import SchemaError, StoreError
+from relhop.features import FeatureReader
 from relhop.schema import Link, Schema, Stype, Table
-from relhop.store import arrays, layout
+from relhop.store import placement
+from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
 from relhop.store.writer import write_store
 from relhop.times import END_OF_TIME, NULL_TIME
@@ -84,7 +86,7 @@ def test_rows_are_in_time_order_with_null_times_last(store):
     assert store.tables["races"].null_times == 1
 
 
-@pytest.mark.parametrize("memory", ["auto", "ram", "mmap"])
+@pytest.mark.parametrize("memory", ["auto", "ram", "mmap", "disk"])
 def test_arrays_are_the_same_and_read_only_in_every_memory(store, memory):
     other = Store.open(store.path, memory=memory)
     for name, table in store.tables.items():
@@ -104,43 +106,13 @@ def mapped_files(store):
     return {line.rsplit(f"{store.path}/", 1)[1] for line in lines if f"{store.path}/" in line}
 
 
-@pytest.mark.parametrize(
-    ("free", "records", "loads_topology", "loads_records"),
-    [
-        (2000, 250, True, True),
-        (2000, 251, True, False),
-        (1999, 499, False, True),
-        (1999, 500, False, False),
-        (3800, 700, True, True),
-        (3799, 700, True, False),
-    ],
-)
-def test_auto_loads_links_and_times_first_then_records(
-    monkeypatch, free, records, loads_topology, loads_records
-):
-    sizes = {
-        "links/b.a/children.bin": 600,
-        "tables/b/time_blocks.bin": 100,
-        "tables/b/time.bin": 300,
-        "tables/b/order.bin": 50,
-        "tables/b/rows.bin": records - 50,
-        "tables/b/columns.parquet": 10**9,
-    }
-    files = {file: layout.FileEntry(bytes=size, blake2b="") for file, size in sizes.items()}
-    manifest = layout.Manifest.model_construct(files=files)
-    monkeypatch.setattr(arrays, "_free_memory", lambda: free)
-    assert arrays._loads(manifest, "auto") == (loads_topology, loads_records)
-    assert arrays._loads(manifest, "ram") == (True, True)
-    assert arrays._loads(manifest, "mmap") == (False, False)
-
-
 def test_arrays_that_are_not_loaded_are_mapped(store, tmp_path, monkeypatch):
     path = shutil.copytree(store.path, tmp_path / "copy.rh")
-    assert arrays._free_memory() > 0
+    assert placement.free_memory() > 0
     loaded = Store.open(path)
     assert mapped_files(loaded) == set()
-    monkeypatch.setattr(arrays, "_free_memory", lambda: 0)
-    mapped = Store.open(path)
+    monkeypatch.setattr(placement, "free_memory", lambda: 0)
+    mapped = Store.open(path, device=DeviceCost(1e4, 1e9))
     assert mapped_files(mapped) == {str(f.relative_to(path)) for f in path.rglob("*.bin") if f.stat().st_size}
 
 
@@ -166,8 +138,23 @@ def test_what_is_loaded_asks_for_huge_pages(tmp_path):
 
 
 def test_an_unknown_memory_is_refused(store):
-    with pytest.raises(ValueError, match=r"^memory is 'disk'; choose 'auto', 'ram' or 'mmap'$"):
-        Store.open(store.path, memory="disk")
+    with pytest.raises(ValueError, match=r"^memory is 'tape'; choose 'auto', 'ram', 'mmap' or 'disk'$"):
+        Store.open(store.path, memory="tape")
+
+
+def test_records_on_disk_are_what_they_are_in_memory(store):
+    on_disk = Store.open(store.path, memory="disk", buffer_pool_size=40, device=DeviceCost(1e4, 1e9))
+    for name, table in on_disk.tables.items():
+        assert (table.disk is not None) == (on_disk.placement.tables[name].place == "disk")
+    assert any(table.disk for table in on_disk.tables.values())
+    for name, table in store.tables.items():
+        rows = np.arange(table.num_rows)[::-1].copy()
+        expected = FeatureReader(table).gather(rows)
+        reader = FeatureReader(on_disk.tables[name])
+        got = reader.gather(rows, num_threads=2)
+        for field in ("timestamps", "numerical", "categorical", "time", "position"):
+            np.testing.assert_array_equal(getattr(got, field), getattr(expected, field))
+        assert reader.stats().rows == (0 if on_disk.tables[name].disk is None else len(rows))
 
 
 def test_features_are_decoded_and_categories_named(store):
@@ -283,9 +270,11 @@ def test_keys_of_gives_the_key_columns_in_the_order_asked(store):
         store.keys_of("results", [0])
 
 
-def test_a_store_pickles_as_its_path_memory_and_time(store):
-    past = pickle.loads(pickle.dumps(Store.open(store.path, memory="mmap").as_of(2 * DAY)))
-    assert (past.path, past.as_of_time, past._memory) == (store.path, 2 * DAY, "mmap")
+def test_a_store_pickles_as_its_path_memory_pool_and_time(store):
+    opened = Store.open(store.path, memory="disk", buffer_pool_size="1 kB", device=DeviceCost(1e4, 1e9))
+    past = pickle.loads(pickle.dumps(opened.as_of(2 * DAY)))
+    assert past.placement == opened.placement
+    assert (past.path, past.as_of_time) == (store.path, 2 * DAY)
     assert copy.deepcopy(store).as_of_time is None
 
 
@@ -347,11 +336,11 @@ def test_a_store_replaced_while_it_is_opened_is_opened_again(tmp_path, monkeypat
     write(path)
     once, times = Store._open_once, []
 
-    def replaced_meanwhile(folder, memory):
+    def replaced_meanwhile(folder, *options):
         times.append(folder)
         if len(times) == 1:
             write(path)
-        return once(folder, memory)
+        return once(folder, *options)
 
     monkeypatch.setattr(Store, "_open_once", replaced_meanwhile)
     store = Store.open(path)

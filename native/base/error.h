@@ -22,6 +22,12 @@ struct IoError : std::runtime_error {
         path(std::move(path)),
         offset(offset),
         error_number(error_number) {}
+  // The same, with what was wanted of the file in front.
+  IoError(const IoError& error, const std::string& wanted)
+      : std::runtime_error(wanted + ": " + error.what()),
+        path(error.path),
+        offset(error.offset),
+        error_number(error.error_number) {}
 
   std::string path;
   uint64_t offset;

@@ -20,6 +20,12 @@ constexpr uint64_t mix(uint64_t x) {
 // The key of (everything in `key`, value); the order of folding matters.
 constexpr uint64_t fold(uint64_t key, uint64_t value) { return mix(key ^ mix(value + kGolden)); }
 
+// A random number as one in [0, bound).
+constexpr uint64_t scaled(uint64_t random, uint64_t bound) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<uint64_t>((static_cast<Wide>(random) * bound) >> 64);
+}
+
 class Stream {
  public:
   explicit constexpr Stream(uint64_t key) : state_(key) {}

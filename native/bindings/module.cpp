@@ -25,6 +25,7 @@ NB_MODULE(_native, m) {
     }
   });
 
+  bind_io(m);
   bind_packed(m);
   bind_build(m);
   bind_sampling(m);

@@ -5,6 +5,7 @@
 
 namespace relhop {
 
+void bind_io(nanobind::module_& m);
 void bind_packed(nanobind::module_& m);
 void bind_build(nanobind::module_& m);
 void bind_sampling(nanobind::module_& m);

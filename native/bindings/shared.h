@@ -20,8 +20,10 @@ struct SharedTopology {
   std::unique_ptr<const Sampler> sampler;
 };
 
+using Records = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
 struct SharedFeatures {
-  nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu> records;
+  std::optional<Records> records;  // in memory; none of a table on disk
   std::optional<SharedTimes> time;
   std::optional<SharedRows> order;
   FeatureTable table;
@@ -29,5 +31,6 @@ struct SharedFeatures {
 
 nb::dict give_sample(Sample& sample, const SampleOptions& options);
 nb::dict give_features(FeatureRows& rows, const FeatureTable& table);
+nb::dict give_stats(const ReadStats& stats);
 
 }  // namespace relhop

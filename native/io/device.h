@@ -1,6 +1,8 @@
 // What a device asks for a read: so much for each, and so much for each byte.
 #pragma once
 
+#include "io/direct_file.h"
+
 namespace relhop {
 
 struct DeviceCost {
@@ -10,5 +12,14 @@ struct DeviceCost {
   // Seconds that a read of so many bytes takes of the device's time.
   double of(double bytes) const { return 1 / reads_per_second + bytes / bytes_per_second; }
 };
+
+struct ProbedDevice : DeviceCost {
+  bool is_measured = false;  // else assumed
+};
+
+// Reads blocks of 4 KiB anywhere in the file, as many at once as ManyReads allows, for half of so many seconds, and
+// pieces of 1 MiB in order for the other half. Files of less than 64 MiB are not measured: what is said of them is the
+// like of a plain SSD. Throws IoError.
+ProbedDevice probe(const DirectFile& file, double seconds);
 
 }  // namespace relhop

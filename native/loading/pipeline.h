@@ -1,15 +1,7 @@
-// Batches made ahead of their consumer: native threads sample and gather, each a batch at a time, and hand them over in
-// order. At most `depth` batches are ahead, so memory is bounded and a slow consumer holds the threads back.
+// Batches made ahead of their consumer by native threads, and handed over in order.
 #pragma once
 
-#include <condition_variable>
-#include <cstdint>
-#include <exception>
-#include <functional>
-#include <map>
-#include <mutex>
-#include <optional>
-#include <thread>
+#include <chrono>
 #include <variant>
 #include <vector>
 
@@ -25,34 +17,16 @@ struct Batch {
 
 class Pipeline {
  public:
-  // Makes batch i, for i in [0, num_batches); called by several threads at once.
-  using Make = std::function<Batch(size_t)>;
-
-  Pipeline(Make make, size_t num_batches, unsigned num_threads, size_t depth);
-  ~Pipeline();
-  Pipeline(const Pipeline&) = delete;
-  Pipeline& operator=(const Pipeline&) = delete;
-
   enum class Wait { timeout };
-  // The next batch in order; nothing after the last one. What `make` threw is thrown again at its batch, and the
+
+  virtual ~Pipeline() = default;
+  // The next batch in order; nothing after the last one. What went wrong with a batch is thrown in its place, and the
   // pipeline is then at its end. One consumer only.
-  std::variant<Batch, std::monostate, Wait> next(std::chrono::milliseconds timeout);
-  // How many batches were begun so far: never more than `depth` beyond those that next() returned.
-  size_t num_started();
-  // Stops the threads and waits for each to finish the batch that it is at.
-  void close();
-
- private:
-  void work();
-
-  const Make make_;
-  const size_t num_batches_, depth_;
-  std::mutex mutex_;
-  std::condition_variable made_, wanted_;
-  size_t started_ = 0, delivered_ = 0;
-  bool closed_ = false;
-  std::map<size_t, std::variant<Batch, std::exception_ptr>> ready_;
-  std::vector<std::jthread> threads_;
+  virtual std::variant<Batch, std::monostate, Wait> next(std::chrono::milliseconds timeout) = 0;
+  // How many batches were begun so far.
+  virtual size_t num_started() = 0;
+  // Stops the threads and waits for each to finish what it is at.
+  virtual void close() = 0;
 };
 
 }  // namespace relhop

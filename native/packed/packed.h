@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "base/select.h"
+
 namespace relhop {
 
 static_assert(std::endian::native == std::endian::little);
@@ -49,7 +51,7 @@ struct PackedRows {
     for (uint64_t length = end - begin; length > 0;) {
       const uint64_t half = (length + 1) / 2;
       length -= half;
-      begin += (*this)[begin + half - 1] < bound ? half : 0;
+      begin += only_if((*this)[begin + half - 1] < bound, half);
     }
     return begin - first;
   }

@@ -56,15 +56,23 @@ class PackedTimes {
 
  private:
   int64_t at(const TimeBlock& block, uint64_t i) const {
-    const uint32_t width = block.width();
-    if (width == 0) return block.base;
-    const uint64_t mask = width == 64 ? UINT64_MAX : (uint64_t{1} << width) - 1;
-    const uint64_t distance = load_bits(stream_, 8 * block.begin() + i * width, mask);
-    return static_cast<int64_t>(static_cast<uint64_t>(block.base) + block.unit * distance);
+    if (block.width() == 0) return block.base;
+    return static_cast<int64_t>(static_cast<uint64_t>(block.base) + block.unit * distance(block, i));
   }
-  uint64_t count_in_block(uint64_t block, int64_t anchor) const;
+  // Of a width above 0, in the block's unit.
+  uint64_t distance(const TimeBlock& block, uint64_t i) const {
+    const uint32_t width = block.width();
+    return load_bits(stream_, 8 * block.begin() + i * width, UINT64_MAX >> (64 - width));
+  }
+  // Of a block that begins at or before the anchor.
+  uint64_t count_in_block(uint64_t number, int64_t anchor) const;
+
+  static constexpr size_t kMostLandmarks = 16384;
 
   std::span<const TimeBlock> blocks_;
+  // The bases of every 2^shift-th block: few enough to stay in a core's cache, where most of a search then is.
+  std::vector<int64_t> landmarks_;
+  uint32_t landmark_shift_ = 0;
   const uint8_t* stream_ = nullptr;
   uint64_t num_rows_ = 0;
 };

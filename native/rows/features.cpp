@@ -1,68 +1,87 @@
 #include "rows/features.h"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 namespace relhop {
 
 namespace {
 
-// Records ahead of the one being copied whose cache lines are already asked for: enough to hide a miss to DRAM.
-constexpr size_t kAhead = 16;
+// Records ahead of the one being copied whose memory is already asked for: enough to hide a miss to DRAM.
+constexpr size_t kAhead = 8;
+// The same of the packed arrays, a few bytes a row.
+constexpr size_t kAheadPacked = 16;
+// A thread is worth its start from so many bytes on.
+constexpr size_t kWorthAThread = size_t{1} << 20;
 
 }  // namespace
 
 void FeatureTable::check() const {
-  const size_t used = 8 * num_timestamps + 4 * num_numerical + 4 * num_categorical;
-  if (used > record_size)
-    throw CorruptStore("table " + name + ": fields of " + std::to_string(used) + " bytes in records of " +
-                       std::to_string(record_size));
-  if (records.size() != num_rows * record_size)
+  layout.check(name);
+  if (disk == nullptr && records.size() != num_rows * layout.size)
     throw CorruptStore("table " + name + ": rows.bin holds " + std::to_string(records.size()) + " bytes, expected " +
-                       std::to_string(num_rows * record_size));
+                       std::to_string(num_rows * layout.size));
   if (timed && time.size() != num_rows) throw CorruptStore("table " + name + ": time.bin does not hold a time a row");
   if (order.data != nullptr && order.size != num_rows)
     throw CorruptStore("table " + name + ": order.bin does not hold a position a row");
 }
 
-FeatureRows FeatureTable::gather(std::span<const int64_t> rows) const {
-  const size_t count = rows.size();
+void FeatureTable::check_rows(std::span<const int64_t> rows) const {
   for (int64_t row : rows)
-    if (row < 0 || static_cast<uint64_t>(row) >= num_rows)
+    if (static_cast<uint64_t>(row) >= num_rows)
       throw std::out_of_range("table " + name + " has " + std::to_string(num_rows) + " rows; there is no row " +
                               std::to_string(row));
-  FeatureRows out{Buffer<int64_t>(count * num_timestamps), Buffer<float>(count * num_numerical),
-                  Buffer<int64_t>(count * num_categorical), Buffer<int64_t>(timed ? count : 0), Buffer<int64_t>(count)};
-  for (size_t i = 0; i < count; ++i) {
-    const auto row = static_cast<uint64_t>(rows[i]);
-    if (i + kAhead < count) {
-      const auto ahead = static_cast<uint64_t>(rows[i + kAhead]);
-      if (record_size > 0) __builtin_prefetch(&records[ahead * record_size]);
-      if (order.data != nullptr) order.prefetch(ahead);
+}
+
+FeatureRows FeatureTable::make_room(size_t count) const {
+  FeatureRows out;
+  layout.make_room(count, out);
+  out.time.resize(timed ? count : 0);
+  out.position.resize(count);
+  return out;
+}
+
+FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_threads) const {
+  check_rows(rows);
+  FeatureRows out = make_room(rows.size());
+  gather_in_memory(rows, out, num_threads);
+  if (disk != nullptr) disk->gather(rows, out, num_threads);
+  return out;
+}
+
+void FeatureTable::gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const {
+  const size_t bytes = rows.size() * (layout.size + 16);
+  const size_t slices = std::clamp<size_t>(bytes / kWorthAThread, 1, std::max(num_threads, 1U));
+  in_parallel(slices,
+              [&](size_t i) { gather_slice(rows, rows.size() * i / slices, rows.size() * (i + 1) / slices, out); });
+}
+
+void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const {
+  if (!records.empty()) {
+    const auto record = [&](size_t i) { return records.data() + static_cast<uint64_t>(rows[i]) * layout.size; };
+    for (size_t i = begin; i < end; ++i) {
+      if (i + kAhead < end) layout.prefetch(record(i + kAhead));
+      layout.decode(record(i), i, out);
     }
-    if (record_size > 0) {
-      const std::byte* record = &records[row * record_size];
-      std::copy_n(record, 8 * num_timestamps, reinterpret_cast<std::byte*>(out.timestamps.data() + i * num_timestamps));
-      record += 8 * num_timestamps;
-      std::copy_n(record, 4 * num_numerical, reinterpret_cast<std::byte*>(out.numerical.data() + i * num_numerical));
-      record += 4 * num_numerical;
-      for (size_t c = 0; c < num_categorical; ++c) {
-        int32_t code;
-        std::memcpy(&code, record + 4 * c, sizeof code);
-        out.categorical[i * num_categorical + c] = code;
-      }
-    }
-    out.position[i] = order.data == nullptr ? rows[i] : static_cast<int64_t>(order[row]);
   }
-  for (size_t i = 0; i < out.time.size(); ++i) {
-    if (i + 2 * kAhead < count) time.prefetch_block(static_cast<uint64_t>(rows[i + 2 * kAhead]));
-    if (i + kAhead < count) time.prefetch(static_cast<uint64_t>(rows[i + kAhead]));
+  if (order.data == nullptr) {
+    std::copy(rows.begin() + static_cast<ptrdiff_t>(begin), rows.begin() + static_cast<ptrdiff_t>(end),
+              out.position.data() + begin);
+  } else {
+    for (size_t i = begin; i < end; ++i) {
+      if (i + kAheadPacked < end) order.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
+      out.position[i] = static_cast<int64_t>(order[static_cast<uint64_t>(rows[i])]);
+    }
+  }
+  if (!timed) return;
+  for (size_t i = begin; i < end; ++i) {
+    if (i + 2 * kAheadPacked < end) time.prefetch_block(static_cast<uint64_t>(rows[i + 2 * kAheadPacked]));
+    if (i + kAheadPacked < end) time.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
     out.time[i] = time[static_cast<uint64_t>(rows[i])];
   }
-  return out;
 }
 
 }  // namespace relhop

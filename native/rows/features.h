@@ -1,34 +1,26 @@
-// Rows' records -> columns: picks fixed-size records out of a file in RAM or mapped, and takes them apart.
-//
-// A record holds int64 timestamps, then float32 numbers, then int32 category codes (docs/format.md). Immutable; any
-// number of threads may gather.
+// Rows -> their features: records from wherever they are, taken apart into columns, with times and positions.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
-#include "base/buffer.h"
 #include "packed/packed.h"
 #include "packed/times.h"
+#include "rows/disk_records.h"
+#include "rows/records.h"
 
 namespace relhop {
 
-struct FeatureRows {
-  Buffer<int64_t> timestamps;   // [rows, num_timestamps]
-  Buffer<float> numerical;      // [rows, num_numerical]
-  Buffer<int64_t> categorical;  // [rows, num_categorical]
-  Buffer<int64_t> time;         // [rows], empty where the table has no time column
-  Buffer<int64_t> position;     // [rows]: the place of the row in the user's input
-};
-
+// Immutable but for the pool of records on disk, which has a lock; any number of threads may gather.
 struct FeatureTable {
   std::string name;
-  std::span<const std::byte> records;
-  size_t record_size = 0;
-  size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
+  RecordLayout layout;
   uint64_t num_rows = 0;
+  std::span<const std::byte> records;  // in RAM or mapped
+  std::shared_ptr<DiskRecords> disk;   // in their place: on disk behind a pool
   bool timed = false;
   PackedTimes time;
   PackedRows order;  // row -> position; data is null where rows keep the input's order
@@ -36,7 +28,17 @@ struct FeatureTable {
   // Throws CorruptStore where sizes do not fit together.
   void check() const;
   // Throws std::out_of_range on a row that the table does not have.
-  FeatureRows gather(std::span<const int64_t> rows) const;
+  void check_rows(std::span<const int64_t> rows) const;
+
+  // Threads change nothing but the speed. Throws std::out_of_range, and what reading from disk throws.
+  FeatureRows gather(std::span<const int64_t> rows, unsigned num_threads = 1) const;
+
+  // The same in steps, of rows that were checked: room; the parts that are in memory; of disk, see DiskRecords.
+  FeatureRows make_room(size_t count) const;
+  void gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const;
+
+ private:
+  void gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const;
 };
 
 }  // namespace relhop

@@ -27,9 +27,23 @@ class BlockSampler {
         num_tables_(topology.tables().size()),
         num_edge_types_(topology.num_edge_types()) {}
 
+  // The seeds [begin, end), in blocks. Many blocks' cuts are found at once, for their searches to overlap.
   void run(const Seeds& seeds, size_t begin, size_t end) {
+    const size_t size = options_.disjoint ? kBlock : std::max<size_t>(end - begin, 1);
+    const size_t num_blocks = std::max<size_t>((end - begin + size - 1) / size, 1);
+    for (size_t block = 0; block < num_blocks; ++block) {
+      const size_t first = begin + block * size;
+      if (block % kBlocksAtOnce == 0) find_cuts(seeds, first, std::min(end, first + kBlocksAtOnce * size));
+      sample_block(seeds, first, std::min(end, first + size));
+    }
+  }
+
+ private:
+  static constexpr size_t kBlocksAtOnce = 32;
+
+  void sample_block(const Seeds& seeds, size_t begin, size_t end) {
     num_slots_ = options_.disjoint ? end - begin : 1;
-    find_cuts(seeds, begin);
+    find_keys(seeds, begin);
     scratch_.node_begin.resize(num_tables_);
     scratch_.known.resize(num_tables_, 0);
     scratch_.frontier_begin.assign(num_tables_, 0);
@@ -62,7 +76,6 @@ class BlockSampler {
     for (uint32_t t = 0; t < num_tables_; ++t) tables_of_nodes()[t].clear(scratch_.known[t]);
   }
 
- private:
   std::vector<Table>& tables_of_nodes() {
     if constexpr (std::is_same_v<Table, RowTable>)
       return scratch_.row_tables;
@@ -75,23 +88,33 @@ class BlockSampler {
     return options_.disjoint ? part_.seeds[table][scratch_.node_begin[table] + node] : 0;
   }
 
-  void find_cuts(const Seeds& seeds, size_t begin) {
-    scratch_.cuts.resize(num_tables_ * num_slots_);
-    scratch_.seed_keys.resize(num_slots_);
+  std::span<const int64_t> anchors(const Seeds& seeds, size_t begin, size_t end) const {
     static constexpr int64_t kEndOfTime = INT64_MAX;
-    const auto times = options_.disjoint ? seeds.times.subspan(begin, num_slots_) : std::span(&kEndOfTime, 1);
+    return options_.disjoint ? seeds.times.subspan(begin, end - begin) : std::span(&kEndOfTime, 1);
+  }
+
+  void find_cuts(const Seeds& seeds, size_t begin, size_t end) {
+    const auto times = anchors(seeds, begin, end);
+    first_with_cut_ = begin;
+    num_cuts_ = times.size();
+    scratch_.cuts.resize(num_tables_ * num_cuts_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
-      uint64_t* cuts = scratch_.cuts.data() + t * num_slots_;
+      uint64_t* cuts = scratch_.cuts.data() + t * num_cuts_;
       topology_.cuts(t, times, cuts);
-      for (size_t i = 0; i < num_slots_; ++i) cuts[i] = std::min(cuts[i], options_.caps[t]);
+      for (size_t i = 0; i < num_cuts_; ++i) cuts[i] = std::min(cuts[i], options_.caps[t]);
     }
+  }
+
+  void find_keys(const Seeds& seeds, size_t begin) {
+    cuts_of_block_ = scratch_.cuts.data() + (begin - first_with_cut_);
+    anchors_ = anchors(seeds, begin, begin + num_slots_);
+    scratch_.seed_keys.resize(num_slots_);
     const uint64_t batch_key = fold(options_.random_seed, options_.epoch);
     for (size_t i = 0; i < num_slots_; ++i)
       scratch_.seed_keys[i] =
           !options_.disjoint ? batch_key
                              : fold(fold(fold(batch_key, seeds.table), static_cast<uint64_t>(seeds.rows[begin + i])),
-                                    static_cast<uint64_t>(times[i]));
-    anchors_ = times;
+                                    static_cast<uint64_t>(anchors_[i]));
   }
 
   // For each seed, how many of the table's rows are too old for the window.
@@ -202,7 +225,7 @@ class BlockSampler {
                               nodes(edges.found),
                               along,
                               options_.group,
-                              scratch_.cuts.data() + edges.found * num_slots_,
+                              cuts_of_block_ + edges.found * num_cuts_,
                               has_window ? find_low_cuts(edges.found, rule.window) : nullptr,
                               adapted ? scratch_.fanouts.data() : nullptr,
                               scratch_.seed_keys.data()};
@@ -234,8 +257,10 @@ class BlockSampler {
   Workspace& scratch_;
   Part& part_;
   const uint32_t num_tables_, num_edge_types_;
-  size_t num_slots_ = 1;  // seeds with a cut and draws of their own
-  std::span<const int64_t> anchors_;
+  size_t first_with_cut_ = 0, num_cuts_ = 1;  // the seeds whose cuts are known
+  const uint64_t* cuts_of_block_ = nullptr;   // of the first table
+  size_t num_slots_ = 1;                      // seeds of the block with a cut and draws of their own
+  std::span<const int64_t> anchors_;          // theirs
 };
 
 }  // namespace
@@ -260,15 +285,15 @@ void Part::note_sizes(Workspace& workspace) const {
     workspace.usual_edges.push_back(of_type.source.size() + of_type.source.size() / 8);
 }
 
-void sample_block(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
-                  Workspace& workspace, Part& part) {
+void sample_blocks(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
+                   Workspace& workspace, Part& part) {
   const auto rows_at_most = [&](uint64_t most) {
     return std::all_of(topology.tables().begin(), topology.tables().end(),
                        [most](const TableRows& table) { return table.num_rows <= most; });
   };
   if (!options.disjoint && rows_at_most(kMostSlots))
     BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);
-  else if (!options.disjoint && rows_at_most(UINT32_MAX))
+  else if (rows_at_most(options.disjoint ? uint64_t{1} << kNarrowRowBits : UINT32_MAX))
     BlockSampler<HashTable<uint32_t>>(topology, options, workspace, part).run(seeds, begin, end);
   else
     BlockSampler<HashTable<uint64_t>>(topology, options, workspace, part).run(seeds, begin, end);

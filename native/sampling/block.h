@@ -36,7 +36,7 @@ struct Workspace {
   std::vector<RowTable> row_tables;
   std::vector<HashTable<uint32_t>> narrow_tables;
   std::vector<HashTable<uint64_t>> wide_tables;
-  std::vector<uint64_t> cuts;       // [tables][seeds]: rows from here on are not visible
+  std::vector<uint64_t> cuts;       // [tables][seeds of some blocks]: rows from here on are not visible
   std::vector<uint64_t> low_cuts;   // [seeds]: rows below are too old for the window
   std::vector<uint64_t> seed_keys;  // [seeds]: of the draws
   uint32_t seed_table = 0;
@@ -57,8 +57,8 @@ struct Workspace {
   std::vector<size_t> usual_nodes, usual_edges;  // [tables], [edge types]: what the last part held
 };
 
-// Appends the subgraphs of the seeds [begin, end), one block, to `part`.
-void sample_block(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
-                  Workspace& workspace, Part& part);
+// Appends the subgraphs of the seeds [begin, end) to `part`, in blocks of kBlock; in one where all share a graph.
+void sample_blocks(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
+                   Workspace& workspace, Part& part);
 
 }  // namespace relhop

@@ -24,8 +24,8 @@ void sort_few(const uint32_t* values, uint32_t k, uint64_t* out) {
 void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
   uint64_t chosen = 0;
   for (uint64_t j = n - k; j < n; ++j) {
-    const uint64_t bit = uint64_t{1} << stream.below(j + 1);
-    chosen |= chosen & bit ? uint64_t{1} << j : bit;
+    const uint64_t position = stream.below(j + 1);
+    chosen |= uint64_t{1} << select((chosen >> position & 1) != 0, j, position);
   }
   for (; chosen != 0; chosen &= chosen - 1) *out++ = static_cast<uint64_t>(std::countr_zero(chosen));
 }

@@ -33,7 +33,7 @@ class Connector {
 
   static Key key(uint64_t row, uint64_t seed) {
     if constexpr (sizeof(Key) == 4)
-      return static_cast<Key>(row);
+      return static_cast<Key>(row | seed << kNarrowRowBits);
     else
       return row | seed << 48;
   }
@@ -62,12 +62,23 @@ class Connector {
     if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
     if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
   }
-  // An edge from a node that is known.
-  void add_edge(uint32_t number, uint32_t target) {
+  // Room for `count` edges from nodes that are known, behind all that was added; good until anything else is.
+  struct Edges {
+    int64_t *source, *target;
+  };
+  Edges known_edges(size_t count) {
     if (added_ != 0) finish();
-    out_.source.push_back(number);
-    out_.target.push_back(target);
-    if (edge_ids_) out_.ids.push_back(child_row(target));
+    out_.source.reserve(out_.source.size() + count);
+    out_.target.reserve(out_.target.size() + count);
+    return {out_.source.data() + out_.source.size(), out_.target.data() + out_.target.size()};
+  }
+  void add_known_edges(size_t count) {
+    const size_t before = out_.target.size();
+    out_.source.resize(before + count);
+    out_.target.resize(before + count);
+    if (!edge_ids_) return;
+    for (size_t i = before; i < before + count; ++i)
+      out_.ids.push_back(child_row(static_cast<uint32_t>(out_.target[i])));
   }
   // Neighbors whose rows, targets and seeds were written.
   void add_rows(size_t count) {

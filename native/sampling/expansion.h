@@ -1,6 +1,7 @@
 // One step of a block: the nodes that the last hop found, along one edge type. What it reads, and what it fills.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@ namespace relhop {
   throw CorruptStore("link " + edges.name + ": " + file + " holds " + std::to_string(value) +
                      ", which cannot be there; run `relhop verify`");
 }
+
+// In a key of 32 bits, a seed of the block stands above so many bits for the row.
+inline constexpr uint32_t kNarrowRowBits = 32 - std::bit_width(kBlock - 1);
 
 // A block's nodes of one table, numbered from 0 in the order in which they are found.
 struct BlockNodes {

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/random.h"
+#include "base/select.h"
 
 namespace relhop {
 
@@ -28,7 +29,7 @@ class RowTable {
     // The number of `row`: `number`, if it is new.
     uint32_t insert(Key row, uint32_t number) const {
       const uint32_t old = stamped[row];
-      const uint32_t result = old < base ? number : old - base;
+      const uint32_t result = select(old < base, number, old - base);
       stamped[row] = base + result;
       return result;
     }

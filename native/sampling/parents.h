@@ -41,14 +41,22 @@ void follow_parents(const Expansion& expansion, uint32_t first, uint32_t last, C
 // The same for nodes that were found in the list of the very parent that they name: it is known.
 template <class Table>
 void return_to_origins(const Expansion& expansion, uint32_t first, uint32_t last, Connector<Table>& connector) {
-  const BlockNodes &children = expansion.expanded, &parents = expansion.found;
+  if (first == last) return;
+  const BlockNodes& children = expansion.expanded;
+  const uint32_t* const seeds = children.seeds.empty() ? nullptr : children.seeds.data() + children.begin;
+  const uint32_t* const origins = children.origins.data();
+  const int64_t* const rows = expansion.found.rows.data() + expansion.found.begin;
+  const auto edges = connector.known_edges(last - first);
+  size_t num_followed = 0;
   for (uint32_t node = first; node < last; ++node) {
-    const uint32_t seed = children.seeds.empty() ? 0 : children.seeds[children.begin + node];
-    const uint32_t origin = children.origins[node];
-    const auto row = static_cast<uint64_t>(parents.rows[parents.begin + origin]);
+    const uint32_t seed = seeds == nullptr ? 0 : seeds[node];
+    const auto row = static_cast<uint64_t>(rows[origins[node]]);
+    edges.source[num_followed] = origins[node];
+    edges.target[num_followed] = node;
     const bool is_new_enough = expansion.low_cuts == nullptr || row >= expansion.low_cuts[seed];
-    if (row < expansion.cuts[seed] && is_new_enough && expansion.is_expanded(node)) connector.add_edge(origin, node);
+    num_followed += row < expansion.cuts[seed] && is_new_enough && expansion.is_expanded(node);
   }
+  connector.add_known_edges(num_followed);
 }
 
 }  // namespace relhop

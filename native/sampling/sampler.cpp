@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -97,17 +98,20 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   std::vector<size_t> bounds;
   for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
   std::vector<Part> parts(num_parts);
-  in_parallel(num_parts, [&](size_t p) {
-    auto workspace = workspaces_->take();
-    parts[p] = Part(topology_, *workspace);
-    for (size_t b = bounds[p]; b < bounds[p + 1]; ++b)
-      sample_block(topology_, options, seeds, b * block, std::min(num_seeds, (b + 1) * block), *workspace, parts[p]);
-    parts[p].note_sizes(*workspace);
-    workspaces_->give_back(std::move(workspace));
-  });
-  Assembly assembly(topology_, options, std::move(parts), std::move(bounds));
-  in_parallel(num_parts, [&](size_t p) { assembly.place(p); });
-  return assembly.take();
+  std::optional<Assembly> assembly;
+  in_parallel(
+      num_parts,
+      [&](size_t p) {
+        auto workspace = workspaces_->take();
+        parts[p] = Part(topology_, *workspace);
+        sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block),
+                      *workspace, parts[p]);
+        parts[p].note_sizes(*workspace);
+        workspaces_->give_back(std::move(workspace));
+      },
+      [&] { assembly.emplace(topology_, options, std::move(parts), std::move(bounds)); },
+      [&](size_t p) { assembly->place(p); });
+  return assembly->take();
 }
 
 }  // namespace relhop

@@ -1,27 +1,25 @@
-"""The arrays of an open store, in memory or mapped from its files. Knows nothing of times that hide rows."""
+"""The arrays of an open store, in memory, mapped from its files or on disk. Knows nothing of times that hide
+rows.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from relhop._native import PackedRows, PackedTimes, width_of
+from relhop._native import DiskRecords, PackedRows, PackedTimes, width_of
 from relhop.errors import CorruptStore, SchemaError, nearest
-from relhop.schema import Link, Schema
+from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
+from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
-
-Memory: TypeAlias = Literal["auto", "ram", "mmap"]
-"""Where a store's arrays are: in memory, mapped from the files, or whichever fits. `auto` loads links and
-times if they take at most half of the memory that is free, then records if they take at most a quarter of
-what is left; the rest is mapped."""
+from relhop.store.placement import Placement
 
 Rows: TypeAlias = PackedColumn[PackedRows]
 Times: TypeAlias = PackedColumn[PackedTimes]
@@ -41,7 +39,8 @@ class StoredTable:
         order: Row -> position in the input [num_rows]; None without a time column (same order).
         fields: The features in a record.
         record_size: Bytes of a record; 0 without features.
-        records: uint8 [num_rows, record_size], C-contiguous.
+        records: uint8 [num_rows, record_size], C-contiguous; mapped where `disk` is there.
+        disk: The records behind their pool; None where they are in memory or mapped.
         categories_path: The file that names the codes of categorical features; absent where there is none.
         require_current: Raises StoreError if the files are no longer those of this store.
     """
@@ -56,8 +55,14 @@ class StoredTable:
     fields: tuple[Field, ...]
     record_size: int
     records: npt.NDArray[np.uint8]
+    disk: DiskRecords | None
     categories_path: Path
     require_current: Callable[[], None]
+
+    @property
+    def columns(self) -> dict[Stype, tuple[str, ...]]:
+        """The features by semantic type, in the order of the record."""
+        return columns_of(self.fields)
 
     def field_values(
         self, column: str, rows: slice | npt.NDArray[np.integer[Any]] = slice(None)
@@ -121,22 +126,29 @@ class Arrays:
     Args:
         folder: The store.
         manifest: Its manifest.
-        memory: "ram", "mmap" or "auto".
+        placement: Where they go.
+        device: What reading costs; None: measured when it is needed.
         require_current: See `StoredTable`.
     """
 
     def __init__(
-        self, folder: Path, manifest: layout.Manifest, memory: Memory, require_current: Callable[[], None]
+        self,
+        folder: Path,
+        manifest: layout.Manifest,
+        placement: Placement,
+        device: DeviceCost | None,
+        require_current: Callable[[], None],
     ) -> None:
-        self._folder, self._manifest, self._require_current = folder, manifest, require_current
-        self._loads_topology, self._loads_records = _loads(manifest, memory)
+        self._folder, self._manifest, self._placement = folder, manifest, placement
+        self._device, self._require_current = device, require_current
 
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
         entry = self._manifest.tables[name]
         fields, record_size = encoding.record_layout(schema.feature_columns(name))
         timed = schema.tables[name].time_col is not None
-        records = self._read(layout.table_file(name, "rows.bin"))
+        in_memory = self._placement.tables[name].place == "ram"
+        records = self._read(layout.table_file(name, "rows.bin"), in_memory)
         return StoredTable(
             name=name,
             num_rows=entry.rows,
@@ -144,10 +156,11 @@ class Arrays:
             duplicate_keys=entry.duplicate_keys,
             null_keys=entry.null_keys,
             time=self._times(name) if timed else None,
-            order=self._rows(layout.table_file(name, "order.bin"), entry.rows, entry.rows) if timed else None,
+            order=self._order(name) if timed else None,
             fields=fields,
             record_size=record_size,
             records=records.reshape(entry.rows, record_size),
+            disk=self._on_disk(name, fields) if self._placement.tables[name].place == "disk" else None,
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )
@@ -166,16 +179,38 @@ class Arrays:
             dangling=entry.dangling,
             weights=None
             if link.weight is None
-            else self._read(layout.link_file(link, "weights.bin")).view("<f8"),
+            else self._read_topology(layout.link_file(link, "weights.bin")).view("<f8"),
             null_weights=entry.null_weights,
         )
 
+    def _on_disk(self, name: str, fields: tuple[Field, ...]) -> DiskRecords:
+        path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
+        if self._device is None:
+            self._device = device_cost(self._folder)
+        return DiskRecords(
+            name,
+            str(path),
+            entry.record_size,
+            [len(columns) for columns in columns_of(fields).values()],
+            entry.rows,
+            pool_bytes=self._placement.tables[name].pool_bytes,
+            reads_per_second=self._device.reads_per_second,
+            bytes_per_second=self._device.bytes_per_second,
+        )
+
+    def _order(self, table: str) -> Rows:
+        in_memory = self._placement.tables[table].place == "ram"
+        rows = self._manifest.tables[table].rows
+        array = self._read(layout.table_file(table, "order.bin"), in_memory)
+        return PackedColumn(PackedRows(array, rows, width_of(rows)))
+
     def _rows(self, file: str, size: int, count: int) -> Rows:
         """A file of `size` row numbers of a table with `count` rows."""
-        return PackedColumn(PackedRows(self._read(file), size, width_of(count)))
+        return PackedColumn(PackedRows(self._read_topology(file), size, width_of(count)))
 
     def _times(self, table: str) -> Times:
-        blocks, stream = (self._read(layout.table_file(table, f)) for f in ("time_blocks.bin", "time.bin"))
+        files = (layout.table_file(table, file) for file in ("time_blocks.bin", "time.bin"))
+        blocks, stream = map(self._read_topology, files)
         path = self._folder / layout.table_file(table, "time_blocks.bin")
         if len(stream) != time_bytes(blocks):
             raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {len(stream)}")
@@ -184,10 +219,12 @@ class Arrays:
         except CorruptStore as error:
             raise CorruptStore(f"{path}: {error}") from None
 
-    def _read(self, file: str) -> npt.NDArray[np.uint8]:
+    def _read_topology(self, file: str) -> npt.NDArray[np.uint8]:
+        return self._read(file, self._placement.topology == "ram")
+
+    def _read(self, file: str, in_memory: bool) -> npt.NDArray[np.uint8]:
         path, length = self._folder / file, self._manifest.files[file].bytes
-        loads = self._loads_topology if layout.is_topology(file) else self._loads_records
-        if not loads and length:
+        if not in_memory and length:
             # A plain view: np.memmap's own class slows every index.
             return np.memmap(path, np.uint8, mode="r", shape=(length,)).view(np.ndarray)
         # NumPy asks for huge pages for what it allocates, which random reads need.
@@ -198,22 +235,9 @@ class Arrays:
         return array
 
 
-def _loads(manifest: layout.Manifest, memory: Memory) -> tuple[bool, bool]:
-    """Whether links and times are loaded into memory, and whether records are."""
-    if memory != "auto":
-        return memory == "ram", memory == "ram"
-    sizes = {file: entry.bytes for file, entry in manifest.files.items() if file.endswith(".bin")}
-    topology = sum(size for file, size in sizes.items() if layout.is_topology(file))
-    free = _free_memory()
-    loads_topology = topology <= free // 2
-    left = free - topology if loads_topology else free
-    return loads_topology, sum(sizes.values()) - topology <= left // 4
-
-
-def _free_memory() -> int:
-    """Bytes that the system can give without swapping."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def columns_of(fields: tuple[Field, ...]) -> dict[Stype, tuple[str, ...]]:
+    """A record's features by semantic type, in its order."""
+    return {
+        stype: tuple(field.column for field in fields if field.stype is stype)
+        for stype in (Stype.timestamp, Stype.numerical, Stype.categorical)
+    }

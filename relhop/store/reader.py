@@ -20,7 +20,9 @@ import pyarrow as pa
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Schema
 from relhop.store import checks, layout, lookup, publish, sql
-from relhop.store.arrays import Arrays, Memory, StoredLink, StoredTable
+from relhop.store.arrays import Arrays, StoredLink, StoredTable
+from relhop.store.device import DeviceCost
+from relhop.store.placement import Memory, Placement, parse_size, place
 from relhop.store.progress import Steps
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
@@ -31,7 +33,7 @@ _ATTEMPTS = 3
 
 
 class Store:
-    """A store, opened with `Store.open`. Any number of threads may use it. Pickles as path, memory and as_of.
+    """A store, opened with `Store.open`. Any number of threads may use it. Pickles as what opened it.
 
     Attributes:
         path: Where it is.
@@ -40,6 +42,7 @@ class Store:
         links: By `Link.name`, in the schema's order.
         fingerprint: Of the inputs that it was built from.
         as_of_time: The time (microseconds) after which nothing exists in this view; None: no such time.
+        placement: Where its arrays are; `print(store.placement)` says it in words.
     """
 
     path: Path
@@ -48,30 +51,45 @@ class Store:
     links: Mapping[str, StoredLink]
     fingerprint: str
     as_of_time: int | None
+    placement: Placement
     _manifest: layout.Manifest
-    _memory: Memory
+    _options: dict[str, Any]
     _identity: tuple[int, int, int] | None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, memory: Memory = "auto") -> Store:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        memory: Memory = "auto",
+        buffer_pool_size: int | str | None = None,
+        device: DeviceCost | None = None,
+    ) -> Store:
         """Opens a store and checks the sizes of all its files.
 
         Args:
             path: The store's folder.
-            memory: "ram" reads the arrays, "mmap" maps them, "auto" reads what fits the free memory well.
+            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves records on disk behind a pool,
+                "auto" takes what fits; see `relhop.store.placement.Memory`.
+            buffer_pool_size: All that records may take of memory, in bytes or as "4 GB". Tables that fit
+                their share are read whole; the others share the rest in equal parts, bookkeeping included. By
+                default a quarter of the free memory. For "auto" and "disk".
+            device: What reading costs on the store's device; measured by default, once for each device.
 
         Raises:
             StoreError: If there is none, or of another format version.
             CorruptStore: If a file is missing, of a wrong size, or the manifest contradicts itself.
+            ValueError: If an argument makes no sense.
         """
         folder = Path(path).absolute()
-        if memory not in ("auto", "ram", "mmap"):
-            raise ValueError(f"memory is {memory!r}; choose 'auto', 'ram' or 'mmap'")
+        pool_bytes = None if buffer_pool_size is None else parse_size(buffer_pool_size)
+        options = {"memory": memory, "buffer_pool_size": pool_bytes, "device": device}
         publish.recover(folder)
         for _ in range(_ATTEMPTS):
             identity = _identity(folder)
             try:
-                store = cls._open_once(folder, memory)
+                store = cls._open_once(folder, memory, pool_bytes, device)
+                store._options = options
             except (CorruptStore, FileNotFoundError):
                 if _identity(folder) == identity:
                     raise
@@ -84,7 +102,9 @@ class Store:
         )
 
     @classmethod
-    def _open_once(cls, folder: Path, memory: Memory) -> Store:
+    def _open_once(
+        cls, folder: Path, memory: Memory, pool_bytes: int | None, device: DeviceCost | None
+    ) -> Store:
         manifest = layout.read_manifest(folder)
         schema = layout.schema_of(manifest, folder)
         checks.check_manifest(folder, manifest, schema)
@@ -96,8 +116,10 @@ class Store:
             manifest.fingerprint,
             None,
         )
-        store._manifest, store._memory, store._identity = manifest, memory, _identity(folder)
-        arrays = Arrays(folder, manifest, memory, partial(_require_current, folder, store._identity))
+        store._manifest, store._identity = manifest, _identity(folder)
+        store.placement = place(manifest, memory, pool_bytes)
+        require_current = partial(_require_current, folder, store._identity)
+        arrays = Arrays(folder, manifest, store.placement, device, require_current)
         store.tables = {title: arrays.table(schema, title) for title in schema.tables}
         store.links = {link.name: arrays.link(link) for link in schema.links}
         checks.check_ends(folder, store.tables, store.links)
@@ -260,15 +282,15 @@ class Store:
         return sql.parquet(self.path / layout.table_file(table, "columns.parquet"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path), self._memory, self.as_of_time)
+        return _reopen, (str(self.path), self._options, self.as_of_time)
 
     def __repr__(self) -> str:
         limit = "" if self.as_of_time is None else f", as of {format_time(self.as_of_time)}"
         return f"Store({str(self.path)!r}, {len(self.tables)} tables, {len(self.links)} links{limit})"
 
 
-def _reopen(path: str, memory: Memory, as_of: int | None) -> Store:
-    store = Store.open(path, memory=memory)
+def _reopen(path: str, options: dict[str, Any], as_of: int | None) -> Store:
+    store = Store.open(path, **options)
     return store if as_of is None else store.as_of(as_of)
 
 

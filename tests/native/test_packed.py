@@ -100,6 +100,18 @@ def test_times_come_back_and_are_cut_as_by_counting(times: list[int], anchors: l
         assert column.cut(anchor) == sum(t <= anchor for t in times)
 
 
+def test_cuts_of_a_table_of_many_blocks() -> None:
+    rng = np.random.default_rng(0)
+    steps = rng.integers(0, 3, 5_000_000) ** 20 * rng.integers(0, 2, 5_000_000)
+    times = np.cumsum(steps)
+    times[2_000_000:2_100_000] = times[2_000_000]  # blocks that are alike
+    blocks, stream = _native.encode_times(times, 0)
+    column = _native.PackedTimes(blocks, np.concatenate([stream, np.zeros(8, np.uint8)]), len(times))
+    anchors = np.concatenate([rng.choice(times, 300), rng.integers(-5, times[-1] + 5, 300)])
+    found = [column.cut(int(anchor)) for anchor in anchors]
+    assert found == np.searchsorted(times, anchors, "right").tolist()
+
+
 def block(base: int, unit: int, begin: int, width: int) -> np.ndarray:
     return np.frombuffer(struct.pack("<qQQ", base, unit, begin << 8 | width), np.uint8)
 
@@ -130,7 +142,14 @@ def test_hostile_blocks_are_refused_or_read_within_their_stream(
         for _, _, begin, width in blocks
     )
     if len(blocks) != -(-num_rows // 128) or not fits:
-        with pytest.raises(CorruptStore, match=r"(blocks of times for|of times lies beyond their end)"):
+        with pytest.raises(
+            CorruptStore,
+            match=r"(blocks of times for|of times lies beyond their end|of times has a unit of 0)",
+        ):
+            _native.PackedTimes(packed_blocks, np.frombuffer(stream, np.uint8), num_rows)
+        return
+    if any(unit == 0 for _, unit, _, _ in blocks):
+        with pytest.raises(CorruptStore, match=r"^block \d of times has a unit of 0$"):
             _native.PackedTimes(packed_blocks, np.frombuffer(stream, np.uint8), num_rows)
         return
     column = _native.PackedTimes(packed_blocks, np.frombuffer(stream, np.uint8), num_rows)

@@ -1,15 +1,15 @@
-#include "loading/pipeline.h"
+#include "loading/memory_pipeline.h"
 
 namespace relhop {
 
-Pipeline::Pipeline(Make make, size_t num_batches, unsigned num_threads, size_t depth)
+MemoryPipeline::MemoryPipeline(Make make, size_t num_batches, unsigned num_threads, size_t depth)
     : make_(std::move(make)), num_batches_(num_batches), depth_(depth) {
   for (unsigned i = 0; i < num_threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
-Pipeline::~Pipeline() { close(); }
+MemoryPipeline::~MemoryPipeline() { close(); }
 
-void Pipeline::work() {
+void MemoryPipeline::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
     wanted_.wait(lock, [&] { return closed_ || started_ == num_batches_ || started_ < delivered_ + depth_; });
@@ -28,7 +28,7 @@ void Pipeline::work() {
   }
 }
 
-std::variant<Batch, std::monostate, Pipeline::Wait> Pipeline::next(std::chrono::milliseconds timeout) {
+std::variant<Batch, std::monostate, MemoryPipeline::Wait> MemoryPipeline::next(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   if (closed_ || delivered_ == num_batches_) return std::monostate{};
   if (!made_.wait_for(lock, timeout, [&] { return ready_.contains(delivered_); })) return Wait::timeout;
@@ -43,12 +43,12 @@ std::variant<Batch, std::monostate, Pipeline::Wait> Pipeline::next(std::chrono::
   return std::move(std::get<Batch>(result));
 }
 
-size_t Pipeline::num_started() {
+size_t MemoryPipeline::num_started() {
   const std::lock_guard lock(mutex_);
   return started_;
 }
 
-void Pipeline::close() {
+void MemoryPipeline::close() {
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;

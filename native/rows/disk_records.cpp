@@ -1,0 +1,346 @@
+#include "rows/disk_records.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "rows/radix.h"
+
+namespace relhop {
+
+namespace {
+
+// Records ahead of the one being copied whose memory is already asked for: enough to hide a miss to DRAM.
+constexpr size_t kAhead = 8;
+// The same of the directory's entries.
+constexpr size_t kAheadEntries = 12;
+// Rows that a thread copies before it looks for more.
+constexpr size_t kChunk = 4096;
+// A thread is worth its start from so many bytes on.
+constexpr size_t kWorthAThread = size_t{1} << 20;
+// Counters of uses for each slot, a byte each.
+constexpr uint64_t kCountersEach = 8;
+// In place of the slot of an entry that is no more.
+constexpr uint32_t kForgotten = kNone - 1;
+
+// What a slot costs: its record, and the bookkeeping of pool and directory.
+uint32_t slots_for(uint64_t bytes, size_t record_size, uint64_t num_records) {
+  const uint64_t each = record_size + Pool::kBytesEach + Directory::kBytesEach + kCountersEach;
+  return static_cast<uint32_t>(std::min({bytes / each, num_records, uint64_t{kForgotten}}));
+}
+
+}  // namespace
+
+// A row of a request that is in no slot.
+struct Miss {
+  uint64_t key;  // record << 8 | number of the request in its round
+  uint32_t row, entry;
+
+  uint64_t record() const { return key >> 8; }
+  size_t request() const { return key & 0xFF; }
+};
+
+struct DiskRecords::Round {
+  Round(std::span<Request* const> requests, std::span<FeatureRows* const> out, const std::atomic<bool>* cancelled)
+      : requests(requests), out(out), cancelled(cancelled) {}
+
+  const std::span<Request* const> requests;
+  const std::span<FeatureRows* const> out;
+  const std::atomic<bool>* const cancelled;
+  ReadStats stats;
+
+  Buffer<Miss> misses;       // by record
+  Buffer<uint64_t> records;  // the different ones
+  Buffer<uint64_t> first;    // [records + 1]: the misses of record j are [first[j], first[j + 1])
+  Buffer<uint8_t> has_come;  // [records]
+  Buffer<uint32_t> evicted;  // entries that lost their slot
+
+  // Rows in slots, to be copied by several threads, a chunk each.
+  std::vector<std::pair<uint32_t, size_t>> chunks;  // request, first row
+  std::atomic<size_t> next_chunk = 0, copied_chunks = 0;
+};
+
+ReadStats& ReadStats::operator+=(const ReadStats& other) {
+  rows += other.rows;
+  records += other.records;
+  along += other.along;
+  evictions += other.evictions;
+  reads += other.reads;
+  bytes += other.bytes;
+  seconds += other.seconds;
+  return *this;
+}
+
+DiskRecords::DiskRecords(std::string table, const std::string& path, const RecordLayout& layout, uint64_t num_records,
+                         const Settings& settings)
+    : table_(std::move(table)),
+      layout_(layout),
+      num_records_(num_records),
+      cost_(settings.cost),
+      keeps_along_(settings.keeps_along),
+      file_(path),
+      reads_(settings.engine),
+      directory_(num_records, slots_for(settings.pool_bytes, layout.size, num_records)),
+      frequencies_(num_records, kCountersEach * slots_for(settings.pool_bytes, layout.size, num_records)),
+      pool_(slots_for(settings.pool_bytes, layout.size, num_records), layout.size) {
+  layout.check(table_);
+  if (num_records >= kMostRecords) throw CorruptStore("table " + table_ + " has more records than a pool can number");
+  if (file_.size() != num_records * layout.size)
+    throw CorruptStore(path + " holds " + std::to_string(file_.size()) + " bytes, expected " +
+                       std::to_string(num_records * layout.size));
+}
+
+ReadStats DiskRecords::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+Pool::Use DiskRecords::next_use(const Directory::Entry& entry) const {
+  if (entry.wanted() != 0) return Pool::at_place(window_.first_of(entry.wanted()));
+  return Pool::idle(frequencies_[entry.record()]);
+}
+
+void DiskRecords::prefetch_use(const Directory::Entry& entry) const {
+  if (entry.slot == kNone) return;
+  pool_.prefetch_use(entry.slot);
+  frequencies_.prefetch(entry.record());
+}
+
+void DiskRecords::count_use(uint64_t record) {
+  if (frequencies_.add(record)) pool_.halve_frequencies();
+}
+
+void DiskRecords::enter(Request& request) {
+  const std::lock_guard lock(mutex_);
+  request.place = window_.enter();
+  if (!request.place) return;
+  const uint64_t bit = uint64_t{1} << *request.place;
+  request.entries.resize(request.records.size());
+  directory_.add_each(request.records, [&](size_t i, uint32_t number) {
+    request.entries[i] = number;
+    Directory::Entry& entry = directory_[number];
+    if ((entry.word & bit) != 0) return;
+    count_use(entry.record());
+    entry.word |= bit;
+    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(*request.place));
+  });
+}
+
+void DiskRecords::leave(Request& request) {
+  const std::lock_guard lock(mutex_);
+  take_out(request);
+}
+
+void DiskRecords::take_out(Request& request) {
+  if (!request.place) return;
+  const uint64_t bit = uint64_t{1} << *request.place;
+  for (uint32_t number : request.entries) {
+    Directory::Entry& entry = directory_[number];
+    if ((entry.word & bit) == 0) continue;
+    entry.word &= ~bit;
+    if (entry.slot != kNone) pool_.set_use(entry.slot, next_use(entry));
+    forget_if_unused(number);
+  }
+  window_.leave(*request.place);
+  request.place.reset();
+}
+
+// An entry may be forgotten twice: nothing is added in between.
+void DiskRecords::forget_if_unused(uint32_t number) {
+  Directory::Entry& entry = directory_[number];
+  if (entry.slot != kNone || entry.wanted() != 0) return;
+  entry.slot = kForgotten;
+  directory_.remove(number);
+}
+
+ReadStats DiskRecords::gather(std::span<const int64_t> records, FeatureRows& out, unsigned num_threads) {
+  Request request{records, {}, {}};
+  Request* const requests[] = {&request};
+  FeatureRows* const outs[] = {&out};
+  return read(requests, outs, num_threads);
+}
+
+ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
+                            const std::atomic<bool>* cancelled) {
+  const std::lock_guard lock(mutex_);
+  Round round(requests, out, cancelled);
+  try {
+    for (size_t i = 0; i < requests.size(); ++i) locate(round, i);
+    admit(round);
+    const size_t bytes = (round.stats.rows - round.misses.size()) * layout_.size;
+    const size_t threads = std::clamp<size_t>(bytes / kWorthAThread, 1, std::max(num_threads, 1U));
+    if (round.misses.empty() || bytes < kWorthAThread) {
+      in_parallel(threads, [&](size_t) { copy_chunks(round); });
+      fetch(round);
+    } else {
+      in_parallel(1 + threads, [&](size_t i) { i == 0 ? fetch(round) : copy_chunks(round); });
+    }
+  } catch (...) {
+    for (Request* request : requests) take_out(*request);
+    settle(round);
+    throw;
+  }
+  settle(round);
+  stats_ += round.stats;
+  return round.stats;
+}
+
+// Replaces the request's entries by slots, kNone for a miss.
+void DiskRecords::locate(Round& round, size_t which) {
+  Request& request = *round.requests[which];
+  const size_t size = request.records.size();
+  const uint64_t bit = request.place ? uint64_t{1} << *request.place : 0;
+  if (!request.place) {
+    request.entries.resize(size);
+    directory_.add_each(request.records, [&](size_t i, uint32_t number) {
+      request.entries[i] = number;
+      count_use(static_cast<uint64_t>(request.records[i]));
+    });
+  }
+  Buffer<Miss>& misses = round.misses;
+  size_t num_misses = misses.size();
+  misses.resize(num_misses + size);
+  for (size_t i = 0; i < size; ++i) {
+    if (i + 2 * kAheadEntries < size) directory_.prefetch(request.entries[i + 2 * kAheadEntries]);
+    if (i + kAheadEntries < size) prefetch_use(directory_[request.entries[i + kAheadEntries]]);
+    const uint32_t number = request.entries[i];
+    Directory::Entry& entry = directory_[number];
+    const bool is_first = bit == 0 || (entry.word & bit) != 0;
+    entry.word &= ~bit;
+    if (entry.slot != kNone && is_first) pool_.set_use(entry.slot, next_use(entry));
+    request.entries[i] = entry.slot;
+    misses[num_misses] = {entry.record() << 8 | which, static_cast<uint32_t>(i), number};
+    num_misses += entry.slot == kNone;
+  }
+  misses.resize(num_misses);
+  if (request.place) window_.leave(*request.place);
+  request.place.reset();
+  for (size_t begin = 0; begin < size; begin += kChunk) round.chunks.emplace_back(static_cast<uint32_t>(which), begin);
+  round.stats.rows += size;
+}
+
+// Decides which of the misses will be kept, in the order of their records.
+void DiskRecords::admit(Round& round) {
+  radix_sort(round.misses, 8, static_cast<unsigned>(std::bit_width(num_records_)));
+  const Buffer<Miss>& misses = round.misses;
+  for (size_t i = 0; i < misses.size(); ++i) {
+    if (i != 0 && misses[i].record() == misses[i - 1].record()) continue;
+    round.first.push_back(i);
+    round.records.push_back(misses[i].record());
+    take_slot(round, misses[i].entry);
+  }
+  round.first.push_back(misses.size());
+  round.has_come.resize(round.records.size());
+  std::fill_n(round.has_come.data(), round.has_come.size(), uint8_t{0});
+  round.stats.records += round.records.size();
+}
+
+// Whether a record that is in no slot may take one.
+bool DiskRecords::take_slot(Round& round, uint32_t number) {
+  Directory::Entry& entry = directory_[number];
+  const Pool::Use use = next_use(entry);
+  const uint32_t slot = pool_.room_for(use, window_);
+  if (slot == kNone) return false;
+  const uint32_t owner = pool_.owner(slot);
+  if (owner != kNone) {
+    round.evicted.push_back(owner);
+    directory_[owner].slot = kNone;
+    ++round.stats.evictions;
+  }
+  entry.slot = slot;
+  pool_.put(slot, number, use);
+  return true;
+}
+
+void DiskRecords::copy_chunks(Round& round) {
+  for (;;) {
+    const size_t chunk = round.next_chunk.fetch_add(1, std::memory_order_relaxed);
+    if (chunk >= round.chunks.size()) return;
+    const auto [which, begin] = round.chunks[chunk];
+    const Buffer<uint32_t>& slots = round.requests[which]->entries;
+    FeatureRows& out = *round.out[which];
+    const size_t end = std::min(begin + kChunk, slots.size());
+    for (size_t i = begin; i < end; ++i) {
+      if (i + kAhead < end && slots[i + kAhead] != kNone) layout_.prefetch(pool_.record(slots[i + kAhead]));
+      if (slots[i] != kNone) layout_.decode(pool_.record(slots[i]), i, out);
+    }
+    round.copied_chunks.fetch_add(1, std::memory_order_release);
+  }
+}
+
+void DiskRecords::fetch(Round& round) {
+  if (round.records.empty()) return;
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    const std::vector<Extent> extents =
+        plan_extents({round.records.data(), round.records.size()}, layout_.size, file_, cost_);
+    std::vector<ManyReads::Read> reads;
+    reads.reserve(extents.size());
+    for (const Extent& extent : extents) {
+      reads.push_back({&file_, extent.offset, extent.length});
+      round.stats.bytes += extent.length;
+    }
+    round.stats.reads += reads.size();
+    reads_.run(reads, [&](size_t i, const std::byte* bytes) { arrived(round, extents[i], bytes); });
+  } catch (const IoError& error) {
+    const uint64_t* first = std::partition_point(round.records.begin(), round.records.end(), [&](uint64_t record) {
+      return (record + 1) * layout_.size <= error.offset;
+    });
+    throw IoError(error, "table " + table_ + ", row " + std::to_string(*std::min(first, round.records.end() - 1)));
+  }
+  round.stats.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void DiskRecords::arrived(Round& round, const Extent& extent, const std::byte* bytes) {
+  if (round.cancelled != nullptr && round.cancelled->load(std::memory_order_relaxed)) throw Cancelled();
+  const auto record_in = [&](uint64_t record) { return bytes + (record * layout_.size - extent.offset); };
+  for (size_t j = extent.first; j < extent.last; ++j) {
+    const std::byte* record = record_in(round.records[j]);
+    for (size_t m = round.first[j]; m < round.first[j + 1]; ++m)
+      layout_.decode(record, round.misses[m].row, *round.out[round.misses[m].request()]);
+  }
+  // Slots are written only when nothing is copied any more from what they held before.
+  if (pool_.num_slots() == 0) return;
+  copy_chunks(round);
+  while (round.copied_chunks.load(std::memory_order_acquire) != round.chunks.size()) std::this_thread::yield();
+  for (size_t j = extent.first; j < extent.last; ++j) {
+    const uint32_t slot = directory_[round.misses[round.first[j]].entry].slot;
+    if (slot != kNone) std::memcpy(pool_.record(slot), record_in(round.records[j]), layout_.size);
+    round.has_come[j] = 1;
+  }
+  if (keeps_along_) keep_along(round, extent, bytes);
+}
+
+void DiskRecords::keep_along(Round& round, const Extent& extent, const std::byte* bytes) {
+  const uint64_t size = layout_.size;
+  const uint64_t begin = (extent.offset + size - 1) / size, end = (extent.offset + extent.length) / size;
+  constexpr uint64_t kLag = 8;
+  for (uint64_t record = begin; record < end; ++record) {
+    if (record + 2 * kLag < end) directory_.prefetch_bucket(record + 2 * kLag);
+    if (record + kLag < end) directory_.prefetch_first(record + kLag);
+    const uint32_t number = directory_.find(record);
+    if (number == kNone) continue;
+    const Directory::Entry& entry = directory_[number];
+    if (entry.slot != kNone || entry.wanted() == 0 || !take_slot(round, number)) continue;
+    std::memcpy(pool_.record(entry.slot), bytes + (record * size - extent.offset), size);
+    ++round.stats.along;
+  }
+}
+
+// Forgets what is neither in the pool nor wanted; what did not come, because reading failed, is not in the pool.
+void DiskRecords::settle(Round& round) {
+  for (size_t j = 0; j < round.records.size(); ++j) {
+    Directory::Entry& entry = directory_[round.misses[round.first[j]].entry];
+    if ((j < round.has_come.size() && round.has_come[j]) || entry.slot == kNone) continue;
+    pool_.drop(entry.slot);
+    entry.slot = kNone;
+  }
+  for (const Miss& miss : round.misses) forget_if_unused(miss.entry);
+  for (uint32_t number : round.evicted) forget_if_unused(number);
+}
+
+}  // namespace relhop

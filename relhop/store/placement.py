@@ -1,0 +1,183 @@
+"""Where the arrays of an open store are: in memory, mapped, or on disk behind a pool of given bytes.
+
+Decides from sizes alone; reads no array.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from relhop.store import layout
+
+Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
+"""Where a store's arrays are: in memory, mapped from the files, on disk behind a pool, or whichever fits.
+
+- `auto`: links and times in memory if they take at most half of what is free, else mapped; records in memory
+  if they fit the pool, else on disk behind it.
+- `ram`, `mmap`: everything in memory, everything mapped.
+- `disk`: links and times mapped; records behind the pool.
+"""
+
+_UNITS = {"": 1, "b": 1} | {
+    f"{letter}{suffix}": base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for suffix, base in (("", 1000), ("b", 1000), ("ib", 1024))
+}
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class TablePlacement:
+    """Where the records of one table are.
+
+    Attributes:
+        place: "ram", "mmap" or "disk".
+        bytes: Of all records, and of the rows' places in the input where the table has an order of its own.
+            These are mapped where the records are on disk.
+        pool_bytes: Memory of the pool before the disk, bookkeeping included; 0 elsewhere.
+    """
+
+    place: Literal["ram", "mmap", "disk"]
+    bytes: int
+    pool_bytes: int = 0
+
+    def __str__(self) -> str:
+        words = {
+            "ram": "in memory",
+            "mmap": "mapped",
+            "disk": f"on disk, pool of {size_text(self.pool_bytes)}",
+        }
+        return f"{size_text(self.bytes)} {words[self.place]}"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where everything is; `str()` says it in words.
+
+    Attributes:
+        topology: Where links and times are: "ram" or "mmap".
+        topology_bytes: How much they take.
+        tables: Where the records of each table are.
+    """
+
+    topology: Literal["ram", "mmap"]
+    topology_bytes: int
+    tables: Mapping[str, TablePlacement]
+
+    def __str__(self) -> str:
+        place = {"ram": "in memory", "mmap": "mapped"}[self.topology]
+        lines = [f"links and times: {size_text(self.topology_bytes)} {place}"]
+        return "\n".join(lines + [f"records of {name}: {table}" for name, table in self.tables.items()])
+
+
+def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> Placement:
+    """Decides where a store's arrays go.
+
+    Args:
+        manifest: Of the store.
+        memory: See `Memory`.
+        pool_bytes: All that records may take; None: a quarter of the memory that is free after links and
+            times.
+
+    Raises:
+        ValueError: On a `memory` that is none, or a pool where there is no use for it.
+    """
+    if memory not in get_args(Memory):
+        raise ValueError(f"memory is {memory!r}; choose 'auto', 'ram', 'mmap' or 'disk'")
+    if pool_bytes is not None and memory not in ("auto", "disk"):
+        raise ValueError(f"buffer_pool_size is for memory='auto' and memory='disk', not for {memory!r}")
+    topology_bytes = sum(e.bytes for f, e in manifest.files.items() if layout.is_topology(f))
+    records = {name: _record_bytes(manifest, name) for name in manifest.tables}
+    if memory == "ram" or memory == "mmap":
+        return Placement(memory, topology_bytes, {t: TablePlacement(memory, n) for t, n in records.items()})
+    free = free_memory()
+    loads_topology = memory == "auto" and topology_bytes <= free // 2
+    if pool_bytes is None:
+        pool_bytes = (free - topology_bytes if loads_topology else free) // 4
+    tables = _share(records, pool_bytes)
+    for name, table in tables.items():
+        if table.place == "disk" and manifest.tables[name].record_size == 0:
+            tables[name] = TablePlacement("mmap", table.bytes)
+    return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
+
+
+def _record_bytes(manifest: layout.Manifest, table: str) -> int:
+    """Records, and the rows' places in the input."""
+    order = manifest.files.get(layout.table_file(table, "order.bin"))
+    entry = manifest.tables[table]
+    return entry.record_size * entry.rows + (0 if order is None else order.bytes)
+
+
+def _share(records: Mapping[str, int], pool_bytes: int) -> dict[str, TablePlacement]:
+    """The pool's bytes for tables of so many bytes: small ones whole, the rest in equal parts."""
+    placed: dict[str, TablePlacement] = {}
+    for i, name in enumerate(sorted(records, key=lambda name: records[name])):
+        part = pool_bytes // (len(records) - i)
+        if records[name] <= part:
+            placed[name] = TablePlacement("ram", records[name])
+            pool_bytes -= records[name]
+        else:
+            placed[name] = TablePlacement("disk", records[name], part)
+            pool_bytes -= part
+    return {name: placed[name] for name in records}
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes, as a number or as text such as "4 GB" (10**9) or "512 MiB" (2**20).
+
+    Raises:
+        ValueError: If it is neither, or negative.
+    """
+    if isinstance(size, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size)
+        if found and found[2].lower() in _UNITS:
+            return int(float(found[1]) * _UNITS[found[2].lower()])
+    elif size >= 0:
+        return int(size)
+    raise ValueError(
+        f"{size!r} is no size; give bytes, or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, "
+        'such as "4 GB"'
+    )
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: 4.0 GB."""
+    number, unit = float(size), 0
+    while number >= 999.95 and unit < 4:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}" if unit else f"{size} B"
+
+
+def free_memory() -> int:
+    """Bytes that this process can take: what the system can give without swapping, and its cgroups allow."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        cgroup = Path("/proc/self/cgroup").read_text().splitlines()[-1].partition("::")[2]
+    except (OSError, IndexError):
+        return free
+    return min([free, *_left_in_cgroups(cgroup.lstrip("/"), _CGROUPS)])
+
+
+def _left_in_cgroups(name: str, root: Path) -> list[int]:
+    """What a cgroup (version 2) and those around it have left, where limited; page cache counts as left."""
+    left = []
+    for group in [root / name, *(root / name).parents]:
+        try:
+            limit = int((group / "memory.max").read_text())  # "max": no limit
+            used = int((group / "memory.current").read_text())
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            cached = int(stat["inactive_file"]) + int(stat["active_file"])
+        except (OSError, ValueError, KeyError):
+            continue
+        left.append(max(limit - used + cached, 0))
+    return left

@@ -1,0 +1,148 @@
+"""The pipeline over records on disk: the same batches as from memory, bounded, and clean at its ends."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relhop import _native
+from relhop.errors import StoreError
+from tests.graphs import to_native
+from tests.native.test_features import records
+from tests.reference import Tables
+
+NUM_ROWS = (40, 400)
+FOREST = Tables(list(NUM_ROWS), [None, None], [(1, 0, [i % 40 for i in range(400)])])
+TOPOLOGY = to_native(FOREST)
+FIELDS = ([0, 5, 1], [1, 3, 0])
+RECORDS = [records(n, *fields, seed=n)[1] for n, fields in zip(NUM_ROWS, FIELDS, strict=True)]
+DISK = {"reads_per_second": 1e4, "bytes_per_second": 1e9}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables")
+    for i, packed in enumerate(RECORDS):
+        packed.tofile(path / f"{i}.bin")
+    return path
+
+
+def features(folder, pools):
+    """The two tables: in memory for a pool of None, else on disk."""
+    tables = []
+    for i, (packed, fields, pool) in enumerate(zip(RECORDS, FIELDS, pools, strict=True)):
+        source = packed
+        if pool is not None:
+            path = str(folder / f"{i}.bin")
+            source = _native.DiskRecords(
+                f"t{i}", path, packed.shape[1], fields, len(packed), pool_bytes=pool, **DISK
+            )
+        tables.append(_native.FeatureTable(f"t{i}", source, fields, None, None))
+    return tables
+
+
+def pipeline(tables, seeds, *, batch_size=7, num_threads=2, depth=2, look_ahead=4):
+    rules = [[_native.Rule(3, _native.Strategy.uniform), _native.Rule(1)]] * 2
+    options = _native.SampleOptions(rules, 5, 1, list(NUM_ROWS))
+    rows = np.array(seeds, np.int64)
+    times = np.full(len(rows), 10**9, np.int64)
+    return _native.Pipeline(
+        TOPOLOGY, tables, options, 0, rows, times, batch_size, num_threads, depth, look_ahead
+    )
+
+
+def batches(of):
+    while (batch := of.next()) is not None:
+        yield batch
+
+
+def assert_same(got, expected):
+    for a, b in zip(got["features"], expected["features"], strict=True):
+        for kind in a:
+            np.testing.assert_array_equal(a[kind], b[kind])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    pools=st.tuples(
+        st.one_of(st.none(), st.integers(0, 3000)), st.one_of(st.none(), st.integers(0, 30000))
+    ).filter(any),
+    num_seeds=st.integers(0, 150),
+    batch_size=st.integers(1, 40),
+    num_threads=st.integers(1, 3),
+    depth=st.integers(1, 3),
+    look_ahead=st.integers(0, 22),
+)
+def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **how):
+    seeds = np.random.default_rng(num_seeds).integers(0, 40, num_seeds)
+    expected = list(batches(pipeline(features(folder, (None, None)), seeds, **how)))
+    got = list(batches(pipeline(features(folder, pools), seeds, **how)))
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        assert_same(a, b)
+
+
+def test_a_slow_consumer_holds_all_back(folder):
+    slow = pipeline(features(folder, (None, 5000)), [i % 40 for i in range(400)], batch_size=1, look_ahead=3)
+    most = 0
+    for taken in range(1, 20):
+        slow.next()
+        time.sleep(0.01)
+        # Two rounds of three batches at most wait or are read, and three are looked ahead at.
+        most = max(most, slow.num_started - taken)
+    assert most <= 2 * 3 + 3 + 2
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_a_closed_pipeline_leaves_no_thread_and_no_mark(folder, taken):
+    tables = features(folder, (2000, 5000))
+    before = len(os.listdir("/proc/self/task"))
+    stopped = pipeline(tables, [i % 40 for i in range(4000)])
+    for _ in range(taken):
+        stopped.next()
+    stopped.close()
+    assert stopped.next() is None
+    assert len(os.listdir("/proc/self/task")) == before
+    # The pools serve the next one, which has the whole window to itself.
+    list(batches(pipeline(tables, range(40), look_ahead=22)))
+
+
+def test_two_pipelines_share_a_pool(folder):
+    tables = features(folder, (1000, 5000))
+    expected = list(batches(pipeline(features(folder, (None, None)), range(40), batch_size=3)))
+    pair = [pipeline(tables, range(40), batch_size=3, look_ahead=n) for n in (9, 22)]
+    for batch in expected:
+        for one in pair:
+            assert_same(one.next(), batch)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("look_ahead", [0, 1, 8, 22])
+def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tmp_path, look_ahead):
+    (tmp_path / "0.bin").write_bytes((folder / "0.bin").read_bytes())
+    packed = np.repeat(RECORDS[1], 50, axis=0)
+    (tmp_path / "1.bin").write_bytes(packed.tobytes())
+    disk = _native.DiskRecords(
+        "orders", str(tmp_path / "1.bin"), packed.shape[1], FIELDS[1], len(packed), pool_bytes=3000, **DISK
+    )
+    size = packed.shape[1]
+    os.truncate(tmp_path / "1.bin", 8192)
+    table = _native.FeatureTable("orders", disk, FIELDS[1], None, None)
+    last = 8192 // size - 1
+    topology = _native.Topology([_native.TableRows("orders", len(packed), None)], [])
+    options = _native.SampleOptions([[]], 5, 1, [len(packed)])
+    rows = np.arange(1000, dtype=np.int64)
+    failing = _native.Pipeline(
+        topology, [table], options, 0, rows, np.zeros(1000, np.int64), 10, 2, 2, look_ahead
+    )
+    for begin in range(0, (last + 1) // 10 * 10, 10):
+        batch = failing.next()
+        np.testing.assert_array_equal(batch["features"][0]["position"], rows[begin : begin + 10])
+    with pytest.raises(StoreError, match=r"^table orders, row \d+: cannot read .* the file ends before$"):
+        failing.next()
+    assert failing.next() is None

@@ -1,0 +1,106 @@
+"""The buffer pool against its slow twin: the same reads and evictions; and against Belady's optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relhop import _native
+from tests import pool_reference
+from tests.native.test_disk_records import on_disk
+from tests.native.test_features import records
+
+BOOKKEEPING = 37
+"""Bytes that a slot takes besides its record."""
+
+
+@pytest.fixture(scope="module")
+def packed():
+    return records(200, 0, 4, 0)[1]
+
+
+def pool_of(num_slots, path, packed):
+    num_bytes = num_slots * (packed.shape[1] + BOOKKEEPING)
+    disk = on_disk(path / "rows.bin", packed, [0, 4, 0], pool_bytes=num_bytes, keeps_along=False)
+    assert disk.num_slots == num_slots
+    return disk
+
+
+batch = st.lists(st.one_of(st.integers(0, 20), st.integers(0, 199)), max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    num_slots=st.integers(0, 60),
+    batches=st.lists(batch, max_size=60),
+    ahead=st.integers(0, 25),
+    together=st.integers(1, 3),
+)
+def test_reads_and_evictions_are_those_of_the_twin(
+    tmp_path_factory, packed, num_slots, batches, ahead, together
+):
+    disk = pool_of(num_slots, tmp_path_factory.mktemp("pool"), packed)
+    twin = pool_reference.Pool(200, num_slots)
+    requests = [_native.Request(np.array(b, np.int64)) for b in batches]
+    places: list[int | None] = []
+    for begin in range(0, len(batches), together):
+        while len(places) < min(begin + ahead, len(batches)):
+            disk.enter(requests[len(places)])
+            places.append(twin.enter(batches[len(places)]))
+        end = min(begin + together, len(batches))
+        places += [None] * (end - len(places))
+        disk.read(requests[begin:end])
+        twin.read(list(zip(batches[begin:end], places[begin:end], strict=True)))
+        stats = disk.stats()
+        assert (stats["records"], stats["evictions"]) == (twin.read_records, twin.evictions)
+
+
+def test_the_twin_ages_as_the_pool_does(tmp_path, packed):
+    rng = np.random.default_rng(0)
+    disk, twin = pool_of(7, tmp_path, packed), pool_reference.Pool(200, 7)
+    for _ in range(300):
+        rows = (200 * rng.random(30) ** 3).astype(np.int64)
+        disk.read([_native.Request(rows)])
+        twin.read([(rows.tolist(), None)])
+    assert disk.stats()["records"] == twin.read_records
+    assert disk.stats()["evictions"] == twin.evictions
+
+
+@settings(max_examples=40, deadline=None)
+@given(num_slots=st.integers(0, 60), batches=st.lists(batch, max_size=23))
+def test_a_window_over_all_batches_is_beladys_optimum(tmp_path_factory, packed, num_slots, batches):
+    disk = pool_of(num_slots, tmp_path_factory.mktemp("pool"), packed)
+    requests = [_native.Request(np.array(b, np.int64)) for b in batches]
+    for request in requests:
+        disk.enter(request)
+    for request in requests:
+        disk.read([request])
+    assert disk.stats()["records"] == pool_reference.fewest_reads(batches, num_slots)
+
+
+def test_records_that_come_along_are_kept_for_the_batch_that_wants_them(tmp_path, packed):
+    disk = on_disk(tmp_path / "rows.bin", packed, [0, 4, 0], pool_bytes=10**5)
+    now, later = (_native.Request(np.array(rows)) for rows in ([3], [5, 4, 5]))
+    for request in (now, later):
+        disk.enter(request)
+    disk.read([now])
+    assert disk.stats()["along"] == 2
+    disk.read([later])
+    assert {k: disk.stats()[k] for k in ("rows", "records", "reads", "bytes")} == {
+        "rows": 4,
+        "records": 1,
+        "reads": 1,
+        "bytes": packed.nbytes,
+    }
+
+
+def test_a_batch_that_left_the_window_is_wanted_no_more(tmp_path, packed):
+    disk = on_disk(tmp_path / "rows.bin", packed, [0, 4, 0], pool_bytes=10**5)
+    now, later = (_native.Request(np.array(rows)) for rows in ([3], [5]))
+    for request in (now, later):
+        disk.enter(request)
+    disk.leave(later)
+    disk.read([now])
+    assert disk.stats()["along"] == 0
