@@ -5,8 +5,8 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from relhop import predictive_query
-from relhop.errors import QueryError, TrainingError
+from relhop import predictive_query, training_table
+from relhop.errors import PlanError, QueryError, TrainingError
 from relhop.predictive_query import PredictiveQuery
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
@@ -113,6 +113,90 @@ def test_multiclass_targets_are_indices_of_classes():
     assert (table.task_type, table.classes) == ("multiclass", ("early", "late"))
     assert table.splits["test"].to_pandas()["target"].tolist() == ["late", "late", "early", "early"]
     assert table.splits["test"].target.tolist() == [1, 1, 0, 0]
+
+
+def test_lists_of_values_are_indices_of_classes():
+    table = query(
+        "PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id"
+    ).generate_training_table(STORE, **DATES)
+    assert (table.task_type, table.classes, table.target) == ("multilabel", ("early", "late"), None)
+    test = table.splits["test"]
+    assert test.lists.to_pylist() == [[1], [1], [0], [0]]
+    assert test.to_pandas()["target"].tolist() == [["late"], ["late"], ["early"], ["early"]]
+    assert "; 1 items an example; 2 classes: early 50.0%, late 50.0%" in table.explain().splitlines()[-4]
+
+
+def test_values_of_lists_that_training_never_sees_are_left_out():
+    frame = FRAMES["orders"].assign(kind=lambda f: f["kind"].where(f["at"] != "2020-03-25", "new"))
+    frame = frame.assign(kind=lambda f: f["kind"].where(f["at"] < "2020-04-01", "newer"))
+    table = query(
+        "PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id"
+    ).generate_training_table(MemoryStore(SCHEMA, {**FRAMES, "orders": frame}), **DATES)
+    assert table.splits["test"].to_pandas()["target"].tolist() == [["late"], ["late"]]
+    assert table.notes[-1] == (
+        "3 labels of val and test left out: training has none of these classes; 2 examples dropped that had no"
+        " other"
+    )
+
+
+def test_lists_of_keys_are_rows_of_their_table():
+    schema = Schema(
+        [*SCHEMA.tables.values(), Table("kinds", pkey_col="kind")],
+        [*SCHEMA.links, Link("orders", "kind", "kinds")],
+    )
+    store = MemoryStore(schema, {**FRAMES, "kinds": pd.DataFrame({"kind": ["late", "early"]})})
+    asked = PredictiveQuery(schema, "PREDICT LIST_DISTINCT(orders.kind, 0, 10) RANK TOP 1 FOR EACH users.id")
+    table = asked.generate_training_table(store, **DATES)
+    assert (table.task_type, table.item_table, table.top_k, table.classes) == (
+        "link_prediction",
+        "kinds",
+        1,
+        None,
+    )
+    assert table.splits["test"].lists.to_pylist() == [[0], [0], [1], [1]]
+    assert asked.generate_prediction_table(store).item_table == "kinds"
+    assert (
+        explained("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")[1]
+        == "label: COUNT(orders.*, 0, 10, days)"
+    )
+    with pytest.raises(PlanError) as caught:
+        asked.suggest_model_plan(store)
+    assert str(caught.value) == (
+        "a link_prediction task has a training table, but there is no model for it yet; trained are binary,"
+        " multiclass, regression"
+    )
+
+
+def test_forecasts_have_a_column_for_each_timeframe():
+    asked = query("PREDICT SUM(orders.price, 0, 5) FORECAST 2 TIMEFRAMES FOR EACH users.id")
+    table = asked.generate_training_table(STORE, **DATES)
+    frame = table.splits["test"].to_pandas()
+    assert frame.columns.tolist() == ["id", "anchor_time", "target_1", "target_2", "split"]
+    assert frame[frame["id"] == "ann"][["target_1", "target_2"]].iloc[0].tolist() == [
+        23.0 + 25,
+        27.0 + 29 + 31,
+    ]
+    assert table.target.shape == (len(table), 2)
+    # The second window must end by the start of the next split, too.
+    assert table.splits["train"].to_pandas()["anchor_time"].max() == pd.Timestamp("2020-02-20")
+    assert "; 2 timeframes; target mean" in table.explain()
+
+
+def test_classes_of_a_list_have_a_limit(monkeypatch):
+    monkeypatch.setattr(training_table, "MAX_LABELS", 1)
+    with pytest.raises(TrainingError) as caught:
+        query("PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id").generate_training_table(
+            STORE
+        )
+    assert str(caught.value) == (
+        "a multilabel task has at most 1 classes, but training has 2; write RANK TOP k instead of CLASSIFY"
+    )
+
+
+def test_some_entities_are_predicted_for_and_all_are_trained_on():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR users.id IN ('cy', 'ann')")
+    assert asked.generate_prediction_table(STORE).to_pandas()["id"].tolist() == ["ann", "cy"]
+    assert set(asked.generate_training_table(STORE, **DATES).to_pandas()["id"]) == {"ann", "bob", "cy"}
 
 
 def test_prediction_table_takes_assuming_as_given():
