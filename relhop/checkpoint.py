@@ -80,7 +80,7 @@ class Task:
             None if classes is None else tuple(classes),
             None if scale is None else TargetScale(**scale),
             data["query"],
-            tuple(data["withheld"]),
+            tuple(data.get("withheld", ())),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,7 +62,9 @@ class PredictiveQuery:
 
     @property
     def task_type(self) -> TaskType:
-        """What kind of label the query asks for."""
+        """What kind of label the query asks for. Tables of a multiclass query may turn out binary: where the
+        column holds truth values, or 0 and 1 alone.
+        """
         return self._compiled.task_type
 
     @property
@@ -128,14 +131,15 @@ class PredictiveQuery:
             )
         assert compiled.stride is not None
         anchors = place_anchors(compiled, oldest, newest, _stride(stride, compiled.stride), dates)
-        found, task_type, _ = self._evaluate(store, compiled.training_sql, anchors.times)
+        found, task_type = self._evaluate(store, compiled.training_sql, anchors.times)
         notes = (*anchors.notes, *_fates(found, anchors))
         times, split = anchors.times[found.anchor_ids], anchors.split[found.anchor_ids]
         return self._labelled(self._table(store, found, task_type, times, split, notes), found)
 
     def _static_training_table(self, store: Store, dates: Dates) -> TrainingTable:
         anchor = self._newest_time(store)
-        found, task_type, twins = self._evaluate(store, self._compiled.training_sql, np.array([anchor]))
+        found, task_type = self._evaluate(store, self._compiled.training_sql, np.array([anchor]))
+        twins = self._twins(store)
         times = self._times(store, found.rows, anchor)
         if self._compiled.uses_row_times:
             split = split_by_time(times, dates)
@@ -208,9 +212,7 @@ class PredictiveQuery:
             raise TrainingError(
                 f"no row of {', '.join(self._compiled.label_tables)} has a time; give an anchor_time"
             )
-        found, task_type, _ = self._evaluate(
-            store, self._compiled.prediction_sql, np.array([anchor], np.int64)
-        )
+        found, task_type = self._evaluate(store, self._compiled.prediction_sql, np.array([anchor]))
         seen = found.counts.sum()
         notes = [
             f"{int(found.counts[0, reason]):,} of {seen:,} visible entities {why}"
@@ -230,7 +232,10 @@ class PredictiveQuery:
             store: The data.
             run_mode: How much time to spend: `fast`, `normal` or `best`.
         """
-        return suggest(store, self.task_type, self.entity_table, run_mode)
+        compiled = self._compiled
+        with closing(store.connect()) as connection:
+            task_type = settled_task(compiled.task, compiled.query, connection)
+        return suggest(store, task_type, self.entity_table, run_mode)
 
     def _newest_label_time(self, store: Store) -> int | None:
         """Up to when labels are known. A calendar of coming events in another table must not stretch it."""
@@ -254,22 +259,21 @@ class PredictiveQuery:
         times: NDArray[np.int64] = own[rows]
         return times
 
-    def _evaluate(
-        self, store: Store, sql: str, anchors: NDArray[np.int64]
-    ) -> tuple[Examples, TaskType, Twins]:
-        """What a statement finds, the task as the data has it, and what tells a static target."""
+    def _evaluate(self, store: Store, sql: str, anchors: NDArray[np.int64]) -> tuple[Examples, TaskType]:
+        """What a statement finds, and the task as the data has it."""
         compiled = self._compiled
-        connection = store.connect()
-        try:
+        with closing(store.connect()) as connection:
             check_storage(compiled.query, connection)
-            twins = [find_twins(connection, self.schema, column) for column in compiled.targets]
             task_type = settled_task(compiled.task, compiled.query, connection)
-            found = evaluate(connection, sql, anchors)
-        finally:
-            connection.close()
-        same = dict.fromkeys(column for each in twins for column in each.same)
-        coarser = dict.fromkeys(column for each in twins for column in each.coarser)
-        return found, task_type, Twins(tuple(same), tuple(coarser))
+            return evaluate(connection, sql, anchors), task_type
+
+    def _twins(self, store: Store) -> Twins:
+        """What tells the columns of a static target."""
+        with closing(store.connect()) as connection:
+            found = [find_twins(connection, self.schema, column) for column in self._compiled.targets]
+        same = dict.fromkeys(column for twins in found for column in twins.same)
+        coarser = dict.fromkeys(column for twins in found for column in twins.coarser)
+        return Twins(tuple(same), tuple(coarser))
 
     def __repr__(self) -> str:
         return f"PredictiveQuery({self.text!r})"

@@ -113,6 +113,11 @@ def test_those_whose_value_is_missing_are_predicted():
 def test_zero_and_one_are_a_binary_task():
     table = table_of("PREDICT users.label FOR EACH users.id")
     assert (table.task_type, set(table.target.tolist())) == ("binary", {0.0, 1.0})
+    query = PredictiveQuery(SCHEMA, "PREDICT users.label FOR EACH users.id")
+    assert (query.task_type, query.suggest_model_plan(STORE).optimization.loss) == (
+        "multiclass",
+        "binary_cross_entropy",
+    )
 
 
 def test_what_goes_one_to_one_with_the_target_is_withheld_and_what_may_be_computed_is_named():

@@ -12,7 +12,7 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
 
-from relhop.errors import QueryError
+from relhop.errors import QueryError, nearest
 from relhop.query.nodes import (
     Aggregation,
     Column,
@@ -106,7 +106,9 @@ def _explain(error: UnexpectedInput, text: str) -> QueryError:
         return QueryError(f"{found}; {advice}", text, position)
     expected = list(dict.fromkeys(word for name, word in _WORDS.items() if name in accepted))
     choices = f"{', '.join(expected[:-1])} or {expected[-1]}" if len(expected) > 1 else expected[0]
-    return QueryError(f"{found}; expected {choices}", text, position)
+    word = _word_at(text, position).upper()
+    hint = nearest(word, expected) if len(word) > 3 else ""
+    return QueryError(f"{found}; expected {choices}{'.' * bool(hint)}{hint}", text, position)
 
 
 def _accepted_after(text: str) -> set[str]:

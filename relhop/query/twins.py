@@ -38,16 +38,17 @@ def find_twins(connection: duckdb.DuckDBPyConnection, schema: Schema, target: Co
     """
     found: dict[str, list[Column]] = {"same": [], "coarser": []}
     stypes = schema.feature_columns(target.table)
-    t, is_number = quoted(target.name), schema.tables[target.table].stypes[target.name] == Stype.numerical
+    is_number = schema.tables[target.table].stypes[target.name] == Stype.numerical
+    t = _value(target.name, is_number)
     for name, stype in stypes.items():
         if name == target.name:
             continue
-        c = quoted(name)
-        fit = f"regr_r2({t}, {c})" if is_number and stype == Stype.numerical else "NULL"
+        c = _value(name, stype == Stype.numerical)
+        fit = "regr_r2(t, c)" if is_number and stype == Stype.numerical else "NULL"
         rows, targets, others, pairs, linear = connection.execute(
-            f"SELECT count(*), count(DISTINCT {t}), count(DISTINCT {c}), count(DISTINCT ({t}, {c})), {fit}"
-            f" FROM (SELECT * FROM {quoted(target.table)} LIMIT {SAMPLE_ROWS})"
-            f" WHERE {t} IS NOT NULL AND {c} IS NOT NULL"
+            f"SELECT count(*), count(DISTINCT t), count(DISTINCT c), count(DISTINCT (t, c)), {fit}"
+            f" FROM (SELECT {t} AS t, {c} AS c FROM {quoted(target.table)} LIMIT {SAMPLE_ROWS})"
+            " WHERE t IS NOT NULL AND c IS NOT NULL"
         ).fetchall()[0]
         column = Column(target.table, name, 0, 0)
         repeats = others > 1 and rows >= 2 * pairs
@@ -57,3 +58,11 @@ def find_twins(connection: duckdb.DuckDBPyConnection, schema: Schema, target: Co
         elif repeats and targets == pairs:
             found["coarser"].append(column)
     return Twins(tuple(found["same"]), tuple(found["coarser"]))
+
+
+def _value(column: str, is_number: bool) -> str:
+    """A column as SQL; numbers that are not finite, or whose squares are not, count as missing."""
+    if not is_number:
+        return quoted(column)
+    number = f"CAST({quoted(column)} AS DOUBLE)"
+    return f"CASE WHEN abs({number}) < 1e100 THEN {number} END"
