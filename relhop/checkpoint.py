@@ -47,6 +47,7 @@ class Task:
         classes: The values of a multiclass label by index.
         scale: Of a regression label.
         query: The query that asked, if any.
+        withheld: Columns that the model must not see, as `table.column`.
     """
 
     entity_table: str
@@ -54,6 +55,7 @@ class Task:
     classes: tuple[Any, ...] | None = None
     scale: TargetScale | None = None
     query: str | None = None
+    withheld: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: TrainingTable, scale: TargetScale | None) -> Task:
@@ -61,7 +63,7 @@ class Task:
         classes = None
         if table.classes is not None:
             classes = tuple(c if isinstance(c, (str, int, float)) else str(c) for c in table.classes)
-        return cls(table.entity_table, table.task_type, classes, scale, table.query)
+        return cls(table.entity_table, table.task_type, classes, scale, table.query, table.withheld)
 
     @property
     def out_channels(self) -> int:
@@ -78,6 +80,7 @@ class Task:
             None if classes is None else tuple(classes),
             None if scale is None else TargetScale(**scale),
             data["query"],
+            tuple(data.get("withheld", ())),
         )
 
 

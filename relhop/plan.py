@@ -376,18 +376,31 @@ class HasTables(Protocol):
         ...
 
 
+_LOSSES = {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "l1"}
+
+
+def require_trainable(task_type: str) -> None:
+    """Raises PlanError if there is no model for that type of task yet."""
+    if task_type not in _LOSSES:
+        raise PlanError(
+            f"a {task_type} task has a training table, but there is no model for it yet; trained are"
+            f" {', '.join(_LOSSES)}"
+        )
+
+
 def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str = "fast") -> ModelPlan:
     """A plan that suits a store and a task, with its reasons.
 
     Args:
         store: The data.
-        task_type: `binary`, `multiclass` or `regression`.
+        task_type: `binary`, `multiclass` or `regression`; the others are not trained yet.
         entity_table: The table whose rows are predicted for.
         run_mode: How much time training may take: `fast`, `normal` or `best`.
 
     Raises:
-        PlanError: On an unknown run mode or table.
+        PlanError: On an unknown run mode or table, or a task for which there is no model yet.
     """
+    require_trainable(task_type)
     widths = {"fast": (16, 64, 10), "normal": (16, 128, 15), "best": (24, 128, 20)}
     if run_mode not in widths:
         raise PlanError(
@@ -401,9 +414,7 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
     hops = 2 if store.schema.links else 1
     rows = sum(table.num_rows for table in store.tables.values())
     dropout = 0.1 if rows >= 10_000 else 0.3
-    loss: Any = {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "l1"}[
-        task_type
-    ]
+    loss: Any = _LOSSES[task_type]
     return ModelPlan(
         neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": fanout} for _ in range(hops))),
         model_architecture=ModelArchitecture(channels=channels, dropout=dropout),

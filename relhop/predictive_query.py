@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
 from relhop.plan import ModelPlan, suggest
 from relhop.query.anchors import Anchors, Dates, place_anchors
-from relhop.query.compiler import Drop, compile_query
+from relhop.query.compiler import compile_query
 from relhop.query.duration import Duration
 from relhop.query.evaluation import Examples, evaluate
-from relhop.query.resolve import entity_link
-from relhop.query.storage_types import check_storage
+from relhop.query.explanation import explain_query
+from relhop.query.findings import constant_label, require_examples
+from relhop.query.statement import Drop
+from relhop.query.static_splits import split_at_random, split_by_time
+from relhop.query.storage_types import check_storage, settled_task
 from relhop.query.syntax import parse
+from relhop.query.twins import Twins, find_twins
 from relhop.schema import Schema
 from relhop.times import END_OF_TIME, TimeLike, to_micros
-from relhop.training_table import PREDICTION, SPLIT_NAMES, TaskType, TrainingTable, labelled
+from relhop.training_table import PREDICTION, SPLIT_NAMES, TRAIN, TaskType, TrainingTable, labelled
 
 if TYPE_CHECKING:
     from relhop.store.reader import Store
@@ -55,7 +62,9 @@ class PredictiveQuery:
 
     @property
     def task_type(self) -> TaskType:
-        """What kind of label the query asks for."""
+        """What kind of label the query asks for. Tables of a multiclass query may turn out binary: where the
+        column holds truth values, or 0 and 1 alone.
+        """
         return self._compiled.task_type
 
     @property
@@ -69,23 +78,8 @@ class PredictiveQuery:
         return self._compiled.training_sql
 
     def explain(self) -> str:
-        """How the query was understood, in words."""
-        compiled, query = self._compiled, self._compiled.query
-        links = dict.fromkeys(
-            entity_link(query, self.schema, aggregation).name for aggregation in compiled.aggregations()
-        )
-        horizon = max(compiled.horizons, key=lambda h: h.seconds)
-        lines = [
-            f"task: {compiled.task_type}, one example for each {query.entity} at each anchor time",
-            f"label: from rows of {', '.join(compiled.label_tables)} up to {horizon} after the anchor time",
-            f"links followed: {', '.join(links)} -> {query.entity.table}",
-        ]
-        if query.where is not None:
-            lines.append("WHERE: only entities that pass it, judged by what is known at the anchor time")
-        if query.assuming is not None:
-            lines.append("ASSUMING: only training examples that pass it; taken as given when predicting")
-        lines.append(f"anchor times: every {compiled.stride} unless a stride is given")
-        return "\n".join(lines)
+        """How the query was understood, in words, and its SQL."""
+        return explain_query(self._compiled, self.schema)
 
     def generate_training_table(
         self,
@@ -106,40 +100,102 @@ class PredictiveQuery:
             test_start: First test anchor. Labels of training and validation use nothing later.
             max_eval_anchors: At most so many validation and so many test anchors.
 
+        A static query has an example for each entity whose target is known. Where the entity's table has a
+        time column, each is seen at the time of its row, and the newest tenth is for test, the tenth before
+        for validation, or what the dates say. Without, all are seen at the newest time, and the splits are
+        drawn at random.
+
         Raises:
             QueryError: If a constant does not fit the column that it is compared with.
-            TrainingError: If the data cannot fill the three splits.
+            TrainingError: If the data cannot fill the three splits, or no example is left to train on.
         """
+        dates = Dates(
+            None if val_start is None else _micros(val_start),
+            None if test_start is None else _micros(test_start),
+            max_eval_anchors,
+        )
+        if self._compiled.task.is_static:
+            if stride is not None or max_eval_anchors is not None:
+                raise TrainingError("a static query has no windows: give no stride and no max_eval_anchors")
+            return self._static_training_table(store, dates)
+        return self._temporal_training_table(store, stride, dates)
+
+    def _temporal_training_table(
+        self, store: Store, stride: str | dt.timedelta | None, dates: Dates
+    ) -> TrainingTable:
         compiled = self._compiled
         oldest, newest = store.oldest_time, self._newest_label_time(store)
         if oldest is None or newest is None:
             raise TrainingError(
                 f"no row of {', '.join(compiled.label_tables)} has a time, so there are no labels"
             )
-        dates = Dates(
-            None if val_start is None else _micros(val_start),
-            None if test_start is None else _micros(test_start),
-            max_eval_anchors,
-        )
+        assert compiled.stride is not None
         anchors = place_anchors(compiled, oldest, newest, _stride(stride, compiled.stride), dates)
-        examples = self._evaluate(store, compiled.training_sql, anchors.times)
-        table = TrainingTable(
+        found, task_type = self._evaluate(store, compiled.training_sql, anchors.times)
+        notes = (*anchors.notes, *_fates(found, anchors))
+        times, split = anchors.times[found.anchor_ids], anchors.split[found.anchor_ids]
+        return self._labelled(self._table(store, found, task_type, times, split, notes), found)
+
+    def _static_training_table(self, store: Store, dates: Dates) -> TrainingTable:
+        anchor = self._newest_time(store)
+        found, task_type = self._evaluate(store, self._compiled.training_sql, np.array([anchor]))
+        twins = self._twins(store)
+        times = self._times(store, found.rows, anchor)
+        if self._compiled.uses_row_times:
+            split = split_by_time(times, dates)
+        elif dates.val_start is not None or dates.test_start is not None:
+            raise TrainingError(
+                f"the rows of '{self.entity_table}' have no times, so no dates can split them"
+            )
+        else:
+            split = split_at_random(found.rows)
+        one_anchor = Anchors(np.array([anchor]), np.array([TRAIN], np.int8), ())
+        notes = [note.replace("considered for train", "considered") for note in _fates(found, one_anchor)]
+        notes += [
+            f"{column} follows from the target in every row; if it is computed from it, drop it:"
+            " column_processing.drop"
+            for column in twins.coarser
+        ]
+        withheld = tuple(str(column) for column in (*self._compiled.targets, *twins.same))
+        table = self._table(store, found, task_type, times, split, tuple(notes))
+        return self._labelled(replace(table, withheld=withheld), found)
+
+    def _table(
+        self,
+        store: Store,
+        found: Examples,
+        task_type: TaskType,
+        times: NDArray[np.int64],
+        split: NDArray[np.int8],
+        notes: tuple[str, ...],
+    ) -> TrainingTable:
+        task = self._compiled.task
+        return TrainingTable(
             entity_table=self.entity_table,
-            task_type=self.task_type,
-            rows=examples.rows,
-            anchor_times=anchors.times[examples.anchor_ids],
+            task_type=task_type,
+            rows=found.rows,
+            anchor_times=times,
             target=None,
-            split=anchors.split[examples.anchor_ids],
-            keys=store.keys_of(self.entity_table, examples.rows),
+            split=split,
+            keys=store.keys_of(self.entity_table, found.rows),
             query=self.text,
-            notes=(*anchors.notes, *_fates(examples, anchors)),
+            notes=notes,
+            item_table=None if task.item_link is None else task.item_link.parent,
+            top_k=task.top_k,
         )
-        return labelled(table, examples.target)
+
+    def _labelled(self, table: TrainingTable, found: Examples) -> TrainingTable:
+        require_examples(table)
+        whole = labelled(table, found.target)
+        require_examples(whole)
+        constant = constant_label(whole)
+        return whole if constant is None else replace(whole, notes=(*whole.notes, constant))
 
     def generate_prediction_table(self, store: Store, anchor_time: TimeLike | None = None) -> TrainingTable:
         """The entities to predict for at one time: all visible ones that pass WHERE.
 
-        ASSUMING is taken as given.
+        ASSUMING is taken as given. Of a static query they are those whose value is missing, each seen as when
+        training; the time says which rows are there.
 
         Args:
             store: The data.
@@ -149,28 +205,25 @@ class PredictiveQuery:
             QueryError: If a constant does not fit the column that it is compared with.
             TrainingError: If there is no anchor time.
         """
-        newest = self._newest_label_time(store)
+        static = self._compiled.task.is_static
+        newest = self._newest_time(store) if static else self._newest_label_time(store)
         anchor = newest if anchor_time is None else _micros(anchor_time)
         if anchor is None:
             raise TrainingError(
                 f"no row of {', '.join(self._compiled.label_tables)} has a time; give an anchor_time"
             )
-        examples = self._evaluate(store, self._compiled.prediction_sql, np.array([anchor], np.int64))
-        failed = int(examples.counts[0, Drop.where])
-        notes = [f"{failed:,} of {examples.counts.sum():,} visible entities fail WHERE"] if failed else []
+        found, task_type = self._evaluate(store, self._compiled.prediction_sql, np.array([anchor]))
+        seen = found.counts.sum()
+        notes = [
+            f"{int(found.counts[0, reason]):,} of {seen:,} visible entities {why}"
+            for reason, why in ((Drop.where, "fail WHERE"), (Drop.known, "have the value already"))
+            if found.counts[0, reason]
+        ]
         if self._compiled.query.assuming is not None:
             notes.append("ASSUMING is taken as given")
-        return TrainingTable(
-            entity_table=self.entity_table,
-            task_type=self.task_type,
-            rows=examples.rows,
-            anchor_times=np.full(len(examples.rows), anchor, np.int64),
-            target=None,
-            split=np.full(len(examples.rows), PREDICTION, np.int8),
-            keys=store.keys_of(self.entity_table, examples.rows),
-            query=self.text,
-            notes=tuple(notes),
-        )
+        times = self._times(store, found.rows, anchor)
+        split = np.full(len(found.rows), PREDICTION, np.int8)
+        return self._table(store, found, task_type, times, split, tuple(notes))
 
     def suggest_model_plan(self, store: Store, run_mode: str = "fast") -> ModelPlan:
         """A plan that suits the task and the store; see `relhop.ModelPlan`.
@@ -179,7 +232,10 @@ class PredictiveQuery:
             store: The data.
             run_mode: How much time to spend: `fast`, `normal` or `best`.
         """
-        return suggest(store, self.task_type, self.entity_table, run_mode)
+        compiled = self._compiled
+        with closing(store.connect()) as connection:
+            task_type = settled_task(compiled.task, compiled.query, connection)
+        return suggest(store, task_type, self.entity_table, run_mode)
 
     def _newest_label_time(self, store: Store) -> int | None:
         """Up to when labels are known. A calendar of coming events in another table must not stretch it."""
@@ -190,13 +246,34 @@ class PredictiveQuery:
                 newest.append(int(time[visible - 1]))
         return max(newest, default=None)
 
-    def _evaluate(self, store: Store, sql: str, anchors: np.ndarray) -> Examples:
-        connection = store.connect()
-        try:
-            check_storage(self._compiled.query, connection)
-            return evaluate(connection, sql, anchors)
-        finally:
-            connection.close()
+    def _newest_time(self, store: Store) -> int:
+        """The time at which all is seen; any, where no table has times."""
+        newest = store.newest_time
+        return 0 if newest is None else newest
+
+    def _times(self, store: Store, rows: NDArray[np.int64], anchor: int) -> NDArray[np.int64]:
+        """The anchor time of each row: its own, or the one given."""
+        own = store.tables[self.entity_table].time
+        if not self._compiled.uses_row_times or own is None:
+            return np.full(len(rows), anchor, np.int64)
+        times: NDArray[np.int64] = own[rows]
+        return times
+
+    def _evaluate(self, store: Store, sql: str, anchors: NDArray[np.int64]) -> tuple[Examples, TaskType]:
+        """What a statement finds, and the task as the data has it."""
+        compiled = self._compiled
+        with closing(store.connect()) as connection:
+            check_storage(compiled.query, connection)
+            task_type = settled_task(compiled.task, compiled.query, connection)
+            return evaluate(connection, sql, anchors), task_type
+
+    def _twins(self, store: Store) -> Twins:
+        """What tells the columns of a static target."""
+        with closing(store.connect()) as connection:
+            found = [find_twins(connection, self.schema, column) for column in self._compiled.targets]
+        same = dict.fromkeys(column for twins in found for column in twins.same)
+        coarser = dict.fromkeys(column for twins in found for column in twins.coarser)
+        return Twins(tuple(same), tuple(coarser))
 
     def __repr__(self) -> str:
         return f"PredictiveQuery({self.text!r})"
@@ -226,12 +303,14 @@ def _fates(examples: Examples, anchors: Anchors) -> list[str]:
     for name, code in SPLIT_NAMES.items():
         counts = examples.counts[anchors.split == code].sum(axis=0)
         times = anchors.times[anchors.split == code]
+        if not len(times):
+            continue
         dropped = [
             f"{int(counts[reason]):,} {why}"
             for reason, why in (
                 (Drop.where, "fail WHERE"),
                 (Drop.assuming, "fail ASSUMING"),
-                (Drop.no_value, "have no value in the target's window"),
+                (Drop.no_value, "have no value to predict"),
             )
             if counts[reason]
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from relhop.statistics import code_maps
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 from relhop.transfer import copied_ahead
+from relhop.withholding import WithholdingLoader, by_table, check_strategies
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Predictor:
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
-        loader = seed_loader(store, table, self.described.plan)
+        loader = seed_loader(store, table, self.described.plan, task.withheld)
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.numpy()
@@ -132,28 +133,39 @@ def bind(model: nn.Module, described: Description, store: Store) -> None:
         model.set_code_maps(code_maps(described.statistics, store))
 
 
-def seed_loader(store: Store, table: TrainingTable, plan: ModelPlan, *, training: bool = False) -> SeedLoader:
+def seed_loader(
+    store: Store,
+    table: TrainingTable,
+    plan: ModelPlan,
+    withheld: Sequence[str] = (),
+    *,
+    training: bool = False,
+) -> SeedLoader:
     """The batches of a table, sampled as the plan says; for training shuffled, and smaller if there are few
-    examples.
+    examples. Columns that are withheld, `table.column`, are not in them.
 
     Raises:
-        PlanError: If the plan names steps that the store's schema does not have.
+        PlanError: If the plan names steps that the schema does not have, or draws by what is withheld.
     """
     sampling, settings = plan.neighbor_sampling, plan.optimization
     batch_size = settings.batch_size
     if training:
         batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
-    return SeedLoader(
+    strategies = sampling.resolve_strategies(store.schema)
+    check_strategies(strategies, withheld, store.schema)
+    loader = WithholdingLoader(
         store,
         table,
         sampling.resolve_num_neighbors(store.schema),
-        strategies=sampling.resolve_strategies(store.schema),
+        strategies=strategies,
         metapaths=sampling.resolve_metapaths(store.schema),
         adaptive=sampling.adaptive,
         batch_size=batch_size,
         shuffle=training,
         seed=plan.training_job.seed,
     )
+    loader.withheld = by_table(withheld, store.schema)
+    return loader
 
 
 def to_scores(outputs: Tensor, task: Task) -> NDArray[np.float64]:

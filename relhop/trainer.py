@@ -18,11 +18,13 @@ from relhop.errors import TrainingError
 from relhop.fitting import LAST_CHECKPOINT, Course, fit_weights
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, compute_metrics
 from relhop.nn.model import build_model
-from relhop.plan import ModelPlan
+from relhop.plan import ModelPlan, require_trainable
 from relhop.predictor import Predictions, Predictor, bind, seed_loader
+from relhop.query.findings import constant_label
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
+from relhop.withholding import by_table
 
 log = logging.getLogger(__name__)
 
@@ -100,24 +102,29 @@ class Trainer:
             PlanError: If the plan does not fit the schema or the task.
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
+        require_trainable(table.task_type)
         splits = table.splits
+        constant = constant_label(table)
+        if constant is not None:
+            raise TrainingError(constant)
         for name in ("train", "val"):
             if not len(splits[name]) or table.target is None:
                 raise TrainingError(
                     f"the table has no labelled examples in its split '{name}'; training needs some"
                 )
         assert table.train_cut is not None
+        hidden = by_table(table.withheld, store.schema)
         described = Description(
             plan=self.plan,
             task=Task.of(table, _target_scale(splits["train"])),
             schema=store.schema,
-            statistics=fit_statistics(store, table.train_cut),
+            statistics=fit_statistics(store, table.train_cut).without(hidden),
             own_module=model is not None,
         )
         model = model if model is not None else _plan_model(described)
         bind(model, described, store)
-        train_loader = seed_loader(store, splits["train"], self.plan, training=True)
-        val_loader = seed_loader(store, splits["val"], self.plan)
+        train_loader = seed_loader(store, splits["train"], self.plan, table.withheld, training=True)
+        val_loader = seed_loader(store, splits["val"], self.plan, table.withheld)
         notes: list[str] = []
         course = Course(
             plan=self.plan,

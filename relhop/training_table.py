@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError, nearest
+from relhop.lists import Lists
 from relhop.times import END_OF_TIME, format_time
 
 if TYPE_CHECKING:
@@ -29,13 +30,22 @@ TRAIN, VAL, TEST, PREDICTION = 0, 1, 2, -1
 SPLIT_NAMES: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
 """The splits of a training table, in the order of time."""
 
+MAX_CLASSES = 6_000
+"""More classes than this can be ranked only as rows of another table."""
+
+MAX_LABELS = 1_000
+"""Of CLASSIFY: each class is a question of its own."""
+
 
 class TaskType(StrEnum):
     """What kind of label is predicted."""
 
     binary = "binary"
     multiclass = "multiclass"
+    multilabel = "multilabel"
     regression = "regression"
+    link_prediction = "link_prediction"
+    forecasting = "forecasting"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +58,19 @@ class TrainingTable:
         rows: int64 [n], row numbers of the entity table in the store.
         anchor_times: int64 [n], microseconds since 1970.
         target: [n]: float32 0 or 1 (binary), float32 (regression), int64 index into `classes` (multiclass);
-            `None` in a prediction table.
+            float32 [n, timeframes] (forecasting); `None` in a prediction table and where labels are lists.
         split: int8 [n]: TRAIN, VAL or TEST; PREDICTION in a prediction table.
         keys: The primary key of each example.
-        classes: The values of a multiclass target by index, those of the training split; else `None`.
+        classes: The values of a multiclass or multilabel target by index, those of the training split; else
+            `None`.
         query: The text that the table was made from, if any.
         notes: What was counted while the table was made: what was dropped, and why.
+        lists: [n] labels that are lists: indices into `classes` (multilabel), or rows of `item_table` (link
+            prediction), ascending; `None` in a prediction table and where labels are no lists.
+        item_table: Of a link prediction: the table whose rows are listed.
+        top_k: How many items the query asks for, if it says so.
+        withheld: Columns that the model must not see, as `table.column`: the target of a static query, and
+            what goes one to one with it.
     """
 
     entity_table: str
@@ -66,6 +83,10 @@ class TrainingTable:
     classes: tuple[Any, ...] | None = None
     query: str | None = None
     notes: tuple[str, ...] = ()
+    lists: Lists | None = None
+    item_table: str | None = None
+    top_k: int | None = None
+    withheld: tuple[str, ...] = ()
 
     @classmethod
     def from_pandas(
@@ -98,6 +119,10 @@ class TrainingTable:
         """
         if len(df) == 0:
             raise TrainingError("the table of labels has no rows")
+        if task_type == TaskType.link_prediction:
+            raise TrainingError(
+                "the labels of a link prediction come from a query: LIST_DISTINCT(...) RANK TOP k"
+            )
         pkey = list(store.schema.table(entity_table).pkey)
         has_target = target_col in df.columns
         for column in [*pkey, time_col, *([split_col] if has_target else [])]:
@@ -153,19 +178,33 @@ class TrainingTable:
             rows=self.rows[indices],
             anchor_times=self.anchor_times[indices],
             target=None if self.target is None else self.target[indices],
+            lists=None if self.lists is None else self.lists.take(indices),
             split=self.split[indices],
             keys=self.keys.take(pa.array(indices, pa.int64())),
         )
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether it is a training table."""
+        return self.target is not None or self.lists is not None
+
     def to_pandas(self) -> pd.DataFrame:
-        """Key columns, `anchor_time`, and in a training table `target` (class values) and `split` (names)."""
+        """Key columns, `anchor_time`, and in a training table `target` and `split` (names).
+
+        Classes are given by value, lists of items by row. A forecast has the columns `target_1`, `target_2`
+        and so on, one a timeframe.
+        """
         frame: pd.DataFrame = self.keys.to_pandas()
         frame["anchor_time"] = self.anchor_times.view("datetime64[us]")
-        if self.target is not None:
-            target: Any = self.target
-            if self.classes is not None:
-                target = np.array(self.classes, object)[target]
-            frame["target"] = target
+        if self.lists is not None:
+            frame["target"] = pd.Series(self.lists.to_pylist(self.classes), index=frame.index, dtype=object)
+        elif self.target is not None and self.target.ndim == 2:
+            names = [f"target_{n + 1}" for n in range(self.target.shape[1])]
+            frame = pd.concat([frame, pd.DataFrame(self.target, frame.index, names)], axis=1)
+        elif self.target is not None:
+            classes = None if self.classes is None else np.array(self.classes, object)
+            frame["target"] = self.target if classes is None else classes[self.target]
+        if self.has_labels:
             frame["split"] = np.array(list(SPLIT_NAMES))[self.split]
         return frame
 
@@ -175,7 +214,9 @@ class TrainingTable:
         lines = [f"{self.task_type} table of '{self.entity_table}': {examples}"]
         if self.query is not None:
             lines.append(f"query: {' '.join(self.query.split())}")
-        if self.target is None:
+        if self.withheld:
+            lines.append(f"withheld from the model: {', '.join(self.withheld)}")
+        if not self.has_labels:
             lines.append(f"to predict: {self._extent()}")
         else:
             lines += [f"{name}: {part._extent()}{part._balance()}" for name, part in self.splits.items()]
@@ -194,14 +235,25 @@ class TrainingTable:
         return f"{_counted(len(self), 'example', 'examples')} of {entities} at {dates}"
 
     def _balance(self) -> str:
-        if self.target is None or not len(self):
+        if not self.has_labels or not len(self):
             return ""
+        if self.lists is not None:
+            found = f"; {self.lists.lengths.mean():.3g} items an example"
+            return found + (self._shares(self.lists.values) if self.classes is not None else "")
+        assert self.target is not None
         if self.task_type == TaskType.binary:
             return f"; {self.target.mean():.1%} positive"
         if self.classes is None:
             low, high = float(self.target.min()), float(self.target.max())
-            return f"; target mean {self.target.mean(dtype=np.float64):.6g}, from {low:.6g} to {high:.6g}"
-        counts = np.bincount(self.target, minlength=len(self.classes))
+            frames = f"; {self.target.shape[1]} timeframes" if self.target.ndim == 2 else ""
+            mean = self.target.mean(dtype=np.float64)
+            return f"{frames}; target mean {mean:.6g}, from {low:.6g} to {high:.6g}"
+        return self._shares(self.target)
+
+    def _shares(self, indices: NDArray[np.int64]) -> str:
+        """The most frequent classes, by the share of the examples that have them."""
+        assert self.classes is not None
+        counts = np.bincount(indices, minlength=len(self.classes))
         largest = np.argsort(-counts, kind="stable")[:5]
         shares = ", ".join(f"{self.classes[i]} {counts[i] / len(self):.1%}" for i in largest)
         return (
@@ -217,13 +269,19 @@ def labelled(table: TrainingTable, values: pa.Array) -> TrainingTable:
 
     Args:
         table: Examples with their splits; its target is not read.
-        values: [n] values without nulls.
+        values: [n] values without nulls; lists of values (multilabel), of rows (link prediction) or of
+            numbers, all equally many (forecasting).
 
     Raises:
-        TrainingError: If a binary label is not 0 or 1, or a number is none.
+        TrainingError: If a binary label is not 0 or 1, a number is none, or there are too many classes.
     """
     if table.task_type == TaskType.multiclass:
         return _with_classes(table, values)
+    if table.task_type in (TaskType.multilabel, TaskType.link_prediction):
+        return _with_lists(table, values)
+    if table.task_type == TaskType.forecasting:
+        frames = np.asarray(values.flatten(), np.float32).reshape(len(values), -1)
+        return dataclasses.replace(table, target=frames)
     try:
         numbers = (
             values.cast(pa.float64()) if not pa.types.is_boolean(values.type) else values.cast(pa.int8())
@@ -251,6 +309,7 @@ def labelled(table: TrainingTable, values: pa.Array) -> TrainingTable:
 def _with_classes(table: TrainingTable, values: pa.Array) -> TrainingTable:
     found = values.to_pylist()
     classes = tuple(sorted({v for v, s in zip(found, table.split, strict=True) if s == TRAIN}))
+    _check_classes(table, len(classes))
     index = {value: i for i, value in enumerate(classes)}
     codes = np.array([index.get(value, -1) for value in found], np.int64)
     known = codes >= 0
@@ -262,6 +321,42 @@ def _with_classes(table: TrainingTable, values: pa.Array) -> TrainingTable:
     lost = _counted(int((~known).sum()), "example", "examples")
     note = f"{lost} of val and test dropped: training has none of their classes ({shown})"
     return dataclasses.replace(whole.take(np.flatnonzero(known)), notes=(*table.notes, note))
+
+
+def _with_lists(table: TrainingTable, values: pa.Array) -> TrainingTable:
+    lengths, flat = np.asarray(values.value_lengths(), np.int64), values.flatten()
+    if table.task_type == TaskType.link_prediction:
+        return dataclasses.replace(table, lists=Lists.from_lengths(lengths, np.asarray(flat, np.int64)))
+    found = flat.dictionary_encode()
+    names = found.dictionary.to_pylist()
+    codes = Lists.from_lengths(lengths, np.asarray(found.indices, np.int64))
+    in_train = np.zeros(len(names), bool)
+    in_train[codes.values[table.split[codes.owners] == TRAIN]] = True
+    order = sorted(np.flatnonzero(in_train), key=lambda code: names[code])
+    _check_classes(table, len(order))
+    index = np.full(len(names), -1, np.int64)
+    index[order] = np.arange(len(order))
+    kept = codes.keep(in_train[codes.values])
+    kept = dataclasses.replace(kept, values=index[kept.values])
+    classes = tuple(names[code] for code in order)
+    whole = dataclasses.replace(table, lists=kept, classes=classes)
+    empty = int((kept.lengths == 0).sum())
+    if len(kept.values) == len(codes.values):
+        return whole
+    lost = _counted(len(codes.values) - len(kept.values), "label", "labels")
+    note = f"{lost} of val and test left out: training has none of these classes"
+    note += f"; {_counted(empty, 'example', 'examples')} dropped that had no other" if empty else ""
+    known = whole.take(np.flatnonzero(kept.lengths > 0))
+    return dataclasses.replace(known, notes=(*table.notes, note))
+
+
+def _check_classes(table: TrainingTable, count: int) -> None:
+    limit = MAX_LABELS if table.task_type == TaskType.multilabel and table.top_k is None else MAX_CLASSES
+    if count > limit:
+        advice = "; write RANK TOP k instead of CLASSIFY" if limit == MAX_LABELS else ""
+        raise TrainingError(
+            f"a {table.task_type} task has at most {limit:,} classes, but training has {count:,}{advice}"
+        )
 
 
 def _counted(count: int, one: str, many: str) -> str:

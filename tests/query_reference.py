@@ -1,22 +1,22 @@
 """What a predictive query means, written as slowly and plainly as possible: loops over Python dicts.
 
-Takes a syntax tree and tables as lists of rows in row order; knows no SQL. Times are datetimes or None. Every
-table is `{"key": ..., "time": ..., "rows": [...]}`; links are `(child, fkey) -> parent`. LIKE is read without
-wildcards.
+Takes a syntax tree and tables as lists of rows in row order; knows no SQL and no schema. Times are datetimes or
+None. Every table is `{"key": ..., "time": ..., "rows": [...]}`; links are `(child, fkey) -> parent`.
 """
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import math
+import re
 from collections.abc import Callable
 from typing import Any
-
-import pandas as pd
 
 from relhop.query.nodes import Aggregation, Column, Comparison, Either, Every, Not, Query, operands
 
 Row = dict[str, Any]
+EPOCH = dt.datetime(1970, 1, 1)
 
 
 class Database:
@@ -29,8 +29,11 @@ class Database:
     def time(self, table: str, row: Row) -> dt.datetime | None:
         return row[self.tables[table]["time"]]
 
+    def is_timed(self, table: str) -> bool:
+        return self.tables[table]["time"] is not None
+
     def is_visible(self, table: str, row: Row, anchor: dt.datetime) -> bool:
-        if self.tables[table]["time"] is None:
+        if not self.is_timed(table):
             return True
         time = self.time(table, row)
         return time is not None and time <= anchor
@@ -44,54 +47,97 @@ class Database:
 def examples(
     query: Query, database: Database, anchors: list[dt.datetime], *, is_training: bool = True
 ) -> list[tuple]:
-    """(anchor index, entity row, target) of every example that counts; no target when predicting."""
-    found = []
-    for i, anchor in enumerate(anchors):
-        for number, entity in enumerate(database.rows(query.entity.table)):
-            if not database.is_visible(query.entity.table, entity, anchor):
-                continue
+    """(anchor index, entity row, target) of every example that counts; no target when predicting.
 
-            def value(
-                operand: Aggregation | Column, entity: Row = entity, anchor: dt.datetime = anchor
-            ) -> Any:
+    Of a static query one anchor is given: the time at which its rows are looked for.
+    """
+    table = query.entity.table
+    target_columns = [o for o, _ in operands(query.target) if isinstance(o, Column)]
+    own_time = bool(target_columns) and database.is_timed(table)
+    found = []
+    for i, given in enumerate(anchors):
+        for number, entity in enumerate(database.rows(table)):
+            if not database.is_visible(table, entity, given):
+                continue
+            anchor = database.time(table, entity) if own_time else given
+
+            def value(operand: Any, entity: Row = entity, anchor: dt.datetime = anchor) -> Any:
                 if isinstance(operand, Aggregation):
-                    return aggregate(operand, query, database, entity, anchor)
-                return cell(operand, query.entity.table, database, entity, anchor)
+                    return aggregate(operand, database, table, entity, anchor)
+                return cell(operand, table, database, entity, anchor)
 
             if query.where is not None and not holds(query.where, value):
                 continue
+            needed = [o for o, c in operands(query.target) if c is None or c.operator != "IS NULL"]
             if not is_training:
-                found.append((i, number, None))
+                named = query.keys is None or entity[query.entity.columns[0]] in [c.value for c in query.keys]
+                columns = [o for o in needed if isinstance(o, Column)]
+                if named and (not columns or any(value(column) is None for column in columns)):
+                    found.append((i, number, None))
                 continue
             if query.assuming is not None and not holds(query.assuming, value):
                 continue
-            needed = [o for o, c in operands(query.target) if c is None or c.operator != "IS NULL"]
             if any(value(operand) is None for operand in needed):
                 continue
-            if isinstance(query.target, Aggregation):
-                found.append((i, number, value(query.target)))
-            else:
-                found.append((i, number, int(holds(query.target, value))))
+            found.append((i, number, label(query, database, entity, anchor, value)))
     return found
 
 
-def aggregate(a: Aggregation, query: Query, database: Database, entity: Row, anchor: dt.datetime) -> Any:
-    table, entity_table = a.column.table, query.entity.table
-    start = dt.datetime.min if a.window.start is None else shifted(anchor, a.window.start, a.window.unit)
-    end = shifted(anchor, a.window.end, a.window.unit)
-    fkeys = [f for (c, f), p in database.links.items() if c == table and p == entity_table]
+def label(query: Query, database: Database, entity: Row, anchor: dt.datetime, value: Callable) -> Any:
+    target, table = query.target, query.entity.table
+    if not isinstance(target, Aggregation | Column):
+        return int(holds(target, value))
+    if query.spec is not None and query.spec.word == "FORECAST":
+        length = target.window.end - target.window.start
+        return [
+            float(aggregate(target, database, table, entity, anchor, moved=k * length))
+            for k in range(query.spec.count)
+        ]
+    return value(target)
+
+
+def ranked_items(query: Query, database: Database) -> tuple[str, str] | None:
+    """Table and key of the items that a query ranks by their links; `None` if it does not."""
+    target = query.target
+    if not isinstance(target, Aggregation) or target.function != "LIST_DISTINCT":
+        return None
+    parent = database.links.get((target.column.table, target.column.name))
+    if parent is None or query.spec.word != "RANK":
+        return None
+    return parent, database.tables[parent]["key"]
+
+
+def aggregate(
+    a: Aggregation, database: Database, owner: str, row: Row, anchor: dt.datetime, moved: int = 0
+) -> Any:
+    """The value of an aggregation over the rows that point at `row` of `owner`."""
+    table = a.column.table
+    fkeys = [f for (c, f), p in database.links.items() if c == table and p == owner]
     fkey = fkeys[0] if a.via is None else a.via[0]
+    end = anchor if a.window is None else shifted(anchor, a.window.end + moved, a.window.unit)
     values = []
-    for row in database.rows(table):
-        time = database.time(table, row)
-        if time is None or not start < time <= end:
+    for child in database.rows(table):
+        if child[fkey] is None or child[fkey] != row[database.tables[owner]["key"]]:
             continue
-        if row[fkey] is None or row[fkey] != entity[database.tables[entity_table]["key"]]:
-            continue
-        if a.where is None or holds(a.where, lambda column, row=row: cell(column, table, database, row, end)):
-            values.append(1 if a.column.is_star else row[a.column.name])
-    values = [v for v in values if v is not None]
-    match a.function:
+        if a.window is not None:
+            start = a.window.start
+            after = dt.datetime.min if start is None else shifted(anchor, start + moved, a.window.unit)
+            time = database.time(table, child)
+            if time is None or not after < time <= end:
+                continue
+
+        def value(operand: Any, child: Row = child) -> Any:
+            if isinstance(operand, Aggregation):
+                return aggregate(operand, database, table, child, anchor)
+            return cell(operand, table, database, child, end)
+
+        if a.where is None or holds(a.where, value):
+            values.append(1 if a.column.is_star else child[a.column.name])
+    return summary(a.function, [v for v in values if v is not None])
+
+
+def summary(function: str, values: list) -> Any:
+    match function:
         case "COUNT":
             return len(values)
         case "COUNT_DISTINCT":
@@ -108,8 +154,10 @@ def aggregate(a: Aggregation, query: Query, database: Database, entity: Row, anc
             return max(values)
         case "FIRST":
             return values[0]
-        case _:
+        case "LAST":
             return values[-1]
+        case _:
+            return sorted(set(values))
 
 
 def cell(column: Column, table: str, database: Database, row: Row, until: dt.datetime) -> Any:
@@ -135,9 +183,8 @@ def holds(condition: Any, value: Callable[[Any], Any]) -> bool:
         return (left is None) != condition.negated
     if left is None:
         return False
-    epoch = dt.datetime(1970, 1, 1)
     rights = [
-        epoch + dt.timedelta(microseconds=c.value) if c.is_time else c.value for c in condition.constants
+        EPOCH + dt.timedelta(microseconds=c.value) if c.is_time else c.value for c in condition.constants
     ]
     right = rights[0]
     truth = {
@@ -147,7 +194,7 @@ def holds(condition: Any, value: Callable[[Any], Any]) -> bool:
         "<=": lambda: left <= right,
         ">": lambda: left > right,
         ">=": lambda: left >= right,
-        "LIKE": lambda: left == right,
+        "LIKE": lambda: re.fullmatch(pattern(right), left, re.DOTALL) is not None,
         "IN": lambda: left in rights,
         "CONTAINS": lambda: right in left,
         "STARTS WITH": lambda: left.startswith(right),
@@ -156,8 +203,15 @@ def holds(condition: Any, value: Callable[[Any], Any]) -> bool:
     return truth != condition.negated
 
 
+def pattern(like: str) -> str:
+    return "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in like)
+
+
 def shifted(anchor: dt.datetime, count: int, unit: str) -> dt.datetime:
-    unit = unit if unit.endswith("s") else unit + "s"
-    if unit == "months":
-        return (pd.Timestamp(anchor) + pd.DateOffset(months=count)).to_pydatetime()
-    return anchor + dt.timedelta(**{unit: count})
+    unit = unit.lower() if unit.lower().endswith("s") else unit.lower() + "s"
+    if unit != "months":
+        return anchor + dt.timedelta(**{unit: count})
+    months = anchor.year * 12 + anchor.month - 1 + count
+    year, month = divmod(months, 12)
+    day = min(anchor.day, calendar.monthrange(year, month + 1)[1])
+    return anchor.replace(year=year, month=month + 1, day=day)

@@ -5,8 +5,8 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from relhop import predictive_query
-from relhop.errors import QueryError, TrainingError
+from relhop import predictive_query, training_table
+from relhop.errors import PlanError, QueryError, TrainingError
 from relhop.predictive_query import PredictiveQuery
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
@@ -97,11 +97,12 @@ def test_table_explains_what_was_dropped_and_why():
         "val: no examples\n"
         "test: 1 example of 1 entity at the anchor 2020-03-21; target mean 31, from 31 to 31\n"
         "considered for train: 18 visible entities at 6 anchors; 6 fail WHERE, 6 fail ASSUMING,"
-        " 5 have no value in the target's window\n"
+        " 5 have no value to predict\n"
         "considered for val: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
-        " 2 have no value in the target's window\n"
+        " 2 have no value to predict\n"
         "considered for test: 6 visible entities at 2 anchors; 2 fail WHERE, 2 fail ASSUMING,"
-        " 1 have no value in the target's window"
+        " 1 have no value to predict\n"
+        "all training labels are 31, so there is nothing to learn"
     )
 
 
@@ -112,6 +113,90 @@ def test_multiclass_targets_are_indices_of_classes():
     assert (table.task_type, table.classes) == ("multiclass", ("early", "late"))
     assert table.splits["test"].to_pandas()["target"].tolist() == ["late", "late", "early", "early"]
     assert table.splits["test"].target.tolist() == [1, 1, 0, 0]
+
+
+def test_lists_of_values_are_indices_of_classes():
+    table = query(
+        "PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id"
+    ).generate_training_table(STORE, **DATES)
+    assert (table.task_type, table.classes, table.target) == ("multilabel", ("early", "late"), None)
+    test = table.splits["test"]
+    assert test.lists.to_pylist() == [[1], [1], [0], [0]]
+    assert test.to_pandas()["target"].tolist() == [["late"], ["late"], ["early"], ["early"]]
+    assert "; 1 items an example; 2 classes: early 50.0%, late 50.0%" in table.explain().splitlines()[-4]
+
+
+def test_values_of_lists_that_training_never_sees_are_left_out():
+    frame = FRAMES["orders"].assign(kind=lambda f: f["kind"].where(f["at"] != "2020-03-25", "new"))
+    frame = frame.assign(kind=lambda f: f["kind"].where(f["at"] < "2020-04-01", "newer"))
+    table = query(
+        "PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id"
+    ).generate_training_table(MemoryStore(SCHEMA, {**FRAMES, "orders": frame}), **DATES)
+    assert table.splits["test"].to_pandas()["target"].tolist() == [["late"], ["late"]]
+    assert table.notes[-1] == (
+        "3 labels of val and test left out: training has none of these classes; 2 examples dropped that had no"
+        " other"
+    )
+
+
+def test_lists_of_keys_are_rows_of_their_table():
+    schema = Schema(
+        [*SCHEMA.tables.values(), Table("kinds", pkey_col="kind")],
+        [*SCHEMA.links, Link("orders", "kind", "kinds")],
+    )
+    store = MemoryStore(schema, {**FRAMES, "kinds": pd.DataFrame({"kind": ["late", "early"]})})
+    asked = PredictiveQuery(schema, "PREDICT LIST_DISTINCT(orders.kind, 0, 10) RANK TOP 1 FOR EACH users.id")
+    table = asked.generate_training_table(store, **DATES)
+    assert (table.task_type, table.item_table, table.top_k, table.classes) == (
+        "link_prediction",
+        "kinds",
+        1,
+        None,
+    )
+    assert table.splits["test"].lists.to_pylist() == [[0], [0], [1], [1]]
+    assert asked.generate_prediction_table(store).item_table == "kinds"
+    assert (
+        explained("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")[1]
+        == "label: COUNT(orders.*, 0, 10, days)"
+    )
+    with pytest.raises(PlanError) as caught:
+        asked.suggest_model_plan(store)
+    assert str(caught.value) == (
+        "a link_prediction task has a training table, but there is no model for it yet; trained are binary,"
+        " multiclass, regression"
+    )
+
+
+def test_forecasts_have_a_column_for_each_timeframe():
+    asked = query("PREDICT SUM(orders.price, 0, 5) FORECAST 2 TIMEFRAMES FOR EACH users.id")
+    table = asked.generate_training_table(STORE, **DATES)
+    frame = table.splits["test"].to_pandas()
+    assert frame.columns.tolist() == ["id", "anchor_time", "target_1", "target_2", "split"]
+    assert frame[frame["id"] == "ann"][["target_1", "target_2"]].iloc[0].tolist() == [
+        23.0 + 25,
+        27.0 + 29 + 31,
+    ]
+    assert table.target.shape == (len(table), 2)
+    # The second window must end by the start of the next split, too.
+    assert table.splits["train"].to_pandas()["anchor_time"].max() == pd.Timestamp("2020-02-20")
+    assert "; 2 timeframes; target mean" in table.explain()
+
+
+def test_classes_of_a_list_have_a_limit(monkeypatch):
+    monkeypatch.setattr(training_table, "MAX_LABELS", 1)
+    with pytest.raises(TrainingError) as caught:
+        query("PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id").generate_training_table(
+            STORE
+        )
+    assert str(caught.value) == (
+        "a multilabel task has at most 1 classes, but training has 2; write RANK TOP k instead of CLASSIFY"
+    )
+
+
+def test_some_entities_are_predicted_for_and_all_are_trained_on():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR users.id IN ('cy', 'ann')")
+    assert asked.generate_prediction_table(STORE).to_pandas()["id"].tolist() == ["ann", "cy"]
+    assert set(asked.generate_training_table(STORE, **DATES).to_pandas()["id"]) == {"ann", "bob", "cy"}
 
 
 def test_prediction_table_takes_assuming_as_given():
@@ -170,18 +255,50 @@ def test_default_stride_is_the_longest_window_of_the_target():
     )
 
 
+def explained(text: str) -> list[str]:
+    words, sql = query(text).explain().split("\nSQL:\n")
+    assert sql == query(text).sql
+    return words.split("\n")
+
+
 def test_query_explains_itself():
-    assert query(
+    assert explained(
         "PREDICT COUNT(orders.*, 5, 30) > 0 FOR EACH users.id WHERE users.country = 'NO'"
         " ASSUMING COUNT(orders.*, 0, 7) > 0"
-    ).explain() == (
-        "task: binary, one example for each users.id at each anchor time\n"
-        "label: from rows of orders up to 30 days after the anchor time\n"
-        "links followed: orders.user -> users\n"
-        "WHERE: only entities that pass it, judged by what is known at the anchor time\n"
-        "ASSUMING: only training examples that pass it; taken as given when predicting\n"
-        "anchor times: every 25 days unless a stride is given"
-    )
+    ) == [
+        "task: binary classification; one example for each users.id at each anchor time",
+        "label: 1 if COUNT(orders.*, 5, 30, days) > 0, else 0",
+        "window: rows of orders with anchor + 5 days < time <= anchor + 30 days",
+        "entities: rows of users, of which users.country = 'NO'",
+        "assumed: COUNT(orders.*, 0, 7, days) > 0; only such examples are trained on; taken as given when"
+        " predicting",
+        "links followed: orders.user -> users",
+        "anchor times: every 25 days unless a stride is given",
+    ]
+
+
+def test_explanation_of_a_static_query():
+    assert explained("PREDICT users.country FOR users.id IN ('ann', 'cy')") == [
+        "task: multiclass classification; one example for each users.id",
+        "label: users.country, where it is known",
+        "entities: rows of users",
+        "predicted for: 'ann', 'cy' only",
+        "withheld from the model: users.country, and what goes one to one with it",
+        "anchor times: one, the newest time of the data",
+    ]
+
+
+def test_explanation_of_lists_and_forecasts():
+    assert explained("PREDICT LIST_DISTINCT(orders.kind, 0, 10) RANK TOP 2 FOR EACH users.id")[:3] == [
+        "task: temporal multilabel classification; one example for each users.id at each anchor time",
+        "label: LIST_DISTINCT(orders.kind, 0, 10, days); the best 2 are asked for",
+        "window: rows of orders with anchor < time <= anchor + 10 days",
+    ]
+    assert explained("PREDICT SUM(orders.price, 0, 7) FORECAST 4 TIMEFRAMES FOR EACH users.id")[:3] == [
+        "task: forecasting; one example for each users.id at each anchor time",
+        "label: SUM(orders.price, 0, 7, days), and the same for 4 windows that follow one another",
+        "window: rows of orders with anchor < time <= anchor + 7 days, then the next 7 days, 4 times in all",
+    ]
 
 
 def test_query_takes_anything_with_a_schema_and_shows_its_sql():
@@ -189,17 +306,21 @@ def test_query_takes_anything_with_a_schema_and_shows_its_sql():
     assert asked.entity_table == "users"
     assert repr(asked) == "PredictiveQuery('PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id')"
     assert asked.sql == (
-        "WITH _rh_agg_0 AS (\n"
+        "WITH\n"
+        "-- COUNT(orders.*, 0, 10, days)\n"
+        "_rh_agg_0 AS (\n"
         '    SELECT s."_rh_user" AS entity, a.anchor_id, count(*) AS value\n'
-        '    FROM "orders" s JOIN _rh_anchors a ON s._rh_time > a.anchor_time'
+        '    FROM "orders" s\n'
+        "    JOIN _rh_anchors a ON s._rh_time > a.anchor_time"
         " AND s._rh_time <= a.anchor_time + INTERVAL '10 days'\n"
         '    WHERE s."_rh_user" IS NOT NULL\n'
         '    GROUP BY s."_rh_user", a.anchor_id\n'
         ")\n"
-        "SELECT a.anchor_id, e._rh_row AS entity,\n"
-        "    CASE WHEN NOT (coalesce(_rh_agg_0.value, 0) IS NOT NULL) THEN 3 ELSE 0 END AS dropped,\n"
+        "SELECT a.anchor_id AS anchor_id, e._rh_row AS entity,\n"
+        "    0 AS dropped,\n"
         "    coalesce(_rh_agg_0.value, 0) AS target\n"
-        'FROM "users" e JOIN _rh_anchors a ON TRUE\n'
+        'FROM "users" e\n'
+        "JOIN _rh_anchors a ON TRUE\n"
         "LEFT JOIN _rh_agg_0 ON _rh_agg_0.entity = e._rh_row AND _rh_agg_0.anchor_id = a.anchor_id"
     )
 

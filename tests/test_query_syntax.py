@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from pathlib import Path
 
 import pytest
 
@@ -136,7 +134,50 @@ def test_comments_end_with_the_line():
 
 def test_ranking_words_are_kept_with_their_place():
     text = "PREDICT COUNT(t.*, 0, 1) rank TOP 5 FOR EACH users.id"
-    assert parse(text).spec == ("RANK", text.index("rank"))
+    spec = parse(text).spec
+    assert (spec.word, spec.count) == ("RANK", 5)
+    assert text[spec.position :].startswith("rank TOP")
+    assert text[spec.count_position :].startswith("5 FOR")
+
+
+@pytest.mark.parametrize(
+    ("written", "word", "count"),
+    [
+        ("RANK TOP 12", "RANK", 12),
+        ("TOP 12", "RANK", 12),
+        ("rank", "RANK", None),
+        ("CLASSIFY", "CLASSIFY", None),
+        ("CLASSIFY TOP 3", "CLASSIFY", 3),
+        ("FORECAST 4 TIMEFRAMES", "FORECAST", 4),
+        ("forecast 1 timeframe", "FORECAST", 1),
+    ],
+)
+def test_words_after_the_target(written, word, count):
+    spec = parse(f"PREDICT LIST_DISTINCT(t.a, 0, 1) {written} FOR EACH users.id").spec
+    assert (spec.word, spec.count) == (word, count)
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("FOR EACH users.id", None),
+        ("FOR users.id = 1", (1,)),
+        ("FOR users.id IN ('a', 'b')", ("a", "b")),
+        ("FOR EACH users.id = 1", (1,)),
+    ],
+)
+def test_entities_may_be_named(written, keys):
+    found = parse(f"PREDICT COUNT(t.*, 0, 1) {written} WHERE users.a > 1").keys
+    assert found == (None if keys is None else tuple(Constant(key, 0) for key in keys))
+
+
+def test_null_among_constants_asks_for_missing_values():
+    missing = compare(column("t.a"), "IS NULL")
+    present = compare(column("t.a"), "IS NULL", negated=True)
+    assert target("t.a = NULL") == target("t.a IN (NULL)") == missing
+    assert target("t.a != NULL") == present
+    assert target("t.a IN (1, NULL)") == Either((compare(column("t.a"), "IN", 1), missing))
+    assert target("t.a NOT IN (1, NULL)") == Every((compare(column("t.a"), "IN", 1, negated=True), present))
 
 
 def test_error_shows_the_line_and_the_place():
@@ -158,13 +199,3 @@ def test_walks_name_every_operand_from_left_to_right():
     ]
     assert [a.function for a in aggregations(condition)] == ["COUNT", "SUM"]
     assert list(operands(None)) == []
-
-
-def test_every_query_of_the_documentation_parses():
-    page = (Path(__file__).parent.parent / "docs" / "query.md").read_text()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    texts = [text for language, block in blocks if language == "" for text in block.split("\n\n")]
-    queries = [text for text in texts if "  target\n" not in text]
-    assert len(queries) == 5
-    for query in queries:
-        assert parse(query).text == query

@@ -5,27 +5,39 @@ Judges by semantic types; what depends on how the store holds a column is judged
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from relhop.errors import QueryError, nearest
+from relhop.query.constant_conditions import refuse_constant_conditions
 from relhop.query.duration import Duration, unit_named
 from relhop.query.nodes import (
     Aggregation,
     Column,
     Comparison,
     Condition,
+    Operand,
     Query,
     Window,
-    aggregations,
     key_text,
     operands,
 )
 from relhop.query.resolve import entity_link, require_column, require_table, row_link, stype_of
+from relhop.query.tasks import QueryTask, task_of
 from relhop.schema import Schema, Stype
 from relhop.times import to_micros
-from relhop.training_table import TaskType
 
-FUNCTIONS: tuple[str, ...] = ("COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX", "FIRST", "LAST")
+FUNCTIONS: tuple[str, ...] = (
+    "COUNT",
+    "COUNT_DISTINCT",
+    "SUM",
+    "AVG",
+    "MIN",
+    "MAX",
+    "FIRST",
+    "LAST",
+    "LIST_DISTINCT",
+)
 """The aggregations of the language."""
 
 TEXT_OPERATORS = frozenset({"LIKE", "CONTAINS", "STARTS WITH", "ENDS WITH"})
@@ -43,11 +55,11 @@ class Clause(StrEnum):
     assuming = "ASSUMING"
 
 
-def check(query: Query, schema: Schema) -> TaskType:
+def check(query: Query, schema: Schema) -> QueryTask:
     """The task that a query asks for.
 
     Raises:
-        QueryError: At the first thing that has no meaning, or that is not supported yet.
+        QueryError: At the first thing that has no meaning.
     """
     return _Checker(query, schema).check()
 
@@ -56,21 +68,32 @@ class _Checker:
     def __init__(self, query: Query, schema: Schema) -> None:
         self.query, self.schema = query, schema
 
-    def check(self) -> TaskType:
-        if self.query.spec is not None:
-            word, position = self.query.spec
-            raise self.error(f"{word} is not supported yet", position)
+    def check(self) -> QueryTask:
         self.entity()
-        self.static_target()
-        if isinstance(self.query.target, Aggregation):
-            self.aggregation(self.query.target, Clause.target)
-            task_type = self.value_task(self.query.target)
-        else:
-            self.condition(self.query.target, Clause.target)
-            task_type = TaskType.binary
+        target = self.query.target
+        if isinstance(target, Aggregation):
+            self.aggregation(target, Clause.target, self.query.entity.table)
+        elif not isinstance(target, Column):
+            self.condition(target, Clause.target)
+            refuse_constant_conditions(self.query)
+        task = task_of(self.query, self.schema)
         self.condition(self.query.where, Clause.where)
+        if task.is_static:
+            self.static()
         self.condition(self.query.assuming, Clause.assuming)
-        return task_type
+        return task
+
+    def static(self) -> None:
+        """Checks what a query without windows of the future may not say."""
+        assumed = next(operands(self.query.assuming), None)
+        if assumed is not None:
+            reason = "ASSUMING looks at the future, but this target has no window; write WHERE"
+            raise self.error(reason, assumed[0].position)
+        targets = [operand for operand, _ in operands(self.query.target)]
+        for operand, _ in operands(self.query.where):
+            if isinstance(operand, Column) and operand in targets:
+                reason = f"WHERE uses {operand}, the target, which is missing where it is to be predicted"
+                raise self.error(reason, operand.position)
 
     def error(self, reason: str, position: int) -> QueryError:
         return QueryError(reason, self.query.text, position)
@@ -85,54 +108,45 @@ class _Checker:
                 entity.position,
             )
         if set(entity.columns) == set(pkey):
+            if self.query.keys is not None and len(pkey) > 1:
+                reason = "entities with keys of several columns cannot be named one by one; use WHERE"
+                raise self.error(reason, self.query.keys[0].position)
             return
         wrong = next((i for i, c in enumerate(entity.columns) if c not in pkey), 0)
         reason = f"FOR EACH needs the primary key of '{entity.table}': {entity.table}.{key_text(pkey)}"
         raise self.error(reason, entity.column_positions[wrong])
 
-    def static_target(self) -> None:
-        """Refuses targets that are columns rather than aggregations over time."""
-        found = [operand for operand, _ in operands(self.query.target)]
-        columns = [operand for operand in found if isinstance(operand, Column)]
-        if not columns:
-            return
-        require_column(self.query, self.schema, columns[0])
-        if len(columns) < len(found):
-            reason = f"a target cannot mix the column {columns[0]} with aggregations over time"
-        else:
-            reason = f"predicting a column is not supported yet; aggregate {columns[0]} over a window of time"
-        raise self.error(reason, columns[0].position)
-
-    def value_task(self, target: Aggregation) -> TaskType:
-        if target.function not in ("FIRST", "LAST", "MIN", "MAX"):
-            return TaskType.regression
-        match stype_of(self.schema, target.column):
-            case Stype.numerical:
-                return TaskType.regression
-            case Stype.categorical:
-                return TaskType.regression if target.function in _ORDERED else TaskType.multiclass
-            case stype:
-                what = "a key" if stype == Stype.id else f"of type {stype}"
-                reason = (
-                    f"{target.column} is {what}, which cannot be predicted yet; compare it with a constant"
-                )
-                raise self.error(reason, target.column.position)
-
     def condition(self, condition: Condition | None, clause: Clause) -> None:
-        """Checks a condition on entities: comparisons of aggregations, and in WHERE of columns."""
+        """Checks a condition on entities; in ASSUMING it may not use columns."""
         for operand, comparison in operands(condition):
-            if isinstance(operand, Aggregation):
-                self.aggregation(operand, clause)
-                if comparison is None:
-                    value = f"{operand.function}(...)"
-                    reason = f"{value} is a value, not a condition; compare it, as in {value} > 0"
-                    raise self.error(reason, operand.position)
-                self.constants(comparison, self.result_stype(operand), f"{operand.function}(...)")
-            elif clause == Clause.assuming:
+            if isinstance(operand, Column) and clause == Clause.assuming:
                 reason = f"{operand} does not change with time; put it in WHERE, before ASSUMING"
                 raise self.error(reason, operand.position)
-            else:
-                self.row_column(operand, comparison, self.query.entity.table)
+            self.comparison(operand, comparison, self.query.entity.table, clause)
+
+    def comparison(
+        self,
+        operand: Operand,
+        comparison: Comparison | None,
+        owner: str,
+        clause: Clause,
+        *,
+        inside: bool = False,
+    ) -> None:
+        """Checks one comparison of a condition on rows of `owner`."""
+        if isinstance(operand, Column):
+            self.row_column(operand, comparison, owner)
+            return
+        self.aggregation(operand, clause, owner, inside=inside)
+        value = f"{operand.function}(...)"
+        if comparison is None:
+            reason = f"{value} is a value, not a condition; compare it, as in {value} > 0"
+            raise self.error(reason, operand.position)
+        stype = self.result_stype(operand)
+        if operand.function == "LIST_DISTINCT":
+            self.list_comparison(comparison, stype, str(operand.column))
+        else:
+            self.constants(comparison, stype, value)
 
     def row_column(self, column: Column, comparison: Comparison | None, table: str) -> None:
         """Checks one column of a condition on rows of `table`."""
@@ -146,29 +160,39 @@ class _Checker:
             )
         self.constants(comparison, stype_of(self.schema, column), str(column))
 
-    def aggregation(self, aggregation: Aggregation, clause: Clause) -> None:
+    def aggregation(
+        self, aggregation: Aggregation, clause: Clause, owner: str, *, inside: bool = False
+    ) -> None:
+        """Checks an aggregation over rows that belong to rows of `owner`.
+
+        Args:
+            aggregation: What to check.
+            clause: The part of the query that holds it.
+            owner: The entity's table, or that of the aggregation whose filter holds it.
+            inside: Whether it stands in a filter of another.
+        """
         self.function(aggregation)
         column = aggregation.column
         require_column(self.query, self.schema, column)
         self.argument(aggregation)
-        entity_link(self.query, self.schema, aggregation)
+        entity_link(self.query, self.schema, aggregation, owner)
         for operand, comparison in operands(aggregation.where):
-            if isinstance(operand, Aggregation):
-                raise self.error(
-                    "an aggregation inside the filter of another is not supported yet", operand.position
-                )
-            self.row_column(operand, comparison, column.table)
-        if aggregation.window is None:
-            reason = f"an aggregation needs a window, as in {aggregation.function}({column}, 0, 30, days)"
-            raise self.error(f"{reason}; one without is not supported yet", aggregation.position)
-        if self.schema.tables[column.table].time_col is None:
+            self.comparison(operand, comparison, column.table, clause, inside=True)
+        is_timed = self.schema.tables[column.table].time_col is not None
+        if aggregation.window is not None and not is_timed:
             reason = f"'{column.table}' has no time column, so no window of time holds its rows; set time_col"
             raise self.error(reason, column.position)
-        self.window(aggregation.window, clause, aggregation)
+        if aggregation.window is not None:
+            self.window(aggregation.window, clause, aggregation, inside=inside)
+        elif is_timed:
+            window = "-INF, 0" if clause == Clause.where else "0, 30, days"
+            reason = f"an aggregation needs a window, as in {aggregation.function}({column}, {window})"
+            raise self.error(reason, aggregation.position)
+        elif clause == Clause.assuming and not inside:
+            reason = f"all rows of '{column.table}' are always known; put it in WHERE, before ASSUMING"
+            raise self.error(reason, aggregation.position)
 
     def function(self, aggregation: Aggregation) -> None:
-        if aggregation.function == "LIST_DISTINCT":
-            raise self.error("LIST_DISTINCT is not supported yet", aggregation.position)
         if aggregation.function not in FUNCTIONS:
             hint = nearest(aggregation.function, FUNCTIONS)
             known = ", ".join(FUNCTIONS)
@@ -191,7 +215,7 @@ class _Checker:
             reason = f"{function} needs {wanted}, but {column} is {what}"
             raise self.error(reason, column.position)
 
-    def window(self, window: Window, clause: Clause, aggregation: Aggregation) -> None:
+    def window(self, window: Window, clause: Clause, aggregation: Aggregation, *, inside: bool) -> None:
         try:
             unit = unit_named(window.unit)
         except ValueError as error:
@@ -211,17 +235,26 @@ class _Checker:
                     f" for a condition on the future write ASSUMING {aggregation.function}(...)",
                     window.end_position,
                 )
-        elif window.start is None or window.start < 0:
+        elif not inside and (window.start is None or window.start < 0):
             where = "a target" if clause == Clause.target else "ASSUMING"
             hint = "" if clause == Clause.target else "; for a condition on the past write WHERE"
             raise self.error(f"the window of {where} must start at 0 or later{hint}", window.position)
 
     def result_stype(self, aggregation: Aggregation) -> Stype:
-        if aggregation.function in ("FIRST", "LAST"):
+        if aggregation.function in ("FIRST", "LAST", "LIST_DISTINCT"):
             return stype_of(self.schema, aggregation.column)
         if aggregation.function in _ORDERED and stype_of(self.schema, aggregation.column) == Stype.timestamp:
             return Stype.timestamp
         return Stype.numerical
+
+    def list_comparison(self, comparison: Comparison, stype: Stype, column: str) -> None:
+        """Checks a comparison of a list with one of its values."""
+        if comparison.tests_null:
+            return
+        if comparison.operator != "CONTAINS":
+            reason = "LIST_DISTINCT(...) is a list; compare it by CONTAINS, IS NULL or IS NOT NULL"
+            raise self.error(reason, comparison.position)
+        self.constants(replace(comparison, operator="="), stype, column)
 
     def constants(self, comparison: Comparison, stype: Stype, what: str) -> None:
         """Checks the right side of a comparison with a value of that type."""
@@ -252,8 +285,3 @@ def _is_time(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def label_aggregations(query: Query) -> list[Aggregation]:
-    """The aggregations over the future: those of the target, then those of ASSUMING."""
-    return [*aggregations(query.target), *aggregations(query.assuming)]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from relhop.query.compiler import Drop
+from relhop.query.statement import Drop
 
 _BATCH_ROWS = 1 << 16
 

@@ -130,15 +130,26 @@ class Entity:
 
 
 @dataclass(frozen=True)
+class Spec:
+    """What becomes of the target: `FORECAST count TIMEFRAMES`, `CLASSIFY` or `RANK`, with `TOP count`."""
+
+    word: str
+    count: int | None
+    position: int = field(compare=False)
+    count_position: int = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Query:
-    """A whole query. `spec` is the word that asks for a ranking or a forecast, with its position."""
+    """A whole query. `keys` are the only entities to predict for: `FOR t.key IN (1, 2)`; `None`: all."""
 
     text: str
     target: Condition
     entity: Entity
     where: Condition | None
     assuming: Condition | None
-    spec: tuple[str, int] | None
+    spec: Spec | None
+    keys: tuple[Constant, ...] | None = None
 
 
 def operands(condition: Condition | None) -> Iterator[tuple[Operand, Comparison | None]]:
@@ -158,5 +169,12 @@ def operands(condition: Condition | None) -> Iterator[tuple[Operand, Comparison 
 
 
 def aggregations(condition: Condition | None) -> Iterator[Aggregation]:
-    """The aggregations of a condition, left to right, repeated ones too."""
+    """The aggregations of a condition, left to right, repeated ones too; not those in filters of others."""
     return (operand for operand, _ in operands(condition) if isinstance(operand, Aggregation))
+
+
+def nested_aggregations(condition: Condition | None) -> Iterator[Aggregation]:
+    """The aggregations of a condition and of all filters inside, each after those that its filter holds."""
+    for aggregation in aggregations(condition):
+        yield from nested_aggregations(aggregation.where)
+        yield aggregation

@@ -33,43 +33,51 @@ def stype_of(schema: Schema, column: Column) -> Stype:
     return table.stypes[column.name]
 
 
-def entity_link(query: Query, schema: Schema, aggregation: Aggregation) -> Link:
-    """The link by which the rows of an aggregation belong to entities.
+def entity_link(query: Query, schema: Schema, aggregation: Aggregation, owner: str) -> Link:
+    """The link by which the rows of an aggregation belong to rows of `owner`: the entity's table, or the one
+    whose rows are filtered.
 
     Raises:
         QueryError: If there is none, several without VIA, or VIA names none of them.
     """
-    child, entity = aggregation.column.table, query.entity.table
-    links = schema.links_between(child, entity)
+    child = aggregation.column.table
+    links = schema.links_between(child, owner)
     if aggregation.via is not None:
-        return _named_link(query, aggregation, links)
+        return _named_link(query, aggregation, links, owner)
     if len(links) == 1:
         return links[0]
     if links:
         choices = ", ".join(key_text(link.columns) for link in links)
         reason = (
-            f"'{child}' points at '{entity}' by several links; choose one of {choices},"
+            f"'{child}' points at '{owner}' by several links; choose one of {choices},"
             f" as in {aggregation.function}({aggregation.column} VIA {key_text(links[0].columns)}, ...)"
         )
         raise QueryError(reason, query.text, aggregation.column.position)
-    holders = [link.child for link in schema.links if link.parent == entity]
+    holders = [link.child for link in schema.links if link.parent == owner]
     known = f"the tables that do are {', '.join(dict.fromkeys(holders))}" if holders else "no table does"
-    reason = f"'{child}' does not point at '{entity}', so its rows belong to no entity; {known}"
+    belong = "to no entity" if owner == query.entity.table else f"to no row of '{owner}'"
+    reason = f"'{child}' does not point at '{owner}', so its rows belong {belong}; {known}"
     raise QueryError(reason, query.text, aggregation.column.position)
 
 
-def _named_link(query: Query, aggregation: Aggregation, links: list[Link]) -> Link:
+def _named_link(query: Query, aggregation: Aggregation, links: list[Link], owner: str) -> Link:
     via = aggregation.via or ()
     for link in links:
         if via in (link.columns, (link.fkey_name,)):
             return link
     choices = ", ".join(key_text(link.columns) for link in links)
     reason = (
-        f"'{aggregation.column.table}' has no link '{'+'.join(via)}' to '{query.entity.table}';"
+        f"'{aggregation.column.table}' has no link '{'+'.join(via)}' to '{owner}';"
         f" {f'choose one of {choices}' if links else 'it has none at all'}."
         f"{nearest('+'.join(via), [link.fkey_name for link in links])}"
     )
     raise QueryError(reason, query.text, aggregation.via_position)
+
+
+def item_link(schema: Schema, column: Column) -> Link | None:
+    """The link that a column is the key of; `None` if it is none, or one of several columns of a key."""
+    links = (link for link in schema.links if link.child == column.table)
+    return next((link for link in links if link.columns == (column.name,)), None)
 
 
 def row_link(query: Query, schema: Schema, table: str, column: Column) -> Link | None:

@@ -6,13 +6,17 @@ A semantic type does not say this: a categorical column may hold text or integer
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 
 import duckdb
 
 from relhop.errors import QueryError
+from relhop.query import expressions
 from relhop.query.checker import TEXT_OPERATORS
 from relhop.query.nodes import Aggregation, Column, Comparison, Condition, Constant, Query, operands
+from relhop.query.tasks import QueryTask
+from relhop.training_table import TaskType
 
 
 class Holds(StrEnum):
@@ -31,7 +35,7 @@ def check_storage(query: Query, connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         QueryError: At the first that does not fit.
     """
-    parts = (query.target, query.where, query.assuming)
+    parts = (query.target, query.where, query.assuming, _named_entities(query))
     kinds = _column_kinds(connection, {column.table for part in parts for column, _ in _uses(part)})
     for part in parts:
         for column, use in _uses(part):
@@ -40,6 +44,28 @@ def check_storage(query: Query, connection: duckdb.DuckDBPyConnection) -> None:
                 _check_argument(query, use, held)
             else:
                 _check_constants(query, column, use, held)
+
+
+def settled_task(task: QueryTask, query: Query, connection: duckdb.DuckDBPyConnection) -> TaskType:
+    """The task's type as the data has it: a category that holds truth values, or 0 and 1 alone, is binary."""
+    target = query.target.column if isinstance(query.target, Aggregation) else query.target
+    if task.type != TaskType.multiclass or query.spec is not None or not isinstance(target, Column):
+        return task.type
+    held = _column_kinds(connection, {target.table})[target.table, target.name]
+    if held == Holds.number:
+        column, table = expressions.quoted(target.name), expressions.quoted(target.table)
+        found = connection.execute(f"SELECT bool_and({column} IN (0, 1)) FROM {table}").fetchall()
+        held = Holds.truth if found[0][0] else held
+    return TaskType.binary if held == Holds.truth else task.type
+
+
+def _named_entities(query: Query) -> Condition | None:
+    """The entities of `FOR t.key IN (...)`, as a condition."""
+    entity = query.entity
+    if query.keys is None:
+        return None
+    column = Column(entity.table, entity.columns[0], entity.position, entity.column_positions[0])
+    return Comparison(column, "IN", False, query.keys, query.keys[0].position)
 
 
 def _uses(condition: Condition | None) -> Iterator[tuple[Column, Aggregation | Comparison]]:
@@ -51,6 +77,8 @@ def _uses(condition: Condition | None) -> Iterator[tuple[Column, Aggregation | C
                 yield operand.column, operand
             if comparison is not None and operand.function in ("FIRST", "LAST"):
                 yield operand.column, comparison
+            if comparison is not None and operand.function == "LIST_DISTINCT":
+                yield operand.column, replace(comparison, operator="=")
         elif comparison is not None:
             yield operand, comparison
 
@@ -58,8 +86,7 @@ def _uses(condition: Condition | None) -> Iterator[tuple[Column, Aggregation | C
 def _column_kinds(connection: duckdb.DuckDBPyConnection, tables: set[str]) -> dict[tuple[str, str], Holds]:
     kinds = {}
     for table in tables:
-        quoted = '"' + table.replace('"', '""') + '"'
-        for name, sql_type, *_ in connection.execute(f"DESCRIBE {quoted}").fetchall():
+        for name, sql_type, *_ in connection.execute(f"DESCRIBE {expressions.quoted(table)}").fetchall():
             kinds[table, name] = _holds(str(sql_type))
     return kinds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
 
-from relhop.errors import QueryError
+from relhop.errors import QueryError, nearest
 from relhop.query.nodes import (
     Aggregation,
     Column,
@@ -23,6 +24,7 @@ from relhop.query.nodes import (
     Every,
     Not,
     Query,
+    Spec,
     Window,
 )
 from relhop.times import to_micros
@@ -50,6 +52,10 @@ _WORDS: dict[str, str] = {
     "_OR": "OR",
     "_VIA": "VIA",
     "_WHERE": "WHERE",
+    "CLASSIFY": "CLASSIFY",
+    "RANK": "RANK",
+    "TOP": "TOP",
+    "FORECAST": "FORECAST",
     "_FOR": "FOR EACH",
     "_EACH": "EACH",
     "_ASSUMING": "ASSUMING",
@@ -57,7 +63,7 @@ _WORDS: dict[str, str] = {
     "COMMA": "','",
     "LPAR": "'('",
     "RPAR": "')'",
-    "TIMEFRAMES": "TIMEFRAMES",
+    "_TIMEFRAMES": "TIMEFRAMES",
     "$END": "the end of the query",
 }
 """Terminals of the grammar in the reader's words, in the order in which messages list them."""
@@ -93,9 +99,16 @@ def _explain(error: UnexpectedInput, text: str) -> QueryError:
     if token is not None and token.type == "_WHERE" and "_FOR" in accepted:
         advice = "to filter entities write it after FOR EACH, to filter rows inside the aggregation"
         return QueryError(f"{found} after the target; {advice}", text, position)
+    if {"_WHERE", "_ASSUMING"} <= accepted:
+        accepted -= {"COMPARE", "MEMBER"}
+    if accepted == {"COMPARE", "MEMBER"}:
+        advice = "FOR EACH stands for all entities, FOR users.id = 1 or FOR users.id IN (1, 2) for some"
+        return QueryError(f"{found}; {advice}", text, position)
     expected = list(dict.fromkeys(word for name, word in _WORDS.items() if name in accepted))
     choices = f"{', '.join(expected[:-1])} or {expected[-1]}" if len(expected) > 1 else expected[0]
-    return QueryError(f"{found}; expected {choices}", text, position)
+    word = _word_at(text, position).upper()
+    hint = nearest(word, expected) if len(word) > 3 else ""
+    return QueryError(f"{found}; expected {choices}{'.' * bool(hint)}{hint}", text, position)
 
 
 def _accepted_after(text: str) -> set[str]:
@@ -116,15 +129,42 @@ class _Builder:
         self.text = text
 
     def query(self, tree: Tree[Token]) -> Query:
-        target, spec, entity, where, assuming = tree.children
+        target, spec, entities, where, assuming = tree.children
+        entity, keys = entities.children
         return Query(
             text=self.text,
             target=self.condition(target),
             entity=self.entity(entity),
             where=None if where is None else self.condition(where),
             assuming=None if assuming is None else self.condition(assuming),
-            spec=None if spec is None else (str(spec.children[0]).upper(), spec.children[0].start_pos),
+            spec=None if spec is None else self.spec(spec),
+            keys=None if keys is None else self.keys(keys),
         )
+
+    def spec(self, tree: Any) -> Spec:
+        first, *rest = tree.children
+        word = "RANK" if first.type == "TOP" else str(first).upper()
+        if not rest:
+            return Spec(word, None, first.start_pos, first.start_pos)
+        try:
+            return Spec(word, int(rest[-1]), first.start_pos, rest[-1].start_pos)
+        except ValueError:
+            raise QueryError(
+                f"{word} needs a whole number, not {rest[-1]}", self.text, rest[-1].start_pos
+            ) from None
+
+    def keys(self, tree: Any) -> tuple[Constant, ...]:
+        operator, right = tree.children
+        if str(operator).upper().split() not in (["="], ["=="], ["IN"], ["IS", "IN"]):
+            raise QueryError(
+                "entities are named by = or IN; write other conditions after WHERE",
+                self.text,
+                operator.start_pos,
+            )
+        items = right.children if right.data == "list" else [right]
+        if any(item.children[0].type == "NULL" for item in items):
+            raise QueryError("no entity has the key NULL", self.text, operator.start_pos)
+        return tuple(self.constant(item) for item in items)
 
     def entity(self, tree: Any) -> Entity:
         (table, position), *columns = [self.name(child) for child in tree.children]
@@ -145,17 +185,30 @@ class _Builder:
             case _:
                 return self.column(tree)
 
-    def comparison(self, tree: Any) -> Comparison:
+    def comparison(self, tree: Any) -> Condition:
         left, operator, *right = tree.children
         operand = self.aggregation(left) if left.data == "aggregation" else self.column(left)
         words = str(operator).upper().split()
         negated = "NOT" in words
-        spelling = "IS NULL" if words[-1] == "NULL" else " ".join(w for w in words if w not in ("IS", "NOT"))
-        constants: tuple[Constant, ...] = ()
-        if right:
-            items = right[0].children if right[0].data == "list" else right
-            constants = tuple(self.constant(item) for item in items)
-        return Comparison(operand, _SPELLINGS.get(spelling, spelling), negated, constants, operator.start_pos)
+        written = "IS NULL" if words[-1] == "NULL" else " ".join(w for w in words if w not in ("IS", "NOT"))
+        spelling = _SPELLINGS.get(written, written)
+        items = right[0].children if right and right[0].data == "list" else right
+        nulls = [item for item in items if item.children[0].type == "NULL"]
+        constants = tuple(self.constant(item) for item in items if item not in nulls)
+        found = Comparison(operand, spelling, negated, constants, operator.start_pos)
+        if not nulls:
+            return found
+        is_null = Comparison(operand, "IS NULL", negated, (), operator.start_pos)
+        match spelling:
+            case "=" | "!=":
+                return replace(is_null, negated=spelling == "!=")
+            case "IN" if not constants:
+                return is_null
+            case "IN":
+                return Every((found, is_null)) if negated else Either((found, is_null))
+            case _:
+                reason = f"nothing is {spelling} NULL; write IS NULL or IS NOT NULL"
+                raise QueryError(reason, self.text, nulls[0].children[0].start_pos)
 
     def aggregation(self, tree: Any) -> Aggregation:
         function, column, via, where, window = tree.children
@@ -220,10 +273,6 @@ class _Builder:
                 return Constant(_unquote(token), token.start_pos)
             case "TIME":
                 return Constant(self.time(str(token), token.start_pos), token.start_pos, is_time=True)
-            case "NULL":
-                raise QueryError(
-                    "nothing equals NULL; write IS NULL or IS NOT NULL", self.text, token.start_pos
-                )
             case _:
                 return Constant(token.type == "TRUE", token.start_pos)
 
