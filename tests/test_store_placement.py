@@ -52,7 +52,9 @@ def test_links_have_a_part_of_the_pool_by_their_bytes():
     found = place(large, "disk", 400_000)
     assert (found.topology, found.links_pool_bytes) == ("disk", 100_000)
     assert found.tables == {"a": TablePlacement("disk", 3_000_000, 300_000)}
-    assert str(found).startswith("links and times: 1.0 MB on disk, pool of 100.0 kB for links, times mapped\n")
+    assert str(found).startswith(
+        "links and times: 1.0 MB on disk, pool of 100.0 kB for links, times mapped\n"
+    )
 
 
 @pytest.mark.parametrize(("pool", "left"), [(400, 0), (1600, 1000)])
