@@ -43,8 +43,10 @@ std::shared_ptr<DiskRecords> make_disk_records(std::string table, const std::str
                                                const std::vector<size_t>& num_fields, uint64_t num_records,
                                                uint64_t pool_bytes, double reads_per_second, double bytes_per_second,
                                                const std::string& engine, bool keeps_along, const Numbers* numbers,
-                                               std::optional<SharedRows> slots) {
-  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along, {}};
+                                               std::optional<SharedRows> slots,
+                                               std::optional<Array<uint32_t>> checksums) {
+  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along, {}, {}};
+  if (checksums) settings.checksums = view(*checksums);
   if (slots) settings.slots = slots->rows;
   if (engine == "io_uring")
     settings.engine = ManyReads::Engine::io_uring;
@@ -54,10 +56,11 @@ std::shared_ptr<DiskRecords> make_disk_records(std::string table, const std::str
     throw nb::value_error("engine: automatic, io_uring or pread");
   struct Owner {
     std::optional<SharedRows> slots;
+    std::optional<Array<uint32_t>> checksums;
     DiskRecords disk;
   };
-  const auto owner = std::shared_ptr<Owner>(
-      new Owner{slots, {std::move(table), path, layout_of(record_size, num_fields, numbers), num_records, settings}});
+  const auto owner = std::shared_ptr<Owner>(new Owner{
+      slots, checksums, {std::move(table), path, layout_of(record_size, num_fields, numbers), num_records, settings}});
   return {owner, &owner->disk};
 }
 
@@ -127,7 +130,7 @@ void bind_rows(nb::module_& m) {
   nb::class_<DiskRecords>(m, "DiskRecords")
       .def(nb::new_(&make_disk_records), "table"_a, "path"_a, "record_size"_a, "num_fields"_a, "num_records"_a,
            nb::kw_only(), "pool_bytes"_a, "reads_per_second"_a, "bytes_per_second"_a, "engine"_a = "automatic",
-           "keeps_along"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none())
+           "keeps_along"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none(), "checksums"_a = nb::none())
       .def_prop_ro("engine", &DiskRecords::engine, "What reads: io_uring or pread.")
       .def_prop_ro("is_direct", &DiskRecords::is_direct, "Whether reads go past the page cache.")
       .def_prop_ro("num_slots", &DiskRecords::num_slots, "Records that the pool holds.")

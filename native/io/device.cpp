@@ -1,5 +1,6 @@
 #include "io/device.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <vector>
@@ -39,6 +40,16 @@ double reads_per_second(ManyReads& reads, const DirectFile& file, uint64_t lengt
   return static_cast<double>(count) / passed;
 }
 
+// What explains the seconds that reads of two lengths took. A share of the short read is the read's own, whatever noise
+// says.
+DeviceCost cost_of_two(double short_seconds, uint64_t short_read, double long_seconds, uint64_t long_read) {
+  constexpr double kLeastShare = 0.1;
+  const double a_byte = (long_seconds - short_seconds) / static_cast<double>(long_read - short_read);
+  const double most = (1 - kLeastShare) * short_seconds / static_cast<double>(short_read);
+  const double seconds_a_byte = a_byte > 0 ? std::min(a_byte, most) : most;
+  return {1 / (short_seconds - seconds_a_byte * static_cast<double>(short_read)), 1 / seconds_a_byte};
+}
+
 }  // namespace
 
 ProbedDevice probe(const DirectFile& file, double seconds) {
@@ -52,7 +63,7 @@ ProbedDevice probe(const DirectFile& file, double seconds) {
   uint64_t next = places.below(file.size() / long_read);
   const double in_order = reads_per_second(reads, file, long_read, seconds / 2,
                                            [&] { return next++ % (file.size() / long_read) * long_read; });
-  return {{random, in_order * static_cast<double>(long_read)}, true};
+  return {cost_of_two(1 / random, short_read, 1 / in_order, long_read), true};
 }
 
 }  // namespace relhop

@@ -91,6 +91,7 @@ DiskRecords::DiskRecords(std::string table, const std::string& path, const Recor
       cost_(settings.cost),
       keeps_along_(settings.keeps_along),
       slots_(settings.slots),
+      checksums_(settings.checksums),
       file_(path),
       reads_(settings.engine),
       directory_(num_records, slots_for(settings.pool_bytes, layout.size, num_records)),
@@ -307,6 +308,9 @@ void DiskRecords::fetch(Round& round) {
 
 void DiskRecords::arrived(Round& round, const Extent& extent, const std::byte* bytes) {
   if (round.cancelled != nullptr && round.cancelled->load(std::memory_order_relaxed)) throw Cancelled();
+  if (!checksums_.empty())
+    RecordChecksums{file_.path(), file_.size(), layout_.size, checksums_, slots_}.check_blocks(
+        {bytes, extent.length}, extent.offset / kChecksumBlock);
   const auto record_in = [&](uint64_t record) { return bytes + (record * layout_.size - extent.offset); };
   for (size_t j = extent.first; j < extent.last; ++j) {
     const std::byte* record = record_in(round.records[j]);

@@ -55,8 +55,9 @@ class DiskRecords {
     uint64_t pool_bytes = 0;
     DeviceCost cost;
     ManyReads::Engine engine = ManyReads::Engine::automatic;
-    bool keeps_along = true;  // whether records that come along may enter the pool
-    PackedRows slots;         // row -> record, to name rows by; data is null where that is the same
+    bool keeps_along = true;              // whether records that come along may enter the pool
+    PackedRows slots;                     // row -> record, to name rows by; data is null where that is the same
+    std::span<const uint32_t> checksums;  // of the blocks that are read, which are compared; empty: they are not
   };
 
   // Throws IoError, and CorruptStore where the file is not of `num_records` records.
@@ -76,8 +77,8 @@ class DiskRecords {
   // Takes it out, unread.
   void leave(Request& request);
   // Reads some batches at once, the window's next ones for the best use of the pool; out[i] has room for those of
-  // requests[i]. Throws IoError, which names the table and the row; Cancelled once `cancelled` is true. Afterwards all
-  // requests are out of the window, and can be read again.
+  // requests[i]. Throws IoError and CorruptStore, which name the table or file and the row; Cancelled once `cancelled`
+  // is true. Afterwards all requests are out of the window, and can be read again.
   ReadStats read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
                  const std::atomic<bool>* cancelled = nullptr);
   // A batch that was not foreseen.
@@ -108,6 +109,7 @@ class DiskRecords {
   const DeviceCost cost_;
   const bool keeps_along_;
   const PackedRows slots_;
+  const std::span<const uint32_t> checksums_;
   const DirectFile file_;
 
   mutable std::mutex mutex_;  // guards all below

@@ -20,6 +20,7 @@ from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
 from relhop.store.placement import Placement
+from relhop.store.records import Verify, check_records, read_checksums
 
 Rows: TypeAlias = PackedColumn[PackedRows]
 LinkRows: TypeAlias = PackedColumn[PackedRows | PagedRows]
@@ -143,6 +144,7 @@ class Arrays:
         manifest: Its manifest.
         placement: Where they go.
         device: What reading costs; None: measured when it is needed.
+        verify: Whether records are compared with their checksums: "always" or not.
         require_current: See `StoredTable`.
     """
 
@@ -152,10 +154,11 @@ class Arrays:
         manifest: layout.Manifest,
         placement: Placement,
         device: DeviceCost | None,
+        verify: Verify,
         require_current: Callable[[], None],
     ) -> None:
         self._folder, self._manifest, self._placement = folder, manifest, placement
-        self._device, self._require_current = device, require_current
+        self._device, self._verify, self._require_current = device, verify, require_current
         self._link_pool: PagePool | None = None
 
     def table(self, schema: Schema, name: str) -> StoredTable:
@@ -166,6 +169,9 @@ class Arrays:
         in_memory = self._placement.tables[name].place == "ram"
         records = self._read(layout.table_file(name, "rows.bin"), in_memory)
         slots = self._slots(name) if entry.record_order != layout.ROWS_ORDER else None
+        if self._verify == "always" and self._placement.tables[name].place != "disk":
+            path = self._folder / layout.table_file(name, "rows.bin")
+            check_records(path, records, record_size, None if slots is None else slots.native)
         return StoredTable(
             name=name,
             num_rows=entry.rows,
@@ -246,6 +252,7 @@ class Arrays:
             bytes_per_second=device.bytes_per_second,
             numbers=encoding.native_numbers(fields),
             slots=None if slots is None else slots.native,
+            checksums=read_checksums(path) if self._verify == "always" else None,
         )
 
     def _order(self, table: str) -> Rows:

@@ -23,8 +23,9 @@ class DeviceCost:
     """What a read costs: so much for each, and so much for each byte.
 
     Attributes:
-        reads_per_second: Reads of 4 KiB anywhere in a file, as many at once as the device likes.
-        bytes_per_second: Bytes of long reads, one behind the other.
+        reads_per_second: Reads anywhere in a file, as many at once as the device likes, were their bytes for
+            nothing.
+        bytes_per_second: Bytes of long reads, were reads for nothing.
 
     Raises:
         ValueError: A rate that is not finite, or not above 0.

@@ -26,6 +26,9 @@ Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 _SMALL = 1 << 16
 """Links of so many bytes in all are loaded: no pool before them would be worth its pages."""
 
+_FEW_PAGES = 4 << 12
+"""Bytes of pages that a pool for links has at least."""
+
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{suffix}": base**power
     for power, letter in enumerate("kmgt", start=1)
@@ -116,6 +119,8 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     part = pool_bytes * links // max(links + sum(records.values()), 1)
     if links <= max(part, _SMALL):
         return Placement("ram", topology_bytes, _share(manifest, records, max(pool_bytes - links, 0)))
+    # Its directory, 4 bytes a page of 4 KiB, and a few pages.
+    part = min(max(part, links // 1000 + _FEW_PAGES), pool_bytes)
     return Placement("disk", topology_bytes, _share(manifest, records, pool_bytes - part), part)
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import numpy as np
@@ -25,6 +25,7 @@ from relhop.store.arrays import Arrays, StoredLink, StoredTable
 from relhop.store.device import DeviceCost
 from relhop.store.placement import Memory, Placement, parse_size, place
 from relhop.store.progress import Steps
+from relhop.store.records import Verify
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
 
@@ -67,6 +68,7 @@ class Store:
         memory: Memory = "auto",
         buffer_pool_size: int | str | None = None,
         device: DeviceCost | None = None,
+        verify: Verify = "never",
     ) -> Store:
         """Opens a store and checks the sizes of all its files.
 
@@ -79,6 +81,8 @@ class Store:
                 others share the rest in equal parts, bookkeeping included. By default a quarter of the free
                 memory. For "auto" and "disk".
             device: What reading costs on the store's device; measured by default, once for each device.
+            verify: "always" compares records with their checksums: those on disk whenever a block is read,
+                others here. Damage is a `CorruptStore` that names file and row, at the batch concerned.
 
         Raises:
             StoreError: If there is none, or of another format version.
@@ -87,12 +91,14 @@ class Store:
         """
         folder = Path(path).absolute()
         pool_bytes = None if buffer_pool_size is None else parse_size(buffer_pool_size)
-        options = {"memory": memory, "buffer_pool_size": pool_bytes, "device": device}
+        if verify not in get_args(Verify):
+            raise ValueError(f"verify is {verify!r}; choose 'never' or 'always'")
+        options = {"memory": memory, "buffer_pool_size": pool_bytes, "device": device, "verify": verify}
         publish.recover(folder)
         for _ in range(_ATTEMPTS):
             identity = _identity(folder)
             try:
-                store = cls._open_once(folder, memory, pool_bytes, device)
+                store = cls._open_once(folder, memory, pool_bytes, device, verify)
                 store._options = options
             except (CorruptStore, FileNotFoundError):
                 if _identity(folder) == identity:
@@ -107,7 +113,12 @@ class Store:
 
     @classmethod
     def _open_once(
-        cls, folder: Path, memory: Memory, pool_bytes: int | None, device: DeviceCost | None
+        cls,
+        folder: Path,
+        memory: Memory,
+        pool_bytes: int | None,
+        device: DeviceCost | None,
+        verify: Verify,
     ) -> Store:
         manifest = layout.read_manifest(folder)
         schema = layout.schema_of(manifest, folder)
@@ -123,7 +134,7 @@ class Store:
         store._manifest, store._identity = manifest, _identity(folder)
         store.placement = place(manifest, memory, pool_bytes)
         require_current = partial(_require_current, folder, store._identity)
-        arrays = Arrays(folder, manifest, store.placement, device, require_current)
+        arrays = Arrays(folder, manifest, store.placement, device, verify, require_current)
         store.tables = {title: arrays.table(schema, title) for title in schema.tables}
         store.links = {link.name: arrays.link(link) for link in schema.links}
         store.link_pool = arrays.link_pool

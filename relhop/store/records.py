@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from relhop._native import CHECKSUM_BLOCK, RecordChecksums, crc32c_blocks
+from relhop._native import CHECKSUM_BLOCK, PackedRows, RecordChecksums, crc32c_blocks
 from relhop.errors import CorruptStore
+
+Verify: TypeAlias = Literal["never", "always"]
+"""Whether what is read of records is compared with their checksums."""
 
 _PIECE = 1024 * CHECKSUM_BLOCK
 
@@ -55,6 +58,29 @@ class RecordWriter:
                 self._checksums.write_bytes(found.astype("<u4").tobytes())
 
 
+def read_checksums(path: Path) -> npt.NDArray[np.uint32]:
+    """The checksums beside a file of records, uint32 [blocks]."""
+    return np.fromfile(path.with_name("rows.crc"), "<u4")
+
+
+def check_records(
+    path: Path, records: npt.NDArray[np.uint8], record_size: int, slots: PackedRows | None
+) -> None:
+    """Compares all records of a file, as they lie in memory, with the checksums beside it.
+
+    Args:
+        path: The file.
+        records: Its bytes, uint8 [size].
+        record_size: Bytes of a record.
+        slots: Row -> record; None where that is the same.
+
+    Raises:
+        CorruptStore: Naming the first damaged block and a row in it.
+    """
+    blocks = RecordChecksums(str(path), len(records), max(1, record_size), read_checksums(path), slots)
+    blocks.check_blocks(records, 0)
+
+
 def checksum_of(path: Path, size: int, record_size: int) -> str:
     """The BLAKE2b checksum of a file of records, whose blocks are compared with rows.crc beside it meanwhile.
 
@@ -70,7 +96,7 @@ def checksum_of(path: Path, size: int, record_size: int) -> str:
     found = path.stat().st_size
     if found != size:
         raise CorruptStore(f"{path} has {found} bytes, not {size}; build the store again")
-    checksums = np.fromfile(path.with_name("rows.crc"), "<u4")
+    checksums = read_checksums(path)
     blocks = RecordChecksums(str(path), size, max(1, record_size), checksums)
     digest = hashlib.blake2b(digest_size=32)
     with path.open("rb") as file:
