@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 NATIVE := $(wildcard native/*/*.cpp native/*/*.h) CMakeLists.txt
-SMALLEST_SUITE := 1700
+SMALLEST_SUITE := 2400
 
 .PHONY: demo test lint fuzz sanitize bench clean
 
