@@ -10,7 +10,8 @@ import numpy
 from numpy.typing import NDArray
 
 
-has_uring: bool = True
+def has_uring() -> bool:
+    """Whether relhop was built with liburing."""
 
 class DirectFile:
     """A file that is read past the page cache, in whole blocks."""

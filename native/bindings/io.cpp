@@ -52,14 +52,18 @@ void bind_faults(nb::module_& m) {
   m.def("clear_faults", &clear_faults, "For tests only. Removes all faults; how often they struck.");
 }
 
+bool has_uring() {
+#ifdef RELHOP_URING
+  return true;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 void bind_io(nb::module_& m) {
-#ifdef RELHOP_URING
-  m.attr("has_uring") = true;
-#else
-  m.attr("has_uring") = false;
-#endif
+  m.def("has_uring", &has_uring, "Whether relhop was built with liburing.");
   nb::class_<DirectFile>(m, "DirectFile", "A file that is read past the page cache, in whole blocks.")
       .def(nb::new_([](const std::string& path) { return std::make_shared<DirectFile>(path); }), "path"_a)
       .def_prop_ro("path", &DirectFile::path)

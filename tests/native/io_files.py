@@ -15,7 +15,7 @@ from relhop import _native
 
 def refusal() -> str:
     """Why io_uring cannot be tested here; empty where it can."""
-    if not _native.has_uring:
+    if not _native.has_uring():
         return "relhop was built without liburing"
     try:
         _native.ManyReads("io_uring")

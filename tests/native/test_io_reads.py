@@ -259,7 +259,7 @@ def test_all_is_read_where_little_memory_may_be_locked(
     assert in_a_child(work)
 
 
-@pytest.mark.skipif(not _native.has_uring, reason="relhop was built without liburing")
+@pytest.mark.skipif(not _native.has_uring(), reason="relhop was built without liburing")
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS, errno.ENOMEM])
 def test_threads_read_where_io_uring_is_refused(files: list[Path], error: int) -> None:
     reads = [(0, i * BLOCK, BLOCK) for i in range(500)]
