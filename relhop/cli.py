@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
+from relhop.store import layout
 from relhop.store.precision import Precision
 from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, TableSummary
 from relhop.times import format_time
@@ -197,7 +198,14 @@ def _show(summary: StoreSummary) -> None:
             _per_edge(link.bytes_per_edge),
             _bits(link.bits_per_row),
         )
-    for grid in (tables, links, _edge_tables(summary)):
+    attributes = Grid("attribute", "dtype and shape", "bytes")
+    of_attributes = [(part.name, part.attributes, part.bytes) for part in summary.tables]
+    of_attributes += [(part.name, part.attributes, part.bytes) for part in summary.edge_tables]
+    for title, described, files in of_attributes:
+        for name, what in described.items():
+            size = _bytes(files[layout.attribute_files(name)[0]])
+            attributes.add_row(f"{title}.{name}", escape(what), size)
+    for grid in (tables, links, _edge_tables(summary), attributes):
         if grid.row_count:
             out.print(grid)
     by_part: dict[str, int] = {}

@@ -20,9 +20,9 @@ class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
     `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
-    infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
-    `time`, `order`, `rows`, `slots`. `record_order` is where records lie, `rows_per_block` what was measured
-    of each order that was tried.
+    infinite, and those beyond the grid of an int8. `attributes` has dtypes and shapes of rows. `bytes` is by
+    file; `bits_per_row` by what is in them: `time`, `order`, `rows`, `slots`. `record_order` is where records
+    lie, `rows_per_block` what was measured of each order that was tried.
     """
 
     name: str
@@ -33,6 +33,7 @@ class TableSummary:
     null_keys: int
     duplicate_keys: int
     features: dict[str, str]
+    attributes: dict[str, str]
     out_of_range: dict[str, int]
     categories: dict[str, int]
     record_order: str
@@ -70,6 +71,7 @@ class EdgeTableSummary:
     visible.
 
     Degrees count the neighbors of a row, by direction: "in" of a row of `dst`, "out" of one of `src`.
+    `attributes` has dtypes and shapes of rows.
     `bytes` is by file. `bytes_per_edge` is of an edge in one direction; None without edges.
     """
 
@@ -86,6 +88,7 @@ class EdgeTableSummary:
     delayed: int
     weight: str | None
     null_weights: int
+    attributes: dict[str, str]
     degree_mean: dict[str, float]
     degree_max: dict[str, int]
     bytes: dict[str, int]
@@ -129,7 +132,7 @@ def summarize(
         precision=manifest.precision,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
-        edge_tables=[_edges(stored, sizes) for stored in edge_tables.values()],
+        edge_tables=[_edges(stored, manifest, sizes) for stored in edge_tables.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
         bytes_per_edge=_per_edge(sum(s for f, s in sizes.items() if layout.is_topology(f)), edges),
     )
@@ -147,6 +150,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         "time.bin",
         "order.bin",
         "categories.parquet",
+        *(file for name in entry.attributes for file in layout.attribute_files(name)),
     )
     sizes = {f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes}
     bits = {"rows": 8.0 * table.record_size}
@@ -165,6 +169,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         duplicate_keys=entry.duplicate_keys,
         out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
+        attributes={name: str(attribute) for name, attribute in entry.attributes.items()},
         categories=dict(entry.categories),
         record_order=entry.record_order,
         rows_per_block=dict(entry.rows_per_block),
@@ -198,7 +203,7 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
     )
 
 
-def _edges(stored: StoredEdges, sizes: Mapping[str, int]) -> EdgeTableSummary:
+def _edges(stored: StoredEdges, manifest: layout.Manifest, sizes: Mapping[str, int]) -> EdgeTableSummary:
     table, folder = stored.table, layout.edge_file(stored.table.name, "")
     sizes = {file.removeprefix(folder): size for file, size in sizes.items() if file.startswith(folder)}
     timed = stored.num_rows - stored.null_times if stored.time is not None else 0
@@ -218,6 +223,7 @@ def _edges(stored: StoredEdges, sizes: Mapping[str, int]) -> EdgeTableSummary:
         delayed=stored.delayed,
         weight=table.weight_col,
         null_weights=stored.null_weights,
+        attributes={n: str(a) for n, a in manifest.edge_tables[table.name].attributes.items()},
         degree_mean={d: stored.num_edges / count if count else 0.0 for d, count in rows.items()},
         degree_max={d: _largest_degree(lists.offsets) for d, lists in stored.lists.items()},
         bytes=sizes,
