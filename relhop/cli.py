@@ -203,8 +203,8 @@ def _show(summary: StoreSummary) -> None:
     of_attributes += [(part.name, part.attributes, part.bytes) for part in summary.edge_tables]
     for title, described, files in of_attributes:
         for name, what in described.items():
-            size = _bytes(files[layout.attribute_files(name)[0]])
-            attributes.add_row(f"{title}.{name}", escape(what), size)
+            content, _ = layout.attribute_files(name)
+            attributes.add_row(f"{title}.{name}", escape(what), _bytes(files[content]))
     for grid in (tables, links, _edge_tables(summary), attributes):
         if grid.row_count:
             out.print(grid)
