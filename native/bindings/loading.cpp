@@ -15,7 +15,7 @@ struct PyPipeline {
   std::vector<std::shared_ptr<const SharedFeatures>> features;
   SampleOptions options;
   Array<int64_t> rows, times;
-  uint32_t table;
+  std::vector<uint32_t> tables;  // of as many seeds as a batch has
   size_t batch_size;
   std::unique_ptr<Pipeline> pipeline;
   DiskPipeline* from_disk = nullptr;  // the same, where a table is on disk
@@ -41,7 +41,8 @@ struct PyPipeline {
 
   Sample sample(size_t index) const {
     const size_t begin = index * batch_size, count = std::min(batch_size, rows.size() - begin);
-    const Seeds seeds{table, view(rows).subspan(begin, count), view(times).subspan(begin, count)};
+    const Seeds seeds{std::span(tables).first(count), view(rows).subspan(begin, count),
+                      view(times).subspan(begin, count)};
     return topology->sampler->sample(options, seeds);
   }
 
@@ -104,8 +105,15 @@ void bind_loading(nb::module_& m) {
             if (batch_size == 0 || num_threads == 0 || depth == 0)
               throw nb::value_error("batch_size, num_threads and depth must be at least 1");
             if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 22");
-            new (self) PyPipeline{
-                std::move(topology), std::move(features), std::move(options), rows, times, table, batch_size, nullptr};
+            std::vector<uint32_t> tables(std::min(batch_size, rows.size()), table);
+            new (self) PyPipeline{std::move(topology),
+                                  std::move(features),
+                                  std::move(options),
+                                  rows,
+                                  times,
+                                  std::move(tables),
+                                  batch_size,
+                                  nullptr};
             self->start(num_threads, depth, look_ahead);
           },
           "topology"_a, "features"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "batch_size"_a, "num_threads"_a,
