@@ -247,9 +247,8 @@ class NeighborSampler:
             num_threads: Threads to split the seeds over; does not change the result.
         """
         rows, times = self.check_seeds(table, rows, times)
-        sampled = self.topology.sample(
-            self.options(epoch), self.table_number(table), rows, times, num_threads
-        )
+        tables = np.full(len(rows), self.table_number(table), np.uint32)
+        sampled = self.topology.sample(self.options(epoch), tables, rows, times, num_threads)
         return Subgraphs.from_native(self.store.schema, sampled)
 
 
@@ -301,6 +300,7 @@ def _edge_lists(
                 reverse=-1 if edges.outgoing is None else first + 1 - i,
                 weights=stored.weights if stored.paged_weights is None else stored.paged_weights,
                 edge_ids=None if stored.edge_ids is None else stored.edge_ids.native,
+                timed_by=timed_by,
             )
         )
     return lists
