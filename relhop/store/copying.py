@@ -38,15 +38,15 @@ def copy_attribute(build: Build, table: str, name: str, column: ArrayColumn) -> 
     if build.schema.table(table).time_col is not None:
         order = _order(build.folder / layout.table_file(table, "order.bin"), column.num_rows)
     paths = [build.file(layout.table_file(table, file)) for file in layout.attribute_files(name)]
-    write_rows(column, paths, order, build.scratch, scatter_memory(build))
+    build.checksums[paths[0]] = write_rows(column, paths, order, build.scratch, scatter_memory(build))
     assert column.dtype is not None, "text and times are no attributes"
     build.attributes[table][name] = layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
 
 
 def write_rows(
     column: ArrayColumn, paths: list[Path], order: PackedColumn[PackedRows] | None, scratch: Path, memory: int
-) -> None:
-    """Writes the rows of an array, and the checksums of their blocks.
+) -> str:
+    """Writes the rows of an array, and the checksums of their blocks; returns the checksum of all.
 
     Args:
         column: The array.
@@ -58,6 +58,7 @@ def write_rows(
     with RecordWriter(*paths) as writer:
         for piece in column.pieces() if order is None else _ordered(column, order, scratch, memory):
             writer.write(as_bytes(piece))
+    return writer.digest
 
 
 def _ordered(
