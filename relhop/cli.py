@@ -232,14 +232,13 @@ def _edge_tables(summary: StoreSummary) -> Grid:
         "never",
         "delayed",
         "weight",
-        "degrees",
+        "mean and max degree",
         "bytes",
-        "bytes an edge",
     )
     for edges in summary.edge_tables:
         left_out = {"null": edges.nulls, "dangling": edges.dangling}
         degrees = [
-            f"{direction} {mean:.1f}, at most {edges.degree_max[direction]:,}"
+            f"{direction} {mean:.1f}, {edges.degree_max[direction]:,}"
             for direction, mean in edges.degree_mean.items()
         ]
         grid.add_row(
@@ -254,7 +253,6 @@ def _edge_tables(summary: StoreSummary) -> Grid:
             _weight(edges),
             "; ".join(degrees),
             _bytes(sum(edges.bytes.values())),
-            _per_edge(edges.bytes_per_edge),
         )
     return grid
 
