@@ -89,6 +89,15 @@ std::vector<Extent> plan_extents(std::span<const uint64_t> records, uint64_t rec
   return Plan(records, record_size, file, cost).extents();
 }
 
+std::vector<Extent> plan_pages(std::span<const uint64_t> pages, uint64_t page_size, const DirectFile& file,
+                               const DeviceCost& cost) {
+  if (pages.empty() || page_size == 0) return {};
+  if (pages.back() >= (file.size() + page_size - 1) / page_size)
+    throw IoError("cannot read page " + std::to_string(pages.back()) + " of " + std::to_string(page_size) + " bytes",
+                  file.path(), pages.back() * page_size, 0);
+  return Plan(pages, page_size, file, cost).extents();
+}
+
 double cost_of(std::span<const Extent> extents, const DeviceCost& cost) {
   double seconds = 0;
   for (const Extent& extent : extents) seconds += cost.of(static_cast<double>(extent.length));

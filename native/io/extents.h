@@ -26,6 +26,11 @@ constexpr uint64_t kMostExtent = uint64_t{1} << 20;
 std::vector<Extent> plan_extents(std::span<const uint64_t> records, uint64_t record_size, const DirectFile& file,
                                  const DeviceCost& cost);
 
+// The same of pages, of which the file's last may be cut by its end: enough that the file does not end before a page
+// begins.
+std::vector<Extent> plan_pages(std::span<const uint64_t> pages, uint64_t page_size, const DirectFile& file,
+                               const DeviceCost& cost);
+
 // Seconds of the device's time to read them all.
 double cost_of(std::span<const Extent> extents, const DeviceCost& cost);
 

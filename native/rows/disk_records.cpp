@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/radix.h"
 #include "rows/checksums.h"
-#include "rows/radix.h"
 
 namespace relhop {
 
@@ -235,7 +235,9 @@ void DiskRecords::locate(Round& round, size_t which) {
 
 // Decides which of the misses will be kept, in the order of their records.
 void DiskRecords::admit(Round& round) {
-  radix_sort(round.misses, 8, static_cast<unsigned>(std::bit_width(num_records_)));
+  Buffer<Miss> room;
+  radix_sort(round.misses, room, static_cast<unsigned>(std::bit_width(num_records_)),
+             [](const Miss& miss) { return miss.record(); });
   const Buffer<Miss>& misses = round.misses;
   for (size_t i = 0; i < misses.size(); ++i) {
     if (i != 0 && misses[i].record() == misses[i - 1].record()) continue;
