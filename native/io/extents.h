@@ -2,6 +2,7 @@
 // than another read would.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,6 +16,21 @@ namespace relhop {
 struct Extent {
   uint64_t offset, length;
   size_t first, last;
+};
+
+// The whole blocks that a record lies in; the file's last may be cut by its end.
+class BlocksOf {
+ public:
+  BlocksOf(uint64_t record_size, const DirectFile& file)
+      : record_size_(record_size), block_(file.block_size()), size_(file.size()) {}
+
+  uint64_t begin(uint64_t record) const { return record * record_size_ & ~(block_ - 1); }
+  uint64_t end(uint64_t record) const {
+    return std::min(((record + 1) * record_size_ + block_ - 1) & ~(block_ - 1), size_);
+  }
+
+ private:
+  uint64_t record_size_, block_, size_;
 };
 
 // No extent is longer, unless one record is.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "base/pages.h"
 #include "rows/directory.h"
@@ -53,6 +54,8 @@ class Pool {
     }
     return kNone;
   }
+  // Slots that a record which the window wants may take from none that it wants, too.
+  uint32_t num_spare() const { return std::accumulate(counts_.begin() + kIdle, counts_.end(), uint32_t{0}); }
   void put(uint32_t slot, uint32_t owner, Use use) {
     owners_[slot] = owner;
     set_use(slot, use);
