@@ -265,8 +265,8 @@ class DiskRecords:
     def stats(self) -> dict[str, float]:
         """What was read so far; see native/rows/disk_records.h."""
 
-    def enter(self, batch: Request) -> None:
-        """Puts a batch at the window's end."""
+    def enter(self, batch: Request) -> bool:
+        """Puts a batch at the window's end; whether there was room for it."""
 
     def leave(self, batch: Request) -> None:
         """Takes a batch out of the window, unread."""

@@ -103,7 +103,7 @@ void bind_loading(nb::module_& m) {
              size_t look_ahead) {
             if (batch_size == 0 || num_threads == 0 || depth == 0)
               throw nb::value_error("batch_size, num_threads and depth must be at least 1");
-            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 22");
+            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
             new (self) PyPipeline{
                 std::move(topology), std::move(features), std::move(options), rows, times, table, batch_size, nullptr};
             self->start(num_threads, depth, look_ahead);

@@ -141,9 +141,10 @@ void bind_rows(nb::module_& m) {
           "enter",
           [](DiskRecords& disk, PyRequest& batch) {
             batch.check(disk);
-            disk.enter(batch.request);
+            return disk.enter(batch.request);
           },
-          "batch"_a, nb::call_guard<nb::gil_scoped_release>(), "Puts a batch at the window's end.")
+          "batch"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "Puts a batch at the window's end; whether there was room for it.")
       .def(
           "leave", [](DiskRecords& disk, PyRequest& batch) { disk.leave(batch.request); }, "batch"_a,
           nb::call_guard<nb::gil_scoped_release>(), "Takes a batch out of the window, unread.")

@@ -105,10 +105,18 @@ void DiskPipeline::enter(Sampled sampled) {
     return;
   }
   foreseen.requests = std::move(requests);
-  for (size_t t = 0; t < tables_.size(); ++t)
-    if (look_ahead_ > 0 && tables_[t]->disk != nullptr) tables_[t]->disk->enter(foreseen.requests[t]);
-  const size_t most = std::max<size_t>(std::min(look_ahead_, kMostAhead + 1 - look_ahead_), 1);
-  most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most);
+  foresee();
+  most_together_ =
+      std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, std::max<size_t>(look_ahead_, 1));
+}
+
+// Puts batches into the windows of the tables, in order, as far as these have room.
+void DiskPipeline::foresee() {
+  for (size_t t = 0; look_ahead_ > 0 && t < tables_.size(); ++t) {
+    if (tables_[t]->disk == nullptr) continue;
+    for (Foreseen& foreseen : window_)
+      if (foreseen.failure || (!foreseen.requests[t].seat && !tables_[t]->disk->enter(foreseen.requests[t]))) break;
+  }
 }
 
 size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
@@ -119,6 +127,7 @@ size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
 }
 
 std::vector<DiskPipeline::Foreseen> DiskPipeline::take_round() {
+  foresee();
   std::vector<Foreseen> round;
   size_t bytes = 0;
   while (!window_.empty() && round.size() < most_together_) {

@@ -28,8 +28,8 @@ constexpr size_t kWorthAThread = size_t{1} << 20;
 constexpr size_t kAside = size_t{16} << 20;
 // Counters of uses for each slot, a byte each.
 constexpr uint64_t kCountersEach = 8;
-// In place of the slot of an entry that is no more.
-constexpr uint32_t kForgotten = kNone - 1;
+// Batches share a place of the window while they have no more rows than fill such a share of the pool.
+constexpr size_t kPlacesAPool = 3;
 // Records of coming batches are looked at where at least such a share of them may lie near one that is read now.
 constexpr double kShareNear = 0.05;
 
@@ -65,7 +65,7 @@ struct DiskRecords::Round {
   Buffer<uint64_t> first;    // [records + 1]: the misses of record j are [first[j], first[j + 1])
   Buffer<uint8_t> has_come;  // [records]
   size_t num_coming = 0;     // of these, those that no request of the round wants
-  Buffer<uint32_t> evicted;  // entries that lost their slot
+  Buffer<uint32_t> unused;   // entries that may be in no slot, and wanted by nobody
 
   // Rows in slots, to be copied by several threads, a chunk each.
   std::vector<std::pair<uint32_t, size_t>> chunks;  // request, first row
@@ -127,7 +127,7 @@ Pool::Use DiskRecords::next_use(const Directory::Entry& entry) const {
 }
 
 void DiskRecords::prefetch_use(const Directory::Entry& entry) const {
-  if (entry.slot == kNone) return;
+  if (entry.slot >= kForgotten) return;
   pool_.prefetch_use(entry.slot);
   frequencies_.prefetch(entry.record());
 }
@@ -136,21 +136,33 @@ void DiskRecords::count_use(uint64_t record) {
   if (frequencies_.add(record)) pool_.halve_frequencies();
 }
 
-void DiskRecords::enter(Request& request) {
-  const std::lock_guard lock(mutex_);
-  request.place = window_.enter();
-  if (!request.place) return;
-  const uint64_t bit = uint64_t{1} << *request.place;
+// The request's entries; use(entry, number) for each.
+template <class Use>
+void DiskRecords::add_each(Request& request, Use use) {
   request.entries.resize(request.records.size());
-  directory_.add_each(request.records, [&](size_t i, uint32_t number) {
-    request.entries[i] = number;
-    Directory::Entry& entry = directory_[number];
-    if ((entry.word & bit) != 0) return;
+  directory_.add_each(
+      request.records, [&](uint64_t record) { frequencies_.prefetch(record); },
+      [&](const Directory::Entry& entry) {
+        if (entry.slot < kForgotten) pool_.prefetch_use(entry.slot);
+      },
+      [&](size_t i, uint32_t number) { use(directory_[request.entries[i] = number], number); });
+}
+
+bool DiskRecords::enter(Request& request) {
+  const std::lock_guard lock(mutex_);
+  request.seat = window_.enter(request.records.size(), pool_.num_slots() / kPlacesAPool);
+  if (!request.seat) return false;
+  const auto [place, order] = *request.seat;
+  const uint64_t bit = request.seat->bit();
+  add_each(request, [&](Directory::Entry& entry, uint32_t number) {
     count_use(entry.record());
-    if (entry.slot == kNone && entry.wanted() == 0) missing_[*request.place].push_back(number);
+    entry.set_order(order);
+    if ((entry.word & bit) != 0) return;
+    if (entry.slot == kNone && entry.wanted() == 0) missing_[place].push_back(number);
     entry.word |= bit;
-    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(*request.place));
+    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(place));
   });
+  return true;
 }
 
 void DiskRecords::leave(Request& request) {
@@ -159,29 +171,37 @@ void DiskRecords::leave(Request& request) {
 }
 
 void DiskRecords::take_out(Request& request) {
-  if (!request.place) return;
-  const uint64_t bit = uint64_t{1} << *request.place;
-  for (uint32_t number : request.entries) {
+  if (!request.seat) return;
+  for (size_t i = 0; i < request.entries.size(); ++i) {
+    const uint32_t number = request.entries[i];
+    if (!directory_.is_of(number, static_cast<uint64_t>(request.records[i]))) continue;
     Directory::Entry& entry = directory_[number];
-    if ((entry.word & bit) == 0) continue;
-    entry.word &= ~bit;
+    if (!release(entry, *request.seat)) continue;
     if (entry.slot != kNone) pool_.set_use(entry.slot, next_use(entry));
     forget_if_unused(number);
   }
   leave_window(request);
 }
 
+// Whether a record is no longer wanted at the place of a batch that goes. Where another place wants it, too, nobody
+// knows which batch of this one is the last that does; any will do.
+bool DiskRecords::release(Directory::Entry& entry, const Window::Seat& seat) {
+  const uint64_t bit = seat.bit();
+  if ((entry.word & bit) == 0 || (entry.wanted() == bit && entry.order() > seat.order)) return false;
+  entry.word &= ~bit;
+  entry.set_order(0);
+  return true;
+}
+
 void DiskRecords::leave_window(Request& request) {
-  missing_[*request.place].clear();
-  window_.leave(*request.place);
-  request.place.reset();
+  if (window_.leave(*request.seat)) missing_[request.seat->place].clear();
+  request.seat.reset();
 }
 
 // An entry may be forgotten twice: nothing is added in between.
 void DiskRecords::forget_if_unused(uint32_t number) {
   Directory::Entry& entry = directory_[number];
   if (entry.slot != kNone || entry.wanted() != 0) return;
-  entry.slot = kForgotten;
   directory_.remove(number);
 }
 
@@ -241,13 +261,8 @@ ReadStats DiskRecords::read_once(std::span<Request* const> requests, std::span<F
 void DiskRecords::locate(Round& round, size_t which) {
   Request& request = *round.requests[which];
   const size_t size = request.records.size();
-  const uint64_t bit = request.place ? uint64_t{1} << *request.place : 0;
-  if (!request.place) {
-    request.entries.resize(size);
-    directory_.add_each(request.records, [&](size_t i, uint32_t number) {
-      request.entries[i] = number;
-      count_use(static_cast<uint64_t>(request.records[i]));
-    });
+  if (!request.seat) {
+    add_each(request, [&](const Directory::Entry& entry, uint32_t) { count_use(entry.record()); });
   }
   Buffer<Miss>& misses = round.misses;
   size_t num_misses = misses.size();
@@ -255,17 +270,18 @@ void DiskRecords::locate(Round& round, size_t which) {
   for (size_t i = 0; i < size; ++i) {
     if (i + 2 * kAheadEntries < size) directory_.prefetch(request.entries[i + 2 * kAheadEntries]);
     if (i + kAheadEntries < size) prefetch_use(directory_[request.entries[i + kAheadEntries]]);
-    const uint32_t number = request.entries[i];
+    uint32_t number = request.entries[i];
+    const auto record = static_cast<uint64_t>(request.records[i]);
+    if (!directory_.is_of(number, record)) number = directory_.add(record);
     Directory::Entry& entry = directory_[number];
-    const bool is_first = bit == 0 || (entry.word & bit) != 0;
-    entry.word &= ~bit;
-    if (entry.slot != kNone && is_first) pool_.set_use(entry.slot, next_use(entry));
+    const bool changes = !request.seat || release(entry, *request.seat);
+    if (entry.slot != kNone && changes) pool_.set_use(entry.slot, next_use(entry));
     request.entries[i] = entry.slot;
-    misses[num_misses] = {entry.record() << 8 | which, static_cast<uint32_t>(i), number};
+    misses[num_misses] = {record << 8 | which, static_cast<uint32_t>(i), number};
     num_misses += entry.slot == kNone;
   }
   misses.resize(num_misses);
-  if (request.place) leave_window(request);
+  if (request.seat) leave_window(request);
   for (size_t begin = 0; begin < size; begin += kChunk) round.chunks.emplace_back(static_cast<uint32_t>(which), begin);
   round.stats.rows += size;
 }
@@ -289,13 +305,13 @@ void DiskRecords::admit(Round& round) {
 // In the order of their records, those of the next batches, and of as many as may have room.
 Buffer<DiskRecords::Coming> DiskRecords::coming_records(size_t room) {
   Buffer<Coming> coming;
-  for (unsigned distance = 0; distance < kMostBatches && coming.size() < room; ++distance) {
+  for (unsigned distance = 0; distance < kPlaces && coming.size() < room; ++distance) {
     const Buffer<uint32_t>& missing = missing_[window_.place_at(distance)];
     const size_t before = coming.size();
     for (size_t i = 0; i < missing.size(); ++i) {
       if (i + kAheadEntries < missing.size()) directory_.prefetch(missing[i + kAheadEntries]);
       const Directory::Entry& entry = directory_[missing[i]];
-      if (entry.slot == kNone) coming.push_back({entry.record(), missing[i], false});
+      if (entry.slot == kNone && entry.wanted() != 0) coming.push_back({entry.record(), missing[i], false});
     }
     if (coming.size() > room)
       for (size_t i = before; i < coming.size(); ++i) coming[i].is_farthest = true;
@@ -326,7 +342,7 @@ void DiskRecords::add_coming(Round& round) {
     records[size] = is_needed ? round.records[i] : coming[j].record;
     now[size] = is_needed;
     which[size] = is_needed ? kNone : static_cast<uint32_t>(j);
-    j += !is_needed || (j < coming.size() && coming[j].record == records[size]);
+    while (j < coming.size() && coming[j].record == records[size]) ++j;  // an entry may have been used again
     i += is_needed;
   }
   choose_now({records.data(), size}, {now.data(), size}, layout_.size, file_, cost_);
@@ -363,7 +379,7 @@ bool DiskRecords::take_slot(Round& round, uint32_t number) {
   if (slot == kNone) return false;
   const uint32_t owner = pool_.owner(slot);
   if (owner != kNone) {
-    round.evicted.push_back(owner);
+    round.unused.push_back(owner);
     directory_[owner].slot = kNone;
     ++round.stats.evictions;
   }
@@ -481,7 +497,7 @@ void DiskRecords::settle(Round& round) {
     entry.slot = kNone;
   }
   for (const Miss& miss : round.misses) forget_if_unused(miss.entry);
-  for (uint32_t number : round.evicted) forget_if_unused(number);
+  for (uint32_t number : round.unused) forget_if_unused(number);
 }
 
 }  // namespace relhop

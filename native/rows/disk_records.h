@@ -44,7 +44,7 @@ struct ReadStats {
 struct Request {
   std::span<const int64_t> records;  // may repeat; stay where they are until the request was read or left
   Buffer<uint32_t> entries;          // of the directory, while in the window
-  std::optional<unsigned> place;     // in the window
+  std::optional<Window::Seat> seat;  // in the window
 };
 
 // What was stopped from outside.
@@ -73,8 +73,8 @@ class DiskRecords {
   ReadStats stats() const;
 
   // Puts a batch behind those that are in the window, so that its records stay when they are read before. Where the
-  // window is full, the batch is read as if it had not been foreseen.
-  void enter(Request& request);
+  // window is full, returns false: the batch may try again, or be read as if it had not been foreseen.
+  bool enter(Request& request);
   // Takes it out, unread.
   void leave(Request& request);
   // Reads some batches at once, the window's next ones for the best use of the pool; out[i] has room for those of
@@ -94,7 +94,10 @@ class DiskRecords {
   Pool::Use next_use(const Directory::Entry& entry) const;
   void prefetch_use(const Directory::Entry& entry) const;
   void count_use(uint64_t record);
+  template <class Use>
+  void add_each(Request& request, Use use);
   void take_out(Request& request);
+  bool release(Directory::Entry& entry, const Window::Seat& seat);
   void leave_window(Request& request);
   void locate(Round& round, size_t i);
   void admit(Round& round);
@@ -122,8 +125,8 @@ class DiskRecords {
   mutable std::mutex mutex_;  // guards all below
   ManyReads reads_;
   Window window_;
-  std::array<Buffer<uint32_t>, kMostBatches>
-      missing_;  // by place: entries that nobody wanted before and were in no slot
+  // By place, entries that nobody wanted before, and that were in no slot.
+  std::array<Buffer<uint32_t>, kPlaces> missing_;
   Directory directory_;
   Frequencies frequencies_;
   Pool pool_;

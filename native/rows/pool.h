@@ -48,7 +48,7 @@ class Pool {
     while (lowest_ <= Frequencies::kMost && counts_[kIdle + lowest_] == 0) ++lowest_;
     if (lowest_ <= Frequencies::kMost) return use < kIdle || use > kIdle + lowest_ ? find(idle(lowest_)) : kNone;
     if (use >= kIdle) return kNone;
-    for (unsigned distance = kMostBatches; --distance > window.distance(use);) {
+    for (unsigned distance = kPlaces; --distance > window.distance(use);) {
       const unsigned place = window.place_at(distance);
       if (counts_[place] != 0) return find(at_place(place));
     }
@@ -72,9 +72,10 @@ class Pool {
   }
 
  private:
-  static constexpr Use kIdle = kMostBatches, kFree = kIdle + Frequencies::kMost + 1;
+  static constexpr Use kIdle = kPlaces, kFree = kIdle + Frequencies::kMost + 1;
 
   void move(uint32_t slot, Use to) {
+    if (uses_[slot] == to) return;
     --counts_[uses_[slot]];
     ++counts_[to];
     uses_[slot] = to;
