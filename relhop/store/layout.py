@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relhop._native import width_of
+from relhop.dtypes import NUMPY_DTYPES
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
@@ -25,7 +27,7 @@ from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 ROWS_ORDER = "rows"
 """The order of records in which each has its row's number, so that there is no slots.bin."""
@@ -35,6 +37,9 @@ RESERVED_PREFIX = "_rh_"
 
 ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
+
+_MOST_DIMENSIONS = 16
+"""Of an attribute's row."""
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
 _Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -60,6 +65,28 @@ class FieldEntry(_Entry):
     out_of_range: _Count = 0
 
 
+class AttributeEntry(_Entry):
+    """What the manifest says of an attribute: the dtype, a key of `NUMPY_DTYPES`, and the shape of a row."""
+
+    dtype: str
+    shape: list[_Count] = Field(max_length=_MOST_DIMENSIONS)
+
+    @field_validator("dtype")
+    @classmethod
+    def _is_known(cls, dtype: str) -> str:
+        if dtype not in NUMPY_DTYPES:
+            raise ValueError(f"{dtype!r} is no dtype of an attribute")
+        return dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return NUMPY_DTYPES[self.dtype].itemsize * math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.shape else self.dtype
+
+
 class TableEntry(_Entry):
     """What the manifest says of a table: counts, and the layout and order of its records.
 
@@ -75,6 +102,7 @@ class TableEntry(_Entry):
     record_size: _Count
     record_order: str
     rows_per_block: dict[str, _Ratio]
+    attributes: dict[str, AttributeEntry]
 
 
 class LinkEntry(_Entry):
@@ -124,6 +152,16 @@ def table_file(table: str, file: str) -> str:
 def link_file(link: Link, file: str) -> str:
     """Path of a link's file, relative to the store."""
     return f"links/{_folder(link.name)}/{file}"
+
+
+def attribute_files(name: str) -> tuple[str, str]:
+    """An attribute's rows and their checksums, relative to the table's folder."""
+    return f"attributes/{_folder(name)}.bin", f"attributes/{_folder(name)}.crc"
+
+
+def is_attribute(file: str) -> bool:
+    """Whether a file holds the rows of an attribute."""
+    return file.split("/")[2:3] == ["attributes"] and file.endswith(".bin")
 
 
 def is_topology(file: str) -> bool:
@@ -186,6 +224,10 @@ def file_sizes(
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None
+        for name, attribute in entry.attributes.items():
+            rows, checksums = (table_file(title, file) for file in attribute_files(name))
+            sizes[checksums] = checksums_bytes(attribute.row_bytes * entry.rows)
+            sizes[rows] = attribute.row_bytes * entry.rows
     for link in schema.links:
         edges = links[link.name].edges
         sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
@@ -193,6 +235,16 @@ def file_sizes(
         sizes[link_file(link, "children.bin")] = packed_bytes(edges, width[link.child])
         if link.weight is not None:
             sizes[link_file(link, "weights.bin")] = 8 * edges
+    return sizes
+
+
+def record_sizes(manifest: Manifest) -> dict[str, int]:
+    """The files whose blocks have checksums beside them, with the bytes of a record."""
+    sizes = {}
+    for title, entry in manifest.tables.items():
+        sizes[table_file(title, "rows.bin")] = entry.record_size
+        for name, attribute in entry.attributes.items():
+            sizes[table_file(title, attribute_files(name)[0])] = attribute.row_bytes
     return sizes
 
 

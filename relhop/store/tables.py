@@ -63,6 +63,8 @@ class Build:
         self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
         self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
+        self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
+        self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
 
     def file(self, relative: str) -> Path:
         """A file of the store; its folder is made if it is not there."""
