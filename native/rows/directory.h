@@ -92,7 +92,7 @@ class Directory {
   // near(entry), the first of its bucket, may do so for what else is needed.
   template <class Far, class Near, class Use>
   void add_each(std::span<const int64_t> records, Far far, Near near, Use use) {
-    constexpr size_t kLag = 8;
+    constexpr size_t kLag = 20;
     for (size_t i = 0; i < records.size(); ++i) {
       if (i + 3 * kLag < records.size()) {
         prefetch_bucket(static_cast<uint64_t>(records[i + 3 * kLag]));
