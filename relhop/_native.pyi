@@ -190,9 +190,9 @@ class TableRows:
 
 class EdgeRows:
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None, timed_by: int = -1) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits. `timed_by`: the table whose rows the edges are, where they have times of their own.
         """
 
     @staticmethod
@@ -204,8 +204,10 @@ class EdgeRows:
 class Topology:
     def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...
 
-    def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
-        """The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type."""
+    def sample(self, options: SampleOptions, tables: NDArray[numpy.uint32], rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
+        """
+        The neighborhoods of seeds, each a table's number, a row and an anchor time: 'nodes' by table, 'edges' by edge type. Each table's nodes begin with its seeds in the order given; 'batch' is the seed's place in it.
+        """
 
 class Rule:
     def __init__(self, fanout: int, strategy: Strategy = Strategy.recency, replace: bool = False, window: int = 0) -> None: ...

@@ -1,7 +1,8 @@
 """Stores of every published format version open for ever. tests/golden/v4 is tests/shop.py's store, as format version 4
-wrote it, v3 and v2 as those versions did, and v4_arrays that of tests/array_tables.py; versions 1 to 3 were never
+wrote it, v3 and v2 as those versions did, v4_arrays that of tests/array_tables.py and v4_edges that of tests/citations.py; versions 1 to 3 were never
 published, so they are refused."""
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import relhop as rh
-from tests import array_tables, shop
+from tests import array_tables, citations, shop
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -42,7 +43,9 @@ def test_a_store_of_format_version_4_samples_as_the_same_tables_do_today(tmp_pat
         np.testing.assert_array_equal(edges.target, new.edges[edge_type].target)
 
 
-@pytest.mark.parametrize(("name", "source"), [("v4", shop), ("v4_arrays", array_tables)])
+@pytest.mark.parametrize(
+    ("name", "source"), [("v4", shop), ("v4_arrays", array_tables), ("v4_edges", citations)]
+)
 def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path, name, source):
     store = source.store(tmp_path)
     arrays = [file for ending in ("bin", "crc") for file in (GOLDEN / name).rglob(f"*.{ending}")]
@@ -62,6 +65,28 @@ def test_a_store_of_arrays_of_format_version_4_is_intact():
         stored = store.tables["authors"].attributes[name]
         assert f"a_{stored.dtype}" == name
         np.testing.assert_array_equal(stored.array(), array)
+
+
+def test_a_store_of_edge_tables_of_format_version_4_is_intact():
+    store = rh.Store.open(GOLDEN / "v4_edges")
+    store.verify()
+    cites, visits = store.edge_tables["cites"], store.edge_tables["visits"]
+    assert cites.order[:].tolist() == [1, 2, 0, 5, 3, 4, 6, 7]
+    days = cites.time[:4].astype("datetime64[us]").astype("datetime64[D]")
+    assert days.tolist() == [dt.date(2020, 1, day) for day in (3, 3, 5, 9)]
+    assert (cites.num_rows, cites.num_edges, cites.nulls, cites.dangling) == (8, 6, 1, 1)
+    assert (cites.null_times, cites.delayed, cites.null_weights) == (4, 2, 1)
+    assert cites.incoming.offsets[:].tolist() == [0, 3, 4, 6, 6]
+    assert cites.incoming.neighbors[:].tolist() == [2, 2, 1, 1, 0, 3]
+    assert cites.incoming.edge_ids[:].tolist() == [0, 2, 6, 3, 1, 7]
+    assert cites.incoming.weights.tolist() == [2, 3, 3, 6, 3, 11]
+    assert cites.outgoing.neighbors[:].tolist() == [2, 1, 0, 0, 0, 2]
+    assert visits.outgoing is None
+    assert visits.incoming.offsets[:].tolist() == [0, 2, 2, 3, 4]
+    assert visits.incoming.neighbors[:].tolist() == [0, 2, 1, 0]
+    assert visits.incoming.edge_ids[:].tolist() == [0, 1, 2, 3]
+    assert visits.attributes["share"].array()[4].tolist() == [0.75, 0.8125, 0.875]
+    assert store.edge_tables["friends"].incoming.edge_ids is None
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])

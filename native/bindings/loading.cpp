@@ -48,7 +48,7 @@ struct PyPipeline {
   }
 
   Sample sample(const SeedBatch& batch) const {
-    const Seeds seeds{batch.tables.empty() ? 0 : batch.tables[0],
+    const Seeds seeds{{batch.tables.data(), batch.tables.size()},
                       {batch.rows.data(), batch.rows.size()},
                       {batch.times.data(), batch.times.size()}};
     return topology->sampler->sample(options, seeds);
