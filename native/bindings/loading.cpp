@@ -115,7 +115,7 @@ void bind_loading(nb::module_& m) {
           [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology, std::vector<PyWanted> wanted,
              SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead) {
             if (num_threads == 0 || ahead == 0) throw nb::value_error("num_threads and ahead must be at least 1");
-            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 22");
+            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
             check(*topology, wanted, options);
             new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(options), nullptr};
             self->start(num_threads, ahead, look_ahead);

@@ -80,9 +80,9 @@ class SeedLoader:
         shuffle: Whether to go through the seeds in a new random order each epoch.
         seed: Key of the order and of the sampler's draws.
         num_threads: Native threads; changes speed only, never a batch.
-        look_ahead: With tables on disk: how many batches, 0 to 22, are sampled beyond those that are read, so
-            that rows which they want stay in the pool. Takes the memory of their samples, and of each of
-            their rows 4 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
+            so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
+            their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
     """
 
     def __init__(  # noqa: PLR0913
