@@ -1,0 +1,30 @@
+"""What users call data -> the graph behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_geometric.data import Data, HeteroData
+
+from relhop.pyg.graph_data import GraphData
+from relhop.pyg.in_memory import graph_of_data
+
+
+def graph_of(data: Any, time_attr: str | None = None, weight_attr: str | None = None) -> GraphData:
+    """The graph of a store, its backend, or data in memory.
+
+    Args:
+        data: A `relhop.Store`, its `(feature_store, graph_store)`, or a `Data` or `HeteroData`.
+        time_attr: The attribute whose times the sampler heeds.
+        weight_attr: The attribute of edges that holds weights.
+
+    Raises:
+        TypeError: If it is something else.
+        SchemaError: If an attribute is not there.
+    """
+    if isinstance(data, (Data, HeteroData)):
+        return graph_of_data(data, time_attr, weight_attr)
+    raise TypeError(
+        f"data is {type(data).__name__}; give a relhop.Store, what its get_torch_geometric_remote_backend()"
+        " returns, a Data or a HeteroData. Other feature and graph stores: torch_geometric.loader"
+    )
