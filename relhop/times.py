@@ -67,7 +67,8 @@ def format_time(micros: int) -> str:
 
 
 def micros_of(times: npt.NDArray[np.int64], unit: TimeUnit | None) -> npt.NDArray[np.int64]:
-    """Microseconds of times that count a unit since 1970; None: they are microseconds. A null time stays null.
+    """Microseconds of times that count a unit since 1970; None: they are microseconds. A null time stays
+    null.
 
     Raises:
         ValueError: If a time is beyond what microseconds can say.

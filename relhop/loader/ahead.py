@@ -1,46 +1,42 @@
-"""Batches sampled ahead of their use by native threads, in place of worker processes."""
+"""Batches made ahead of their use by native threads, in place of worker processes."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from relhop.pyg.sampler import NeighborSampler, Request
+from relhop._native import Pipeline
+from relhop.pyg.sampler import Request
 
 
-def sampled_ahead(
-    sampler: NeighborSampler, requests: Iterable[Request], random_seed: int, num_threads: int, ahead: int
-) -> Iterator[tuple[Request, dict[str, list[dict[str, Any]]]]]:
-    """Requests with what the sampler found for them, in their order.
+def made_ahead(pipeline: Pipeline, requests: Iterable[Request]) -> Iterator[tuple[Request, dict[str, Any]]]:
+    """Requests with what the pipeline made of them, in their order; closes it, also where it is left early.
 
     Args:
-        sampler: What samples.
-        requests: The seeds of the batches; taken in this thread, `ahead` batches before they are used.
-        random_seed: Key of the draws.
-        num_threads: Batches that are sampled at once.
-        ahead: Batches that are sampled or wait beyond the one in use; 0: no threads.
+        pipeline: What samples and gathers; of its batches as many as it holds are asked for ahead.
+        requests: The seeds of the batches; taken in this thread.
     """
-    if not ahead:
-        for request in requests:
-            yield request, sampler.sample(request, random_seed)
-        return
-    waiting: deque[tuple[Request, Future[Any]]] = deque()
-    threads = ThreadPoolExecutor(num_threads, thread_name_prefix="relhop")
+    waiting: deque[Request] = deque()
     try:
         for request in requests:
-            waiting.append((request, threads.submit(sampler.sample, request, random_seed)))
-            if len(waiting) > ahead:
-                first, found = waiting.popleft()
-                yield first, found.result()
-        for first, found in waiting:
-            yield first, found.result()
+            pipeline.put(request.tables, request.rows, request.times)
+            waiting.append(request)
+            if len(waiting) >= pipeline.capacity:
+                yield waiting.popleft(), _next(pipeline)
+        while waiting:
+            yield waiting.popleft(), _next(pipeline)
     finally:
-        threads.shutdown(cancel_futures=True)
+        pipeline.close()
 
 
 def usable_cpus() -> int:
     """Processors that this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def _next(pipeline: Pipeline) -> dict[str, Any]:
+    batch = pipeline.next()
+    assert batch is not None, "a batch was put"
+    return batch

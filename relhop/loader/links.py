@@ -19,35 +19,36 @@ from relhop.schema import EdgeType
 
 
 class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore[misc]
-    """Batches of seed links and their ends' neighborhoods, as `torch_geometric.loader.LinkNeighborLoader` gives them.
+    """Batches of seed links and their ends' neighborhoods, as `torch_geometric.loader.LinkNeighborLoader`
+    gives them.
 
-    The same arguments, defaults and batches, with neither pyg-lib nor torch-sparse, from data in memory and from a
-    store that is larger than memory. Batches are what `NeighborLoader`'s are (but for `batch_size` and `seed_time`),
-    and on the seeds' edge type:
+    The same arguments, defaults and batches, with neither pyg-lib nor torch-sparse, from data in memory and
+    from a store that is larger than memory. Batches are what `NeighborLoader`'s are (but for `batch_size`
+    and `seed_time`), and on the seeds' edge type:
 
     - `input_id`: the links' places in `edge_label_index`;
     - `edge_label_index`: int64 [2, links], positions of their ends in the batch, negative links last;
     - `edge_label`: their labels, 0 of negative ones; `edge_label_time`: their times.
 
-    Of triplets, in place of the last three, on the node types: `src_index`, `dst_pos_index`, `dst_neg_index` (int64
-    [links], or [links, amount]), and `seed_time`.
+    Of triplets, in place of the last three, on the node types: `src_index`, `dst_pos_index`,
+    `dst_neg_index` (int64 [links], or [links, amount]), and `seed_time`.
 
     Args:
         data: A `relhop.Store`, its `(feature_store, graph_store)`, or a `Data` or `HeteroData`.
-        num_neighbors: Neighbors to sample of each node in each hop, as a list for all edge types or a dict of lists by
-            edge type. -1: all.
+        num_neighbors: Neighbors to sample of each node in each hop, as a list for all edge types or a dict
+            of lists by edge type. -1: all.
         edge_label_index: The seed links, int64 [2, links], or None for all edges; of heterogeneous graphs
             `(edge_type, links or None)`, or `edge_type` for all.
         edge_label: Their labels.
-        edge_label_time: Their times, integers; `time_attr` must be given with them. Neighbors later than a link are
-            not sampled.
+        edge_label_time: Their times, integers; `time_attr` must be given with them. Neighbors later than a
+            link are not sampled.
         replace: Whether to sample with replacement.
         subgraph_type: "directional", "bidirectional" or "induced"; see `NeighborLoader`.
         disjoint: Whether the ends of each link have subgraphs of their own; always so with times.
         temporal_strategy: "uniform" or "last"; see `NeighborLoader`.
-        neg_sampling: Links that are not there, or hardly: `NegativeSampling`, or a dict of its arguments. "binary":
-            pairs of nodes drawn at random, with label 0, the labels of positive links being lifted to begin at 1;
-            "triplet": for each link so many other targets. They may happen to be edges.
+        neg_sampling: Links that are not there, or hardly: `NegativeSampling`, or a dict of its arguments.
+            "binary": pairs of nodes drawn at random, with label 0, the labels of positive links being
+            lifted to begin at 1; "triplet": for each link so many other targets. They may happen to be edges.
         neg_sampling_ratio: Deprecated by PyG: `NegativeSampling("binary", ratio)`.
         time_attr: The attribute of nodes or of edges that holds times.
         weight_attr: The attribute of edges that holds weights; neighbors are drawn in proportion to it.
@@ -55,12 +56,14 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
         transform_sampler_output: Called on what the sampler found, before attributes are read.
         is_sorted: Not needed here; what is sorted already is sorted quickly.
         filter_per_worker: With `num_workers`: whether workers read attributes, or this process does.
-        neighbor_sampler: A `relhop.NeighborSampler` to be shared with other loaders, in place of `num_neighbors` and
-            all that says how to sample.
+        neighbor_sampler: A `relhop.NeighborSampler` to be shared with other loaders, in place of
+            `num_neighbors` and all that says how to sample.
         directed: Deprecated by PyG; False means `subgraph_type="induced"`.
-        num_threads: Batches that are sampled at once; by default as many as there are processors. Changes no batch.
-        prefetch_batches: Batches that are made ahead; by default two a thread. 0: none, and no threads.
-        **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and others.
+        num_threads: Batches that are sampled at once; by default as many as there are processors. Changes
+            no batch.
+        prefetch_batches: Batches that are made ahead; by default two a thread.
+        **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and
+            others.
 
     Raises:
         ValueError: On arguments that have no meaning or exclude each other.

@@ -18,13 +18,15 @@ from relhop.schema import EdgeType
 
 
 class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
-    """Batches of seed nodes and their sampled neighborhoods, as `torch_geometric.loader.NeighborLoader` gives them.
+    """Batches of seed nodes and their sampled neighborhoods, as `torch_geometric.loader.NeighborLoader`
+    gives them.
 
-    The same arguments, defaults and batches, with neither pyg-lib nor torch-sparse, from data in memory and from a
-    store that is larger than memory. Batches are sampled ahead by native threads; `num_workers` is not needed, and
-    works as in PyG.
+    The same arguments, defaults and batches, with neither pyg-lib nor torch-sparse, from data in memory and
+    from a store that is larger than memory. Batches are sampled ahead by native threads; `num_workers` is
+    not needed, and works as in PyG.
 
-    Each batch is a `Data` (of homogeneous graphs) or a `HeteroData`, with the attributes of its nodes and edges, and:
+    Each batch is a `Data` (of homogeneous graphs) or a `HeteroData`, with the attributes of its nodes and
+    edges, and:
 
     - `edge_index`: int64 [2, E], positions in the batch, from neighbors to what they were found for;
     - `n_id`, `e_id`: the numbers of its nodes and edges, int64, as the user gave them;
@@ -36,30 +38,32 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
 
     Args:
         data: A `relhop.Store`, its `(feature_store, graph_store)`, or a `Data` or `HeteroData`.
-        num_neighbors: Neighbors to sample of each node in each hop, as a list for all edge types or a dict of lists by
-            edge type. -1: all.
-        input_nodes: The seeds: their numbers (int64), a mask (bool), or None for all nodes; of heterogeneous graphs
-            `(node_type, numbers or mask or None)`, or `node_type` for all.
+        num_neighbors: Neighbors to sample of each node in each hop, as a list for all edge types or a dict
+            of lists by edge type. -1: all.
+        input_nodes: The seeds: their numbers (int64), a mask (bool), or None for all nodes; of
+            heterogeneous graphs `(node_type, numbers or mask or None)`, or `node_type` for all.
         input_time: The seeds' times, integers; by default their own in `time_attr`, which must be given.
         replace: Whether to sample with replacement.
         subgraph_type: "directional": the edges that were sampled, which is what as many layers as hops need;
             "bidirectional": these both ways; "induced": all edges among the sampled nodes.
         disjoint: Whether each seed has a subgraph of its own; always so with times.
-        temporal_strategy: "uniform": neighbors are drawn among those that are visible at the seed's time; "last": the
-            newest of these.
-        time_attr: The attribute of nodes or of edges that holds times. Nodes or edges later than the seed's time are
-            not sampled.
+        temporal_strategy: "uniform": neighbors are drawn among those that are visible at the seed's time;
+            "last": the newest of these.
+        time_attr: The attribute of nodes or of edges that holds times. Nodes or edges later than the seed's
+            time are not sampled.
         weight_attr: The attribute of edges that holds weights; neighbors are drawn in proportion to it.
         transform: Called on each batch; what it returns is given.
         transform_sampler_output: Called on what the sampler found, before attributes are read.
         is_sorted: Not needed here; what is sorted already is sorted quickly.
         filter_per_worker: With `num_workers`: whether workers read attributes, or this process does.
-        neighbor_sampler: A `relhop.NeighborSampler` to be shared with other loaders, in place of `num_neighbors` and
-            all that says how to sample.
+        neighbor_sampler: A `relhop.NeighborSampler` to be shared with other loaders, in place of
+            `num_neighbors` and all that says how to sample.
         directed: Deprecated by PyG; False means `subgraph_type="induced"`.
-        num_threads: Batches that are sampled at once; by default as many as there are processors. Changes no batch.
-        prefetch_batches: Batches that are made ahead; by default two a thread. 0: none, and no threads.
-        **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and others.
+        num_threads: Batches that are sampled at once; by default as many as there are processors. Changes
+            no batch.
+        prefetch_batches: Batches that are made ahead; by default two a thread.
+        **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and
+            others.
 
     Raises:
         ValueError: On arguments that have no meaning or exclude each other.

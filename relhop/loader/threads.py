@@ -1,4 +1,5 @@
-"""What the loaders of nodes and of links share: batches made ahead by threads in place of worker processes."""
+"""What the loaders of nodes and of links share: batches made ahead by threads in place of worker
+processes."""
 
 from __future__ import annotations
 
@@ -8,13 +9,16 @@ from typing import Any
 import torch
 from torch.utils.data._utils.pin_memory import pin_memory
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.sampler.base import SubgraphType
 
-from relhop.loader.ahead import sampled_ahead, usable_cpus
-from relhop.pyg.batches import batch_of_data, describe
-from relhop.pyg.sampler import NeighborSampler, Request, Sampled
+from relhop._native import Pipeline
+from relhop.loader.ahead import made_ahead, usable_cpus
+from relhop.pyg.batches import DataAttributes, describe
+from relhop.pyg.columns import Gathered, Wanted
+from relhop.pyg.sampler import SEEDS, NeighborSampler, Request, Sampled
 
-_SEEDS = 1 << 62
-"""Random seeds of epochs are below."""
+_LOOK_AHEAD = 8
+"""Batches that are sampled beyond those that are read, where something is on disk."""
 
 
 class ThreadedLoader:
@@ -34,10 +38,8 @@ class ThreadedLoader:
     def _set_threads(self, num_threads: int | None, prefetch_batches: int | None) -> None:
         threads = usable_cpus() if num_threads is None else num_threads
         ahead = 2 * threads if prefetch_batches is None else prefetch_batches
-        if threads < 1 or ahead < 0:
-            raise ValueError(
-                f"num_threads is {threads} and prefetch_batches {ahead}; give at least 1 and at least 0"
-            )
+        if threads < 1 or ahead < 1:
+            raise ValueError(f"num_threads is {threads} and prefetch_batches {ahead}; both are at least 1")
         self._threads, self._ahead = threads, ahead
 
     def _sampler(self) -> NeighborSampler:
@@ -51,14 +53,22 @@ class ThreadedLoader:
         """Adds what a batch says of its seeds."""
         raise NotImplementedError
 
-    def filter_fn(self, out: Sampled) -> Any:
-        """The batch of what was sampled: the attributes of its nodes and edges, numbers, counts and seeds."""
+    def filter_fn(self, out: Sampled, gathered: Gathered | None = None) -> Any:
+        """The batch of what was sampled: the attributes of its nodes and edges, numbers, counts and seeds.
+
+        Args:
+            out: What was sampled.
+            gathered: The attributes that were read already.
+        """
         if self.transform_sampler_output:
             out = self.transform_sampler_output(out)
-        batch = batch_of_data(self.data, out)
+        batch = self._attributes().batch(out, gathered or Gathered())
         describe(batch, out)
         self._describe(batch, out)
         return batch if self.transform is None else self.transform(batch)
+
+    def _attributes(self) -> DataAttributes:
+        return DataAttributes(self.data, self._sampler().graph)
 
     def _get_iterator(self) -> Iterator[Any]:
         if self.num_workers > 0:
@@ -67,12 +77,28 @@ class ThreadedLoader:
         return self._epoch()
 
     def _epoch(self) -> Iterator[Any]:
-        seed = int(torch.randint(_SEEDS, (), generator=self.generator))
+        sampler, wanted = self._sampler(), self._wanted()
+        seed = int(torch.randint(SEEDS, (), generator=self.generator))
+        pipeline = Pipeline(
+            sampler.graph.topology,
+            [one.native for one in wanted],
+            sampler.options(seed),
+            self._threads,
+            self._ahead,
+            _LOOK_AHEAD,
+        )
         requests = (self._request(self.input_data[index]) for index in self._index_sampler)
         pins = self.pin_memory and torch.cuda.is_available()
-        for request, found in sampled_ahead(self._sampler(), requests, seed, self._threads, self._ahead):
-            batch = self.filter_fn(self._sampler().output(request, found))
+        for request, made in made_ahead(pipeline, requests):
+            batch = self.filter_fn(sampler.output(request, made), Gathered.of(wanted, made["features"]))
             yield pin_memory(batch) if pins else batch
+
+    def _wanted(self) -> list[Wanted]:
+        """What native threads read. Nothing where nodes and edges are known only later."""
+        if self.transform_sampler_output:
+            return []
+        bidirectional = self._sampler().subgraph_type == SubgraphType.bidirectional
+        return self._attributes().wanted(edges=not bidirectional)
 
 
 def sampler_of(given: Any, make: Callable[[], NeighborSampler]) -> NeighborSampler:

@@ -2,18 +2,113 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 from torch_geometric.data import Data, HeteroData
-from torch_geometric.loader.utils import filter_data, filter_hetero_data
+from torch_geometric.loader.utils import index_select
 from torch_geometric.sampler import NegativeSampling, SamplerOutput
 from torch_geometric.typing import EdgeType
 
+from relhop.pyg.columns import AttributeColumns, Gathered, Wanted, reader_of
+from relhop.pyg.graph_data import EdgeKey, GraphData, NodeKey
+from relhop.pyg.in_memory import stores_of
 from relhop.pyg.sampler import Sampled
 
 
-def batch_of_data(data: Data | HeteroData, out: Sampled) -> Data | HeteroData:
-    """The part of data in memory that was found: all its attributes of nodes and edges."""
-    take = filter_data if isinstance(out, SamplerOutput) else filter_hetero_data
-    return take(data, out.node, out.row, out.col, out.edge)
+class DataAttributes:
+    """The attributes of data in memory, as they are now.
+
+    Args:
+        data: Whose nodes and edges batches are made of.
+        graph: Its graph.
+    """
+
+    def __init__(self, data: Data | HeteroData, graph: GraphData) -> None:
+        self._data, self._graph = data, graph
+
+    def wanted(self, *, edges: bool) -> list[Wanted]:
+        """What native code can gather, of nodes and, if asked for, of edges."""
+        node_stores, edge_stores = stores_of(self._data)
+        found = [
+            Wanted(columns, False, number, key)
+            for number, (key, store) in enumerate(node_stores.items())
+            for columns in _readable(store, store.is_node_attr, self._graph.nodes[key].numbering.order)
+        ]
+        if edges:
+            for number, (key, of_edges) in enumerate(self._graph.edges.items()):
+                store = edge_stores[key]
+                for columns in _readable(store, store.is_edge_attr, of_edges.numbering.order):
+                    found.append(Wanted(columns, True, number, key))
+        return found
+
+    def batch(self, out: Sampled, gathered: Gathered) -> Data | HeteroData:
+        """The part of the data that was found, with what was gathered; other attributes are read here."""
+        batch = copy.copy(self._data)
+        for (key, store), (_, new) in zip(
+            *(stores_of(data)[0].items() for data in (self._data, batch)), strict=True
+        ):
+            ids = nodes_of(out, key)
+            ready = gathered.nodes.get(key, {})
+            for name, value in store.items():
+                if name == "num_nodes":
+                    new.num_nodes = ids.numel()
+                elif name in ready:
+                    new[name] = ready[name]
+                elif store.is_node_attr(name):
+                    new[name] = _rows(value, ids, store, name)
+        for (key, store), (_, new) in zip(
+            *(stores_of(data)[1].items() for data in (self._data, batch)), strict=True
+        ):
+            edge_index, places = edges_of(out, key)
+            ready = gathered.edges.get(key, {})
+            for name, value in store.items():
+                if name == "edge_index":
+                    new.edge_index = edge_index.to(value.device)
+                elif name in ready:
+                    new[name] = ready[name]
+                elif store.is_edge_attr(name):
+                    new[name] = None if places is None else _rows(value, places, store, name)
+        return batch
+
+
+def nodes_of(out: Sampled, key: NodeKey) -> Tensor:
+    """The numbers of the nodes of a type that were found."""
+    found = out.node if isinstance(out, SamplerOutput) else out.node.get(key)
+    return torch.empty(0, dtype=torch.int64) if found is None else found
+
+
+def edges_of(out: Sampled, key: EdgeKey) -> tuple[Tensor, Tensor | None]:
+    """The ends [2, E] of the edges of a type that were found, and their numbers; None where these are not
+    known.""" if isinstance(out, SamplerOutput):
+        return torch.stack([out.row, out.col]), out.edge
+    if key not in out.row:
+        return torch.empty((2, 0), dtype=torch.int64), torch.empty(0, dtype=torch.int64)
+    return torch.stack([out.row[key], out.col[key]]), (out.edge or {}).get(key)
+
+
+def _readable(store: Any, belongs: Any, order: Any) -> Iterator[AttributeColumns]:
+    """The attributes of a storage that native code can read, of those that belong to its nodes, or edges."""
+    for name, value in store.items():
+        if (
+            name in ("edge_index", "num_nodes")
+            or not isinstance(value, (Tensor, np.ndarray))
+            or not belongs(name)
+        ):
+            continue
+        reader = reader_of(name, value) if store._parent().__cat_dim__(name, value, store) == 0 else None
+        if reader is not None:
+            yield AttributeColumns(name, reader, order)
+
+
+def _rows(value: Any, index: Tensor, store: Any, name: str) -> Any:
+    """The rows of an attribute, wherever it is."""
+    index = index.to(value.device) if hasattr(value, "device") and isinstance(value, Tensor) else index
+    return index_select(value, index, dim=store._parent().__cat_dim__(name, value, store))
 
 
 def describe(batch: Data | HeteroData, out: Sampled) -> None:
@@ -52,7 +147,9 @@ def describe_links(
     """Adds what a batch of seed links says of them."""
     homogeneous = input_type is None
     links, source, target = (
-        (batch, batch, batch) if homogeneous else (batch[input_type], batch[input_type[0]], batch[input_type[-1]])
+        (batch, batch, batch)
+        if homogeneous
+        else (batch[input_type], batch[input_type[0]], batch[input_type[-1]])
     )
     links.input_id = out.metadata[0]
     if negatives is None or negatives.is_binary():
@@ -65,4 +162,3 @@ def describe_links(
         for name in ("edge_label_index", "edge_label_time"):
             if name in links:
                 del links[name]
-

@@ -1,8 +1,8 @@
 """A graph as PyG's interfaces number it, wherever it is: what the sampler, the stores and the loaders read.
 
-PyG numbers nodes and edges as the user gave them; relhop numbers the rows of what has a time in the order of time.
-Here is where the two meet. Node types are strings and edge types triples; those of a homogeneous graph are `None`, as
-in PyG.
+PyG numbers nodes and edges as the user gave them; relhop numbers the rows of what has a time in the order
+of time. Here is where the two meet. Node types are strings and edge types triples; those of a homogeneous
+graph are `None`, as in PyG.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ class GraphData:
         nodes = self.nodes[node_type]
         micros = micros_of(times, self.time_unit if nodes.time is None else nodes.unit)
         if len(micros) and micros.max() > END_OF_TIME:
-            raise ValueError(f"the time {times[int(micros.argmax())]} of a seed is later than any that can be")
+            raise ValueError(
+                f"the time {times[int(micros.argmax())]} of a seed is later than any that can be"
+            )
         return micros
 
     def here(self) -> GraphData:

@@ -47,7 +47,9 @@ def graph_of_data(
         if table is not None:
             edge_tables.append(table)
     if weight_attr is not None and not any(e.is_weighted for e in edges.values()):
-        raise SchemaError(f"no edge type has the weight_attr '{weight_attr}'{_known(edge_stores, weight_attr)}")
+        raise SchemaError(
+            f"no edge type has the weight_attr '{weight_attr}'{_known(edge_stores, weight_attr)}"
+        )
     caps = [n.num_nodes for n in nodes.values()] + [
         e.numbering.size for e in edges.values() if e.is_timed and e.numbering is not None
     ]
@@ -95,7 +97,9 @@ def _nodes(node_type: NodeKey, store: Any, time_attr: str | None) -> NodeData:
     if time_attr is None or time_attr not in store:
         table = _native.TableRows(str(node_type), num_nodes, None)
         return NodeData(Numbering(num_nodes), table)
-    order, time, native = _in_time_order(_times(store[time_attr], num_nodes, f"{_node(node_type)}: {time_attr}"))
+    order, time, native = _in_time_order(
+        _times(store[time_attr], num_nodes, f"{_node(node_type)}: {time_attr}")
+    )
     return NodeData(Numbering(num_nodes, order), _native.TableRows(str(node_type), num_nodes, native), time)
 
 
@@ -112,7 +116,9 @@ def _edges(  # noqa: PLR0913
     title = "edges" if edge_type is None else f"edges {edge_type}"
     for end in (source, target):
         if end not in nodes:
-            raise SchemaError(f"{title}: there are no nodes of type '{end}'.{nearest(str(end), map(str, nodes))}")
+            raise SchemaError(
+                f"{title}: there are no nodes of type '{end}'.{nearest(str(end), map(str, nodes))}"
+            )
     sources, targets = _ends(edge_type, store, nodes[source].num_nodes, nodes[target].num_nodes, title)
     sources, targets = nodes[source].numbering.rows(sources), nodes[target].numbering.rows(targets)
     weights = None if weight_attr is None else _weights(store[weight_attr], len(sources), title, weight_attr)
@@ -155,7 +161,9 @@ def _ends(
     for ends, size, row in ((sources, num_sources, 0), (targets, num_targets, 1)):
         if len(ends) and (ends.min() < 0 or ends.max() >= size):
             wrong = int(np.argmax((ends < 0) | (ends >= size)))
-            raise SchemaError(f"{title}: edge {wrong} has the end {ends[wrong]} in row {row}; there are {size} nodes")
+            raise SchemaError(
+                f"{title}: edge {wrong} has the end {ends[wrong]} in row {row}; there are {size} nodes"
+            )
     return sources, targets
 
 
@@ -171,11 +179,15 @@ def _times(values: Any, size: int, where: str) -> Int64s:
 
 def _weights(values: Any, size: int, title: str, name: str) -> npt.NDArray[np.floating[Any]]:
     array = _flat(values, size, f"{title}: {name}")
-    weights: npt.NDArray[np.floating[Any]] = array if array.dtype in (np.float32, np.float64) else array.astype(float)
+    weights: npt.NDArray[np.floating[Any]] = (
+        array if array.dtype in (np.float32, np.float64) else array.astype(float)
+    )
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         at = int(wrong.argmax())
-        raise SchemaError(f"{title}: the {name} of edge {at} is {weights[at]}; weights are finite and at least 0")
+        raise SchemaError(
+            f"{title}: the {name} of edge {at} is {weights[at]}; weights are finite and at least 0"
+        )
     return weights
 
 
@@ -187,8 +199,8 @@ def _flat(values: Any, size: int, where: str) -> npt.NDArray[Any]:
 
 
 def _in_time_order(times: Int64s) -> tuple[Int64s, Int64s, _native.PackedTimes]:
-    """The order that sorts times, equal ones as they are; the sorted times, and these as the sampler reads them."""
-    order = np.argsort(times, kind="stable")
+    """The order that sorts times, equal ones as they are; the sorted times, and these as the sampler reads
+    them.""" order = np.argsort(times, kind="stable")
     time = times[order]
     blocks, stream = _native.encode_times(time, 0)
     return order, time, _native.PackedTimes(blocks, np.append(stream, np.zeros(8, np.uint8)), len(time))

@@ -31,7 +31,7 @@ from relhop.times import NULL_TIME
 Sampled: TypeAlias = SamplerOutput | HeteroSamplerOutput
 TemporalStrategy: TypeAlias = Literal["uniform", "last"]
 
-_SEEDS = 1 << 62
+SEEDS = 1 << 62
 """Random seeds of draws are below."""
 
 
@@ -55,23 +55,24 @@ class Request:
 
 
 class NeighborSampler(BaseSampler):
-    """Samples neighborhoods as `torch_geometric.sampler.NeighborSampler` does, with neither pyg-lib nor torch-sparse.
+    """Samples neighborhoods as `torch_geometric.sampler.NeighborSampler` does, with neither pyg-lib nor
+    torch-sparse.
 
-    `torch_geometric.loader.NodeLoader(..., node_sampler=...)` and `LinkLoader(..., link_sampler=...)` take it. What
-    differs from pyg-lib's: draws are uniform whatever the degree; a seed that repeats is a node each time; neighbors of
-    weight 0 are drawn only by a fanout of -1; draws are keyed by one number of PyTorch's generator, so that they do not
-    depend on the number of threads.
+    `torch_geometric.loader.NodeLoader(..., node_sampler=...)` and `LinkLoader(..., link_sampler=...)` take
+    it. What differs from pyg-lib's: draws are uniform whatever the degree; a seed that repeats is a node
+    each time; neighbors of weight 0 are drawn only by a fanout of -1; draws are keyed by one number of
+    PyTorch's generator, so that they do not depend on the number of threads.
 
     Args:
         data: A `relhop.Store`, its `(feature_store, graph_store)`, or a `Data` or `HeteroData`.
         num_neighbors: Neighbors per hop, of all edge types or by edge type; -1: all.
-        subgraph_type: "directional": the edges that were followed; "bidirectional": both ways; "induced": all edges
-            among the nodes.
+        subgraph_type: "directional": the edges that were followed; "bidirectional": both ways; "induced":
+            all edges among the nodes.
         replace: Whether to draw with replacement.
         disjoint: Whether each seed has a subgraph of its own; always so with times.
         temporal_strategy: With times: "uniform" draws among what is visible, "last" takes the newest.
-        time_attr: The attribute of nodes or of edges that holds times. Of a store: the name of a time column; all of
-            its times are heeded.
+        time_attr: The attribute of nodes or of edges that holds times. Of a store: the name of a time
+            column; all of its times are heeded.
         weight_attr: The attribute of edges that neighbors are drawn in proportion to.
         is_sorted: Not needed here: what is sorted already is sorted quickly.
         share_memory: Not needed here: workers share what is in memory.
@@ -111,7 +112,9 @@ class NeighborSampler(BaseSampler):
         last = time_attr is not None and temporal_strategy == "last"
         if last and (replace or weight_attr is not None):
             other = "replace" if replace else "weight_attr"
-            raise ValueError(f"temporal_strategy='last' draws nothing, so that {other} has no meaning beside it")
+            raise ValueError(
+                f"temporal_strategy='last' draws nothing, so that {other} has no meaning beside it"
+            )
         self._graph = graph_of(data, time_attr, weight_attr)
         self.subgraph_type = SubgraphType(subgraph_type) if directed else SubgraphType.induced
         self.replace, self.temporal_strategy, self.weight_attr = replace, temporal_strategy, weight_attr
@@ -209,7 +212,9 @@ class NeighborSampler(BaseSampler):
         node, batch, nodes_per_hop = {}, {}, {}
         for (node_type, nodes), found in zip(graph.nodes.items(), native["nodes"], strict=False):
             node[node_type] = torch.from_numpy(nodes.numbering.numbers(found["rows"]))
-            batch[node_type] = None if found["batch"] is None else request.examples[torch.from_numpy(found["batch"])]
+            batch[node_type] = (
+                None if found["batch"] is None else request.examples[torch.from_numpy(found["batch"])]
+            )
             nodes_per_hop[node_type] = found["num_per_hop"]
         row, col, edge, edges_per_hop = {}, {}, {}, {}
         for (edge_type, edges), found in zip(graph.edges.items(), native["edges"], strict=True):
@@ -230,7 +235,9 @@ class NeighborSampler(BaseSampler):
             "num_sampled_edges": None if induced else edges_per_hop,
         }
         if graph.is_homogeneous:
-            out = SamplerOutput(**{name: None if part is None else part[None] for name, part in parts.items()})
+            out = SamplerOutput(
+                **{name: None if part is None else part[None] for name, part in parts.items()}
+            )
         else:
             out = HeteroSamplerOutput(**parts)
         if self.subgraph_type == SubgraphType.bidirectional:
@@ -239,22 +246,25 @@ class NeighborSampler(BaseSampler):
         return out
 
     def _now(self, request: Request) -> Sampled:
-        seed = int(torch.randint(_SEEDS, ()))
+        seed = int(torch.randint(SEEDS, ()))
         return self.output(request, self.sample(request, seed))
 
     def sample(self, request: Request, random_seed: int) -> dict[str, list[dict[str, Any]]]:
         """What the native sampler finds; any thread may call it."""
         return self.graph.topology.sample(
-            self.options(random_seed), int(request.tables[0]) if len(request.tables) else 0,
-            request.rows, request.times, self.num_threads
+            self.options(random_seed),
+            int(request.tables[0]) if len(request.tables) else 0,
+            request.rows,
+            request.times,
+            self.num_threads,
         )
 
     def _request(self, through: Callable[[Callable[..., Sampled]], Sampled]) -> Request:
         """The seeds that one of PyG's sampling functions asks for.
 
-        PyG puts seeds together, samples, and then describes the result. Here the seeds are taken down, and what is
-        described is an empty result, whose `batch` are the seeds' places: so PyG says of each seed which example of
-        the batch it is of.
+        PyG puts seeds together, samples, and then describes the result. Here the seeds are taken down, and
+        what is described is an empty result, whose `batch` are the seeds' places: so PyG says of each seed
+        which example of the batch it is of.
         """
         asked: list[tuple[NodeKey, Tensor, Tensor | None]] = []
 
@@ -271,7 +281,9 @@ class NeighborSampler(BaseSampler):
         examples = described.batch if self.graph.is_homogeneous else described.batch[""]
         rows, times = zip(*(self._seeds(*part) for part in asked), strict=True)
         return Request(
-            np.repeat([self.graph.tables[key] for key, _, _ in asked], [len(r) for r in rows]).astype(np.uint32),
+            np.repeat([self.graph.tables[key] for key, _, _ in asked], [len(r) for r in rows]).astype(
+                np.uint32
+            ),
             np.concatenate(rows),
             np.concatenate(times),
             examples,
@@ -288,7 +300,9 @@ class NeighborSampler(BaseSampler):
         rows = self.graph.nodes[node_type].numbering.rows(numbers)
         number = self.graph.tables[node_type]
         if len(rows) and rows.max() >= self.graph.caps[number]:
-            raise IndexError(f"node {numbers[int(rows.argmax())]} does not exist yet at the store's as_of time")
+            raise IndexError(
+                f"node {numbers[int(rows.argmax())]} does not exist yet at the store's as_of time"
+            )
         if not self.is_temporal:
             return rows, np.full(len(rows), NULL_TIME)
         if times is None:
@@ -310,7 +324,9 @@ class NeighborSampler(BaseSampler):
             for fanouts, edges in zip(by_type, self.graph.edges.values(), strict=True):
                 fanout = int(fanouts[hop])
                 if fanout < -1:
-                    raise ValueError(f"num_neighbors of hop {hop + 1} is {fanout}; give -1 (all), 0 or a count")
+                    raise ValueError(
+                        f"num_neighbors of hop {hop + 1} is {fanout}; give -1 (all), 0 or a count"
+                    )
                 rules.append(self._rule(fanout, edges.is_weighted))
             per_hop.append(rules)
         return per_hop
