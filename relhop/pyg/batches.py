@@ -84,7 +84,9 @@ def nodes_of(out: Sampled, key: NodeKey) -> Tensor:
 
 def edges_of(out: Sampled, key: EdgeKey) -> tuple[Tensor, Tensor | None]:
     """The ends [2, E] of the edges of a type that were found, and their numbers; None where these are not
-    known.""" if isinstance(out, SamplerOutput):
+    known.
+    """
+    if isinstance(out, SamplerOutput):
         return torch.stack([out.row, out.col]), out.edge
     if key not in out.row:
         return torch.empty((2, 0), dtype=torch.int64), torch.empty(0, dtype=torch.int64)

@@ -124,7 +124,9 @@ _KINDS: Mapping[Stype, str] = {
 
 def tensor_of(array: npt.NDArray[Any], dtype: str) -> Tensor:
     """An attribute's rows as a tensor that shares their memory; what is mapped read-only must not be
-    written.""" if not array.flags.writeable and array.size:
+    written.
+    """
+    if not array.flags.writeable and array.size:
         array = np.asarray(_Writable(array))
     if dtype == "bfloat16":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)

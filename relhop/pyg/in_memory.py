@@ -200,7 +200,9 @@ def _flat(values: Any, size: int, where: str) -> npt.NDArray[Any]:
 
 def _in_time_order(times: Int64s) -> tuple[Int64s, Int64s, _native.PackedTimes]:
     """The order that sorts times, equal ones as they are; the sorted times, and these as the sampler reads
-    them.""" order = np.argsort(times, kind="stable")
+    them.
+    """
+    order = np.argsort(times, kind="stable")
     time = times[order]
     blocks, stream = _native.encode_times(time, 0)
     return order, time, _native.PackedTimes(blocks, np.append(stream, np.zeros(8, np.uint8)), len(time))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from relhop._native import DiskRecords, PackedRows, PackedTimes, PagedRows, PagePool, width_of
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, nearest
 from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
@@ -136,6 +138,66 @@ class StoredLink:
     null_weights: int
 
 
+@dataclass(frozen=True, eq=False)
+class StoredLists:
+    """Who each row of a table is connected to, one way along an edge table. Arrays are read-only.
+
+    Attributes:
+        offsets: [rows + 1]: the neighbors of row r are neighbors[offsets[r]:offsets[r + 1]].
+        neighbors: Rows of the other table. Edges with a time are in their order, others by neighbor.
+        edge_ids: The number of each edge, beside `neighbors`; None where the store knows none.
+        weights: Beside `neighbors`: the sum of the list's weights up to it; None without. Mapped where
+            `paged_weights` is there.
+        paged_weights: The same for the sampler, where links are on disk behind a pool.
+    """
+
+    offsets: LinkRows
+    neighbors: LinkRows
+    edge_ids: LinkRows | None
+    weights: npt.NDArray[np.float64] | None
+    paged_weights: PagedRows | None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEdges:
+    """One edge table of a store. Arrays are read-only.
+
+    Attributes:
+        table: Its description.
+        num_rows: Edges of the input, which have the numbers 0 to num_rows - 1: of edges with a time in the
+            order of their visible time, of others in the order of the input.
+        num_edges: Those of them that have both ends, so are in the lists.
+        nulls: Edges with an end that is null.
+        dangling: Edges with an end that no row has, and none that is null.
+        null_times: Edges that are never visible to an anchor time, those without an end among them.
+        delayed: Edges that are visible later than their own time says, for one of their ends is.
+        null_weights: Edges whose weight is null, so 0.
+        time: [num_rows] microseconds: when each edge is first visible, ascending, never as NULL_TIME. None
+            without a time column.
+        order: Edge -> position in the input [num_rows]; None without a time column (same order).
+        incoming: The lists of the rows of `table.dst`.
+        outgoing: The lists of the rows of `table.src`; None without `table.reverse`.
+    """
+
+    table: EdgeTable
+    num_rows: int
+    num_edges: int
+    nulls: int
+    dangling: int
+    null_times: int
+    delayed: int
+    null_weights: int
+    time: Times | None
+    order: Rows | None
+    incoming: StoredLists
+    outgoing: StoredLists | None
+
+    @property
+    def lists(self) -> dict[str, StoredLists]:
+        """By folder: "in" and, with `table.reverse`, "out"."""
+        return {"in": self.incoming} | ({} if self.outgoing is None else {"out": self.outgoing})
+
+
 class Arrays:
     """Reads a store's arrays, whose sizes have been checked.
 
@@ -167,6 +229,7 @@ class Arrays:
         fields, record_size = layout.stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
         in_memory = self._placement.tables[name].place == "ram"
+        files = partial(layout.table_file, name)
         records = self._read(layout.table_file(name, "rows.bin"), in_memory)
         slots = self._slots(name) if entry.record_order != layout.ROWS_ORDER else None
         if self._verify == "always" and self._placement.tables[name].place != "disk":
@@ -178,8 +241,8 @@ class Arrays:
             null_times=entry.null_times,
             duplicate_keys=entry.duplicate_keys,
             null_keys=entry.null_keys,
-            time=self._times(name) if timed else None,
-            order=self._order(name) if timed else None,
+            time=self._times(files, entry.rows) if timed else None,
+            order=self._order(files, entry.rows, in_memory) if timed else None,
             fields=fields,
             record_size=record_size,
             slots=slots,
@@ -194,8 +257,9 @@ class Arrays:
         entry = self._manifest.links[link.name]
         num_children, num_parents = (self._manifest.tables[t].rows for t in (link.child, link.parent))
         offsets = self._link_rows(layout.link_file(link, "offsets.bin"), num_parents + 1, entry.edges)
-        weights = layout.link_file(link, "weights.bin")
-        has_weights, is_paged = link.weight is not None, self._placement.topology == "disk"
+        weights, paged_weights = None, None
+        if link.weight is not None:
+            weights, paged_weights = self._weights(layout.link_file(link, "weights.bin"), entry.edges)
         return StoredLink(
             link=link,
             parents=PackedColumn(
@@ -207,9 +271,54 @@ class Arrays:
             ),
             nulls=entry.nulls,
             dangling=entry.dangling,
-            weights=self._read_topology(weights).view("<f8") if has_weights else None,
-            paged_weights=self._paged(weights, entry.edges, 64) if has_weights and is_paged else None,
+            weights=weights,
+            paged_weights=paged_weights,
             null_weights=entry.null_weights,
+        )
+
+    def edges(self, table: EdgeTable) -> StoredEdges:
+        """The arrays of one edge table."""
+        entry = self._manifest.edge_tables[table.name]
+        lists = {
+            folder: self._lists(
+                table, entry, folder, self._manifest.tables[owner].rows, self._manifest.tables[listed].rows
+            )
+            for folder, owner, listed in layout.directions(table)
+        }
+        files, timed = partial(layout.edge_file, table.name), table.time_col is not None
+        in_memory = self._placement.topology == "ram"
+        return StoredEdges(
+            table=table,
+            num_rows=entry.rows,
+            num_edges=entry.edges,
+            nulls=entry.nulls,
+            dangling=entry.dangling,
+            null_times=entry.null_times,
+            delayed=entry.delayed,
+            null_weights=entry.null_weights,
+            time=self._times(files, entry.rows) if timed else None,
+            order=self._order(files, entry.rows, in_memory) if timed else None,
+            incoming=lists["in"],
+            outgoing=lists.get("out"),
+        )
+
+    def _lists(
+        self, table: EdgeTable, entry: layout.EdgeTableEntry, folder: str, owners: int, listed: int
+    ) -> StoredLists:
+        def file(name: str) -> str:
+            return layout.edge_file(table.name, f"{folder}/{name}")
+
+        offsets = self._link_rows(file("offsets.bin"), owners + 1, entry.edges)
+        weights, paged_weights = None, None
+        if table.weight_col is not None:
+            weights, paged_weights = self._weights(file("weights.bin"), entry.edges)
+        ids = self._link_rows(file("edge_ids.bin"), entry.edges, entry.rows) if entry.edge_ids else None
+        return StoredLists(
+            offsets=PackedColumn(offsets, largest=(1 << offsets.width) - 1),
+            neighbors=PackedColumn(self._link_rows(file("neighbors.bin"), entry.edges, listed)),
+            edge_ids=None if ids is None else PackedColumn(ids),
+            weights=weights,
+            paged_weights=paged_weights,
         )
 
     @property
@@ -234,6 +343,10 @@ class Arrays:
             return self._paged(file, size, width)
         return PackedRows(self._read_topology(file), size, width)
 
+    def _weights(self, file: str, size: int) -> tuple[npt.NDArray[np.float64], PagedRows | None]:
+        paged = self._paged(file, size, 64) if self._placement.topology == "disk" else None
+        return self._read_topology(file).view("<f8"), paged
+
     def _paged(self, file: str, size: int, width: int) -> PagedRows:
         assert self.link_pool is not None, "links are on disk"
         return PagedRows(self.link_pool, str(self._folder / file), size, width)
@@ -255,11 +368,8 @@ class Arrays:
             checksums=read_checksums(path) if self._verify == "always" else None,
         )
 
-    def _order(self, table: str) -> Rows:
-        in_memory = self._placement.tables[table].place == "ram"
-        rows = self._manifest.tables[table].rows
-        array = self._read(layout.table_file(table, "order.bin"), in_memory)
-        return PackedColumn(PackedRows(array, rows, width_of(rows)))
+    def _order(self, files: Callable[[str], str], rows: int, in_memory: bool) -> Rows:
+        return PackedColumn(PackedRows(self._read(files("order.bin"), in_memory), rows, width_of(rows)))
 
     def _slots(self, table: str) -> Rows:
         rows = self._manifest.tables[table].rows
@@ -267,14 +377,13 @@ class Arrays:
         array = self._read_topology(layout.table_file(table, "slots.bin"))
         return PackedColumn(PackedRows(array, rows, width_of(rows)))
 
-    def _times(self, table: str) -> Times:
-        files = (layout.table_file(table, file) for file in ("time_blocks.bin", "time.bin"))
-        blocks, stream = map(self._read_topology, files)
-        path = self._folder / layout.table_file(table, "time_blocks.bin")
+    def _times(self, files: Callable[[str], str], rows: int) -> Times:
+        blocks, stream = (self._read_topology(files(file)) for file in ("time_blocks.bin", "time.bin"))
+        path = self._folder / files("time_blocks.bin")
         if len(stream) != time_bytes(blocks):
             raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {len(stream)}")
         try:
-            return PackedColumn(PackedTimes(blocks, stream, self._manifest.tables[table].rows))
+            return PackedColumn(PackedTimes(blocks, stream, rows))
         except CorruptStore as error:
             raise CorruptStore(f"{path}: {error}") from None
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relhop._native import width_of
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
@@ -35,6 +36,8 @@ RESERVED_PREFIX = "_rh_"
 
 ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
+SRC_COLUMN = "_rh_src"
+DST_COLUMN = "_rh_dst"
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
 _Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -89,6 +92,26 @@ class LinkEntry(_Entry):
     null_weights: _Count = 0
 
 
+class EdgeTableEntry(_Entry):
+    """What the manifest says of an edge table: edges + nulls + dangling = rows, one for each edge of the
+    input.
+
+    `nulls` have an end that is null, `dangling` one that no row has. `null_times` of the rows are at no time
+    visible, these among them; `delayed` are visible later than their own time says, for an end is later.
+    `edge_ids` and `columns` say whether there are files of them.
+    """
+
+    rows: _Count
+    edges: _Count
+    nulls: _Count
+    dangling: _Count
+    null_times: _Count = 0
+    delayed: _Count = 0
+    null_weights: _Count = 0
+    edge_ids: bool
+    columns: bool
+
+
 class FileEntry(_Entry):
     """Size and BLAKE2b-256 checksum (hexadecimal) of a file."""
 
@@ -104,6 +127,7 @@ class Manifest(_Entry):
     table_schema: dict[str, Any] = Field(alias="schema")
     tables: dict[str, TableEntry]
     links: dict[str, LinkEntry]
+    edge_tables: dict[str, EdgeTableEntry]
     files: dict[str, FileEntry]
 
     def schema_of_tables(self) -> Schema:
@@ -126,14 +150,27 @@ def link_file(link: Link, file: str) -> str:
     return f"links/{_folder(link.name)}/{file}"
 
 
+def edge_file(name: str, file: str) -> str:
+    """Path of an edge table's file, relative to the store; those of lists are in "in/" or "out/"."""
+    return f"edges/{_folder(name)}/{file}"
+
+
+def directions(edges: EdgeTable) -> tuple[tuple[str, str, str], ...]:
+    """The directions in which a store has lists: (folder, table that has the lists, table that is listed)."""
+    outgoing = (("out", edges.src, edges.dst),) if edges.reverse else ()
+    return (("in", edges.dst, edges.src), *outgoing)
+
+
 def is_topology(file: str) -> bool:
-    """Whether all that is sampled needs a file: it holds links, times, or where records are."""
+    """Whether all that is sampled needs a file: of links, times, where records are, or edges' numbers."""
+    if file.startswith("edges/") and file.endswith("/order.bin"):
+        return True
     return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
 
 
 def is_link(file: str) -> bool:
-    """Whether a file is a link's."""
-    return file.startswith("links/")
+    """Whether a file says who is connected to whom: a link's, or a list of an edge table."""
+    return file.startswith("links/") or (file.startswith("edges/") and file.split("/")[2] in ("in", "out"))
 
 
 def parent_column(link: Link) -> str:
@@ -167,7 +204,10 @@ def stored_fields(manifest: Manifest, schema: Schema, table: str) -> tuple[tuple
 
 
 def file_sizes(
-    schema: Schema, tables: dict[str, TableEntry], links: dict[str, LinkEntry]
+    schema: Schema,
+    tables: dict[str, TableEntry],
+    links: dict[str, LinkEntry],
+    edge_tables: dict[str, EdgeTableEntry],
 ) -> dict[str, int | None]:
     """Every file but the manifest, with the size that the counts demand; None where they demand none."""
     sizes: dict[str, int | None] = {}
@@ -176,9 +216,7 @@ def file_sizes(
         entry = tables[title]
         sizes[table_file(title, "columns.parquet")] = None
         if table.time_col is not None:
-            sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
-            sizes[table_file(title, "time.bin")] = None
-            sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
+            sizes |= {table_file(title, file): size for file, size in _time_sizes(entry.rows).items()}
         if entry.record_order != ROWS_ORDER:
             sizes[table_file(title, "slots.bin")] = packed_bytes(entry.rows, width[title])
         # Before the records: what checks them is itself checked first.
@@ -193,7 +231,38 @@ def file_sizes(
         sizes[link_file(link, "children.bin")] = packed_bytes(edges, width[link.child])
         if link.weight is not None:
             sizes[link_file(link, "weights.bin")] = 8 * edges
+    rows = {title: tables[title].rows for title in schema.tables}
+    for name, edge_table in schema.edge_tables.items():
+        sizes |= {
+            edge_file(name, f): size for f, size in _edge_sizes(edge_table, edge_tables[name], rows).items()
+        }
     return sizes
+
+
+def _edge_sizes(edges: EdgeTable, entry: EdgeTableEntry, rows: Mapping[str, int]) -> dict[str, int | None]:
+    """The files of an edge table between tables of so many rows."""
+    sizes: dict[str, int | None] = {}
+    if entry.columns:
+        sizes["columns.parquet"] = None
+    if edges.time_col is not None:
+        sizes |= _time_sizes(entry.rows)
+    for folder, owner, listed in directions(edges):
+        sizes[f"{folder}/offsets.bin"] = packed_bytes(rows[owner] + 1, width_of(entry.edges))
+        sizes[f"{folder}/neighbors.bin"] = packed_bytes(entry.edges, width_of(rows[listed]))
+        if entry.edge_ids:
+            sizes[f"{folder}/edge_ids.bin"] = packed_bytes(entry.edges, width_of(entry.rows))
+        if edges.weight_col is not None:
+            sizes[f"{folder}/weights.bin"] = 8 * entry.edges
+    return sizes
+
+
+def _time_sizes(rows: int) -> dict[str, int | None]:
+    """The files of a table, or edge table, with a time column."""
+    return {
+        "time_blocks.bin": TIME_BLOCK_BYTES * -(-rows // TIME_BLOCK),
+        "time.bin": None,
+        "order.bin": packed_bytes(rows, width_of(rows)),
+    }
 
 
 def _checksum(content: dict[str, Any]) -> str:

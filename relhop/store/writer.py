@@ -1,6 +1,6 @@
 """From tables in DuckDB to a store on disk, whole or not at all.
 
-The steps themselves are in `relhop.store.tables` and `relhop.store.links`; how the result takes its place is
+The steps themselves are in `relhop.store.tables`, `links` and `edges`; how the result takes its place is
 in `relhop.store.publish`.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from relhop.schema import Schema
-from relhop.store import features, layout, links, order, publish, sql, tables
+from relhop.store import edges, features, layout, links, order, publish, sql, tables
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
@@ -39,8 +39,8 @@ def write_store(
     Args:
         path: A store that is replaced, an empty folder, or nothing yet.
         schema: Tables with all semantic types, keys and times resolved.
-        connection: Has one relation for each table, named as it is, with its time column a TIMESTAMP. The
-            build sets its memory_limit and temp_directory: give it a connection of its own.
+        connection: Has one relation for each table and edge table, named as it is, with its time column a
+            TIMESTAMP. The build sets its memory_limit and temp_directory: give it a connection of its own.
         fingerprint: Says what the store was built from.
         precision: How numerical features are kept.
         row_order: "auto": records lie in the order in which a block holds most rows that are wanted together;
@@ -68,6 +68,9 @@ def write_store(
         for link in steps.over("Joining keys", schema.links):
             with sql.failing(f"the keys of link {link.name} -> {link.parent} cannot be joined"):
                 links.join_keys(build, link)
+        for edge_table in steps.over("Connecting edges", schema.edge_tables):
+            with sql.failing(f"edge table '{edge_table}' cannot be read"):
+                edges.write_edges(build, schema.edge_tables[edge_table])
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
@@ -93,7 +96,7 @@ def _limit_memory(connection: duckdb.DuckDBPyConnection, memory_limit: str | Non
 def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     """Brings every file to the disk, and last the manifest, which makes the folder a store."""
     entries = {table: _table_entry(build, table) for table in build.schema.tables}
-    sizes = layout.file_sizes(build.schema, entries, build.links)
+    sizes = layout.file_sizes(build.schema, entries, build.links, build.edge_tables)
     files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
     manifest = layout.Manifest(
         fingerprint=fingerprint,
@@ -101,6 +104,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
         schema=build.schema.to_dict(),
         tables=entries,
         links=build.links,
+        edge_tables=build.edge_tables,
         files=files,
     )
     for folder, _, _ in os.walk(build.folder):
