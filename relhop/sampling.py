@@ -247,9 +247,8 @@ class NeighborSampler:
             num_threads: Threads to split the seeds over; does not change the result.
         """
         rows, times = self.check_seeds(table, rows, times)
-        sampled = self.topology.sample(
-            self.options(epoch), self.table_number(table), rows, times, num_threads
-        )
+        tables = np.full(len(rows), self.table_number(table), np.uint32)
+        sampled = self.topology.sample(self.options(epoch), tables, rows, times, num_threads)
         return Subgraphs.from_native(self.store.schema, sampled)
 
 

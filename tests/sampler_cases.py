@@ -74,9 +74,8 @@ def native_options(options: Options, *, group: int = 64, edge_ids: bool = True) 
 class Case:
     graph: Graph
     options: Options
-    table: int
-    seeds: list[tuple[int, int]]
-    """Row and anchor time."""
+    seeds: list[tuple[int, int, int]]
+    """Table, row and anchor time."""
 
     def run(
         self,
@@ -86,16 +85,16 @@ class Case:
         group: int = 64,
         edge_ids: bool = True,
     ) -> dict[str, list[dict[str, Any]]]:
-        rows, times = np.array(self.seeds, np.int64).reshape(-1, 2).T
+        tables, rows, times = np.array(self.seeds, np.int64).reshape(-1, 3).T
         options = native_options(self.options, group=group, edge_ids=edge_ids)
         topology = topology or to_native(self.graph)
-        return topology.sample(options, self.table, rows.copy(), times.copy(), num_threads)
+        return topology.sample(options, tables.astype(np.uint32), rows.copy(), times.copy(), num_threads)
 
     def expected(self) -> list[Sampled]:
         """By seed; of a merged batch only one."""
         if not self.options.disjoint:
-            return [sample(self.graph, self.options, self.table, [row for row, _ in self.seeds], END)]
-        return [sample(self.graph, self.options, self.table, [row], time) for row, time in self.seeds]
+            return [sample(self.graph, self.options, [seed[:2] for seed in self.seeds], END)]
+        return [sample(self.graph, self.options, [seed[:2]], seed[2]) for seed in self.seeds]
 
     def of_batch(self, batch: dict[str, list[dict[str, Any]]]) -> list[Sampled]:
         """What `expected` returns, out of a native batch."""
@@ -222,11 +221,13 @@ def rules(edge_type: EdgeType, windows: bool) -> st.SearchStrategy[Rule]:
 @st.composite
 def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Case:
     graph = graph or draw(graphs())
-    table = draw(st.integers(0, len(graph.num_rows) - 1))
-    row = st.integers(0, graph.num_rows[table] - 1)
+    tables = draw(st.lists(st.integers(0, len(graph.num_rows) - 1), min_size=1, max_size=3))
     windows = disjoint and draw(st.booleans())
     anchor = st.integers(-1, 11) if windows else st.integers(-1, 11) | st.just(END)
-    seeds = st.tuples(row, anchor if disjoint else st.just(END))
+    seeds = st.one_of(
+        st.tuples(st.just(t), st.integers(0, graph.num_rows[t] - 1), anchor if disjoint else st.just(END))
+        for t in tables
+    )
     num_hops = draw(st.integers(0, 4))
     return Case(
         graph,
@@ -236,20 +237,19 @@ def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Cas
             (draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 5))),
             disjoint,
             draw(st.sampled_from(["directional", "bidirectional", "induced"])),
-            draw(metapaths(graph, table)),
+            draw(metapaths(graph, tables)),
             disjoint and draw(st.booleans()),
         ),
-        table,
         draw(st.lists(seeds, min_size=1, max_size=6)),
     )
 
 
 @st.composite
-def metapaths(draw: st.DrawFn, graph: Graph, table: int) -> list[list[int]]:
-    """None, or several, most of which begin at the seeds' table and go on where they are."""
+def metapaths(draw: st.DrawFn, graph: Graph, tables: list[int]) -> list[list[int]]:
+    """None, or several, which begin at the seeds' tables and go on where they are."""
     paths = []
     for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
-        path, at = [], table
+        path, at = [], draw(st.sampled_from(tables))
         for _ in range(draw(st.integers(0, 4))):
             onward = [e for e, edge_type in enumerate(graph.edge_types) if edge_type.expanded == at]
             if not onward:

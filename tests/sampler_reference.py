@@ -157,14 +157,15 @@ class Nodes:
 
 
 class Sampling:
-    def __init__(self, graph: Graph, options: Options, table: int, rows: Sequence[int], anchor: int) -> None:
+    def __init__(self, graph: Graph, options: Options, seeds: Sequence[tuple[int, int]], anchor: int) -> None:
         self.graph, self.options, self.anchor = graph, options, anchor
         key = fold(*options.key)
-        self.key = fold(key, table, rows[0], anchor) if options.disjoint else key
+        self.key = fold(key, *seeds[0], anchor) if options.disjoint else key
         self.nodes = [Nodes() for _ in graph.num_rows]
-        self.nodes[table] = Nodes(list(rows), [set(range(len(options.metapaths))) for _ in rows])
-        self.num_seeds, self.seed_table = len(rows), table
-        self.out = Sampled([], [])
+        for table, row in seeds:
+            self.nodes[table].rows.append(row)
+            self.nodes[table].paths.append(set(range(len(options.metapaths))))
+        self.seed_table = seeds[0][0]
 
     def run(self) -> Sampled:
         num_hops = len(self.options.rules)
@@ -297,6 +298,6 @@ class Sampling:
         return sorted(edges, key=lambda edge: edge[:2]) if is_key and not edge_type.is_key else edges
 
 
-def sample(graph: Graph, options: Options, table: int, rows: Sequence[int], anchor: int) -> Sampled:
-    """Of one seed, or of the seeds of a merged batch."""
-    return Sampling(graph, options, table, rows, anchor).run()
+def sample(graph: Graph, options: Options, seeds: Sequence[tuple[int, int]], anchor: int) -> Sampled:
+    """Of one seed, or of the seeds of a merged batch; each is a table and a row."""
+    return Sampling(graph, options, seeds, anchor).run()

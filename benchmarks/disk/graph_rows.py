@@ -79,11 +79,9 @@ class GraphFiles:
 
     def trace(self, count: int) -> list[Array]:
         """The rows that each batch wants, int64, in the order in which they are found."""
-        topology, options, rows = self.topology(), self.options(), self.seeds(count)
-        return [
-            topology.sample(options, 0, of_batch, np.full(len(of_batch), _FOREVER))["nodes"][0]["rows"]
-            for of_batch in rows.reshape(count, -1)
-        ]
+        topology, options, rows = self.topology(), self.options(), self.seeds(count).reshape(count, -1)
+        tables, times = np.zeros(rows.shape[1], np.uint32), np.full(rows.shape[1], _FOREVER)
+        return [topology.sample(options, tables, of_batch, times)["nodes"][0]["rows"] for of_batch in rows]
 
     def records(self, rows: Array) -> Array:
         """Where in the matrix's file rows [N] are."""

@@ -61,7 +61,7 @@ class BlockSampler {
     }
     add_seeds(seeds, begin, end);
     close_hop();
-    if (options_.adaptive) plan_nodes(topology_, options_, seeds.table, scratch_.planned);
+    if (options_.adaptive) plan(seeds.tables.subspan(begin, end - begin));
     scratch_.edge_begin.clear();
     for (const PartEdges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
     for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
@@ -113,9 +113,10 @@ class BlockSampler {
     const uint64_t batch_key = fold(options_.random_seed, options_.epoch);
     for (size_t i = 0; i < num_slots_; ++i)
       scratch_.seed_keys[i] =
-          !options_.disjoint ? batch_key
-                             : fold(fold(fold(batch_key, seeds.table), static_cast<uint64_t>(seeds.rows[begin + i])),
-                                    static_cast<uint64_t>(anchors_[i]));
+          !options_.disjoint
+              ? batch_key
+              : fold(fold(fold(batch_key, seeds.tables[begin + i]), static_cast<uint64_t>(seeds.rows[begin + i])),
+                     static_cast<uint64_t>(anchors_[i]));
   }
 
   // For each seed, how many of the table's rows are too old for the window.
@@ -129,21 +130,28 @@ class BlockSampler {
   }
 
   void add_seeds(const Seeds& seeds, size_t begin, size_t end) {
-    const uint32_t t = seeds.table;
-    Table& table = tables_of_nodes()[t];
-    table.reserve(end - begin, topology_.tables()[t].num_rows);
-    const auto nodes = table.view();
-    scratch_.seed_table = t;
-    scratch_.repeats.clear();
+    scratch_.repeats.resize(num_tables_);
+    for (auto& of_table : scratch_.repeats) of_table.clear();
     for (size_t i = begin; i < end; ++i) {
+      const uint32_t t = seeds.tables[i];
       const auto row = static_cast<uint64_t>(seeds.rows[i]);
+      const auto seed = static_cast<uint32_t>(options_.disjoint ? i - begin : 0);
       const auto number = scratch_.known[t]++;
-      const uint32_t first = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
-      if (first != number) scratch_.repeats.emplace_back(first, number);
+      tables_of_nodes()[t].reserve(number + 1, topology_.tables()[t].num_rows);
+      const uint32_t first = tables_of_nodes()[t].view().insert(Connector<Table>::key(row, seed), number);
+      if (first != number) scratch_.repeats[t].emplace_back(first, number);
       part_.rows[t].push_back(seeds.rows[i]);
-      if (options_.disjoint) part_.seeds[t].push_back(number);
+      if (options_.disjoint) part_.seeds[t].push_back(seed);
       if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
     }
+  }
+
+  void plan(std::span<const uint32_t> seed_tables) {
+    scratch_.planned.resize(num_tables_);
+    for (auto& of_table : scratch_.planned) of_table.clear();
+    for (const uint32_t t : seed_tables)
+      if (scratch_.planned[t].empty()) plan_nodes(topology_, options_, t, scratch_.planned[t]);
+    seed_tables_ = seed_tables;
   }
 
   // What was found since the last call becomes the frontier.
@@ -189,9 +197,12 @@ class BlockSampler {
     fanouts.assign(num_slots_, 0);
     for (uint32_t node = scratch_.frontier_begin[table]; node < scratch_.frontier_end[table]; ++node)
       fanouts[seed_of(table, node)] += scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
-    const uint64_t planned = options_.metapaths.empty() ? scratch_.planned[hop * num_tables_ + table]
-                                                        : planned_on(topology_, options_, along, hop);
-    for (int64_t& value : fanouts) {
+    const bool has_paths = !options_.metapaths.empty();
+    for (size_t seed = 0; seed < num_slots_; ++seed) {
+      int64_t& value = fanouts[seed];
+      const uint32_t from = seed_tables_[seed];
+      const uint64_t planned = has_paths ? planned_on(topology_, options_, from, along, hop)
+                                         : scratch_.planned[from][hop * num_tables_ + table];
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
       const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
       // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
@@ -271,6 +282,7 @@ class BlockSampler {
   const uint64_t* cuts_of_block_ = nullptr;   // of the first table
   size_t num_slots_ = 1;                      // seeds of the block with a cut and draws of their own
   std::span<const int64_t> anchors_;          // theirs
+  std::span<const uint32_t> seed_tables_;     // of the block; known where fanouts adapt
 };
 
 }  // namespace

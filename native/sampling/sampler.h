@@ -50,8 +50,9 @@ struct SampleOptions {
   uint32_t group = 64;
 };
 
+// [seeds] each. Each table's nodes begin with its seeds, in the order given.
 struct Seeds {
-  uint32_t table = 0;
+  std::span<const uint32_t> tables;
   std::span<const int64_t> rows;
   std::span<const int64_t> times;  // anchor times; INT64_MAX sees rows without a time as well
 };
@@ -59,7 +60,7 @@ struct Seeds {
 struct Sample {
   struct Nodes {
     Buffer<int64_t> rows;
-    Buffer<int64_t> batch;  // which seed's subgraph a node is in; empty unless disjoint
+    Buffer<int64_t> batch;  // which seed's subgraph a node is in: its place in Seeds; empty unless disjoint
     // [hops + 1], the seeds first; the nodes of a hop are contiguous.
     std::vector<int64_t> num_per_hop;
   };

@@ -13,26 +13,27 @@ uint64_t pair_key(int64_t source, int64_t target) {
 // Seeds of a merged batch that are there already.
 class Repeats {
  public:
-  explicit Repeats(const Workspace& workspace) : table_(workspace.seed_table), by_first_(workspace.repeats) {
-    for (const auto& [first, node] : by_first_) nodes_.push_back(node);  // ascending, as seeds are numbered
-    std::sort(by_first_.begin(), by_first_.end());
+  explicit Repeats(const Workspace& workspace) : by_first_(workspace.repeats), nodes_(by_first_.size()) {
+    for (size_t t = 0; t < by_first_.size(); ++t) {
+      for (const auto& [first, node] : by_first_[t]) nodes_[t].push_back(node);  // ascending, as seeds are numbered
+      std::sort(by_first_[t].begin(), by_first_[t].end());
+    }
   }
 
   bool holds(uint32_t table, uint32_t node) const {
-    return table == table_ && std::binary_search(nodes_.begin(), nodes_.end(), node);
+    return std::binary_search(nodes_[table].begin(), nodes_[table].end(), node);
   }
   // Calls visit(node) for each node of a row, given its first.
   void for_each_node(uint32_t table, uint32_t first, auto visit) const {
     visit(first);
-    if (table != table_) return;
-    const auto begin = std::lower_bound(by_first_.begin(), by_first_.end(), std::pair(first, uint32_t{0}));
-    for (auto i = begin; i != by_first_.end() && i->first == first; ++i) visit(i->second);
+    const auto& repeats = by_first_[table];
+    const auto begin = std::lower_bound(repeats.begin(), repeats.end(), std::pair(first, uint32_t{0}));
+    for (auto i = begin; i != repeats.end() && i->first == first; ++i) visit(i->second);
   }
 
  private:
-  const uint32_t table_;
-  std::vector<std::pair<uint32_t, uint32_t>> by_first_;
-  std::vector<uint32_t> nodes_;
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> by_first_;  // [tables]
+  std::vector<std::vector<uint32_t>> nodes_;
 };
 
 class Inducer {

@@ -253,7 +253,7 @@ class NeighborSampler(BaseSampler):
         """What the native sampler finds; any thread may call it."""
         return self.graph.topology.sample(
             self.options(random_seed),
-            int(request.tables[0]) if len(request.tables) else 0,
+            request.tables,
             request.rows,
             request.times,
             self.num_threads,

@@ -94,7 +94,8 @@ def neighborhoods(build: Build, arrays: Arrays) -> Iterator[list[npt.NDArray[np.
             visible = np.array([arrays.times[title].cut(int(anchor)) for anchor in anchors])
         there = visible > 0
         seeds = rng.integers(0, visible[there])
-        sampled = topology.sample(options, numbers[title], seeds, anchors[there], num_threads)
+        tables = np.full(len(seeds), numbers[title], np.uint32)
+        sampled = topology.sample(options, tables, seeds, anchors[there], num_threads)
         yield [nodes["rows"] for nodes in sampled["nodes"]]
 
 
