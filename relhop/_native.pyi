@@ -199,8 +199,10 @@ class EdgeRows:
 class Topology:
     def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...
 
-    def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
-        """The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type."""
+    def sample(self, options: SampleOptions, tables: NDArray[numpy.uint32], rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
+        """
+        The neighborhoods of seeds, each a table's number, a row and an anchor time: 'nodes' by table, 'edges' by edge type. Each table's nodes begin with its seeds in the order given; 'batch' is the seed's place in it.
+        """
 
 class Rule:
     def __init__(self, fanout: int, strategy: Strategy = Strategy.recency, replace: bool = False, window: int = 0) -> None: ...
@@ -287,7 +289,7 @@ class Pipeline:
 
     def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """
-        Adds a batch: of each seed, which are of one table, its number, row and anchor time. Copies them. After the pipeline's end nothing follows.
+        Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the pipeline's end nothing follows.
         """
 
     def finish(self) -> None:

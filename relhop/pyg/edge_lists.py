@@ -20,7 +20,7 @@ _LEAST_BYTES = 1 << 26
 
 @dataclass(frozen=True, eq=False)
 class EdgeLists:
-    """The list of each target's edges, packed. Pickles as its arrays.
+    """The list of each target's edges, packed.
 
     Attributes:
         num_targets: Nodes that have lists.
@@ -103,4 +103,5 @@ class EdgeLists:
             PackedRows(self.neighbors, self.num_edges, width_of(self.num_sources)),
             weights=self.weights,
             edge_ids=PackedRows(self.edge_ids, self.num_edges, ends),
+            **({} if timed_by < 0 else {'timed_by': timed_by}),
         )

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from relhop._native import EdgeRows, TableRows, Topology
+from relhop._native import Topology
 from relhop.schema import EdgeType
 from relhop.times import END_OF_TIME, TimeUnit, from_micros, micros_of
 
@@ -77,13 +77,11 @@ class NodeData:
 
     Attributes:
         numbering: Of its rows.
-        native: The table for the sampler.
         time: [rows] microseconds, ascending; None without times.
         unit: What users count times in; None: microseconds.
     """
 
     numbering: Numbering
-    native: TableRows
     time: Column | None = None
     unit: TimeUnit | None = None
 
@@ -111,7 +109,6 @@ class EdgeData:
         source: The node type that messages come from: that of the neighbors.
         target: The node type that they go to.
         numbering: Of the rows that the sampler's edge ids are; None where the sampler has no ids.
-        native: The lists for the sampler.
         is_weighted: Whether neighbors can be drawn by weight.
         is_timed: Whether the edges have times of their own.
     """
@@ -119,7 +116,6 @@ class EdgeData:
     source: NodeKey
     target: NodeKey
     numbering: Numbering | None
-    native: EdgeRows
     is_weighted: bool = False
     is_timed: bool = False
 
@@ -132,8 +128,8 @@ class GraphData:
         nodes: By node type.
         edges: By edge type.
         caps: Rows of each table that exist, those of timed edges behind those of nodes.
+        make_topology: Makes what the native sampler reads.
         made_by: The function that made it, and its arguments.
-        edge_tables: The tables of edges with times of their own.
         time_attr: The attribute that holds the times that the sampler heeds; None: it heeds none.
         time_level: Whether these are of nodes or of edges.
         time_unit: What users count them in where the seeds have no times; None: microseconds.
@@ -143,8 +139,8 @@ class GraphData:
     nodes: Mapping[NodeKey, NodeData]
     edges: Mapping[EdgeKey, EdgeData]
     caps: tuple[int, ...]
+    make_topology: Callable[[], Topology]
     made_by: tuple[Callable[..., GraphData], tuple[Any, ...]]
-    edge_tables: tuple[TableRows, ...] = ()
     time_attr: str | None = None
     time_level: Literal["node", "edge"] | None = None
     time_unit: TimeUnit | None = None
@@ -164,8 +160,7 @@ class GraphData:
     @cached_property
     def topology(self) -> Topology:
         """What the native sampler reads."""
-        tables = [nodes.native for nodes in self.nodes.values()]
-        return Topology([*tables, *self.edge_tables], [edges.native for edges in self.edges.values()])
+        return self.make_topology()
 
     def micros(self, node_type: NodeKey, times: Int64s) -> Int64s:
         """Times of a node type's seeds as the sampler takes them.

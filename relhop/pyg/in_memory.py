@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from relhop import _native
 from relhop.errors import SchemaError, nearest
 from relhop.pyg.edge_lists import EdgeLists
 from relhop.pyg.graph_data import EdgeData, EdgeKey, GraphData, Int64s, NodeData, NodeKey, Numbering
+from relhop.store.packed import PackedColumn
 from relhop.times import END_OF_TIME
 
 
@@ -32,33 +33,21 @@ def graph_of_data(
     """
     node_stores, edge_stores = stores_of(data)
     level = _time_level(data, node_stores, edge_stores, time_attr)
-    nodes = {
-        node_type: _nodes(node_type, store, time_attr if level == "node" else None)
-        for node_type, store in node_stores.items()
-    }
-    numbers = {node_type: i for i, node_type in enumerate(nodes)}
-    edges, edge_tables = {}, []
+    made = _Tables(time_attr if level == "node" else None, time_attr if level == "edge" else None, weight_attr)
+    for node_type, store in node_stores.items():
+        made.add_nodes(node_type, store)
     for edge_type, store in edge_stores.items():
-        timed = time_attr if level == "edge" and time_attr in store else None
-        timed_by = -1 if timed is None else len(nodes) + len(edge_tables)
-        edges[edge_type], table = _edges(
-            edge_type, store, nodes, numbers, timed, timed_by, weight_attr if weight_attr in store else None
-        )
-        if table is not None:
-            edge_tables.append(table)
-    if weight_attr is not None and not any(e.is_weighted for e in edges.values()):
+        made.add_edges(edge_type, store)
+    if weight_attr is not None and not any(edges.is_weighted for edges in made.edges.values()):
         raise SchemaError(
-            f"no edge type has the weight_attr '{weight_attr}'{_known(edge_stores, weight_attr)}"
+            f"no edges have the weight_attr '{weight_attr}'.{_nearest(weight_attr, edge_stores.values())}"
         )
-    caps = [n.num_nodes for n in nodes.values()] + [
-        e.numbering.size for e in edges.values() if e.is_timed and e.numbering is not None
-    ]
     return GraphData(
-        nodes,
-        edges,
-        tuple(caps),
+        made.nodes,
+        made.edges,
+        tuple(made.sizes),
+        lambda: _native.Topology(made.tables, made.lists),
         (graph_of_data, (data, time_attr, weight_attr)),
-        tuple(edge_tables),
         time_attr,
         level,
     )
@@ -71,76 +60,84 @@ def stores_of(data: Data | HeteroData) -> tuple[dict[NodeKey, Any], dict[EdgeKey
     return dict(data.node_items()), dict(data.edge_items())
 
 
-def _time_level(data: Any, node_stores: Any, edge_stores: Any, time_attr: str | None) -> Any:
+def _time_level(
+    data: Any, node_stores: Mapping[NodeKey, Any], edge_stores: Mapping[EdgeKey, Any], time_attr: str | None
+) -> Literal["node", "edge"] | None:
+    """Whether nodes have the attribute, or edges."""
     if time_attr is None:
         return None
-    if isinstance(data, Data):
-        if time_attr not in data:
-            raise SchemaError(f"the data has no time_attr '{time_attr}'{_known(node_stores, time_attr)}")
-        return "node" if data.is_node_attr(time_attr) else "edge"
     of_nodes = any(time_attr in store for store in node_stores.values())
     of_edges = any(time_attr in store for store in edge_stores.values())
+    if not of_nodes and not of_edges:
+        stores = [*node_stores.values(), *edge_stores.values()]
+        raise SchemaError(
+            f"neither nodes nor edges have the time_attr '{time_attr}'.{_nearest(time_attr, stores)}"
+        )
+    if isinstance(data, Data):
+        return "node" if data.is_node_attr(time_attr) else "edge"
     if of_nodes and of_edges:
         raise SchemaError(f"nodes and edges both have the time_attr '{time_attr}'; rename one of them")
-    if not of_nodes and not of_edges:
-        both = [*node_stores.values(), *edge_stores.values()]
-        raise SchemaError(
-            f"neither nodes nor edges have the time_attr '{time_attr}'{_known(dict(enumerate(both)), time_attr)}"
-        )
     return "node" if of_nodes else "edge"
 
 
-def _nodes(node_type: NodeKey, store: Any, time_attr: str | None) -> NodeData:
-    num_nodes = store.num_nodes
-    if num_nodes is None:
-        raise SchemaError(f"{_node(node_type)} do not say how many they are; set num_nodes")
-    if time_attr is None or time_attr not in store:
-        table = _native.TableRows(str(node_type), num_nodes, None)
-        return NodeData(Numbering(num_nodes), table)
-    order, time, native = _in_time_order(
-        _times(store[time_attr], num_nodes, f"{_node(node_type)}: {time_attr}")
-    )
-    return NodeData(Numbering(num_nodes, order), _native.TableRows(str(node_type), num_nodes, native), time)
+class _Tables:
+    """The tables and lists of a graph, one after another: those of all nodes, then of edges."""
 
+    def __init__(self, node_time: str | None, edge_time: str | None, weight: str | None) -> None:
+        self.nodes: dict[NodeKey, NodeData] = {}
+        self.edges: dict[EdgeKey, EdgeData] = {}
+        self.tables: list[_native.TableRows] = []
+        self.sizes: list[int] = []
+        self.lists: list[_native.EdgeRows] = []
+        self._node_time, self._edge_time, self._weight = node_time, edge_time, weight
+        self._numbers: dict[NodeKey, int] = {}
 
-def _edges(  # noqa: PLR0913
-    edge_type: EdgeKey,
-    store: Any,
-    nodes: Mapping[NodeKey, NodeData],
-    numbers: Mapping[NodeKey, int],
-    time_attr: str | None,
-    timed_by: int,
-    weight_attr: str | None,
-) -> tuple[EdgeData, _native.TableRows | None]:
-    source, target = (None, None) if edge_type is None else (edge_type[0], edge_type[2])
-    title = "edges" if edge_type is None else f"edges {edge_type}"
-    for end in (source, target):
-        if end not in nodes:
-            raise SchemaError(
-                f"{title}: there are no nodes of type '{end}'.{nearest(str(end), map(str, nodes))}"
-            )
-    sources, targets = _ends(edge_type, store, nodes[source].num_nodes, nodes[target].num_nodes, title)
-    sources, targets = nodes[source].numbering.rows(sources), nodes[target].numbering.rows(targets)
-    weights = None if weight_attr is None else _weights(store[weight_attr], len(sources), title, weight_attr)
-    order, table = None, None
-    if time_attr is not None:
-        times = _times(store[time_attr], len(sources), f"{title}: {time_attr}")
-        order, _, native = _in_time_order(times)
-        table = _native.TableRows(title, len(sources), native)
-        sources, targets = sources[order], targets[order]
-        weights = None if weights is None else weights[order]
-    lists = EdgeLists.build(
-        targets,
-        nodes[target].num_nodes,
-        sources,
-        nodes[source].num_nodes,
-        weights,
-        by_source=time_attr is None,
-    )
-    native_lists = lists.native(title, numbers[target], numbers[source], timed_by)
-    numbering = Numbering(len(sources), order)
-    data = EdgeData(source, target, numbering, native_lists, weights is not None, time_attr is not None)
-    return data, table
+    def add_nodes(self, node_type: NodeKey, store: Any) -> None:
+        """The nodes of a type, by their time where they have one."""
+        title = "the nodes" if node_type is None else f"the nodes '{node_type}'"
+        num_nodes = store.num_nodes
+        if num_nodes is None:
+            raise SchemaError(f"{title} do not say how many they are; set num_nodes")
+        order = time = None
+        if self._node_time is not None and self._node_time in store:
+            where = f"{title}: {self._node_time}"
+            order, time = _in_time_order(_times(store[self._node_time], num_nodes, where))
+        self._numbers[node_type] = self._add_table(title, num_nodes, time)
+        self.nodes[node_type] = NodeData(Numbering(num_nodes, order), time)
+
+    def add_edges(self, edge_type: EdgeKey, store: Any) -> None:
+        """The edges of a type, whose nodes are there."""
+        source, target = (None, None) if edge_type is None else (edge_type[0], edge_type[2])
+        title = "the edges" if edge_type is None else f"the edges {edge_type}"
+        for end in (source, target):
+            if end not in self.nodes:
+                raise SchemaError(
+                    f"{title}: there are no nodes of type '{end}'.{nearest(str(end), map(str, self.nodes))}"
+                )
+        of_sources, of_targets = self.nodes[source].numbering, self.nodes[target].numbering
+        sources, targets = _ends(edge_type, store, of_sources.size, of_targets.size, title)
+        sources, targets = of_sources.rows(sources), of_targets.rows(targets)
+        weights = None
+        if self._weight is not None and self._weight in store:
+            weights = _weights(store[self._weight], len(sources), f"{title}: {self._weight}")
+        order, timed_by = None, -1
+        if self._edge_time is not None and self._edge_time in store:
+            where = f"{title}: {self._edge_time}"
+            order, time = _in_time_order(_times(store[self._edge_time], len(sources), where))
+            timed_by = self._add_table(title, len(sources), time)
+            sources, targets = sources[order], targets[order]
+            weights = None if weights is None else weights[order]
+        lists = EdgeLists.build(
+            targets, of_targets.size, sources, of_sources.size, weights, by_source=timed_by < 0
+        )
+        self.lists.append(lists.native(title, self._numbers[target], self._numbers[source], timed_by))
+        numbering = Numbering(len(sources), order)
+        self.edges[edge_type] = EdgeData(source, target, numbering, weights is not None, timed_by >= 0)
+
+    def _add_table(self, title: str, size: int, time: PackedColumn[_native.PackedTimes] | None) -> int:
+        self.tables.append(_native.TableRows(title, size, None if time is None else time.native))
+        self.sizes.append(size)
+        return len(self.tables) - 1
 
 
 def _ends(
@@ -177,17 +174,13 @@ def _times(values: Any, size: int, where: str) -> Int64s:
     return times
 
 
-def _weights(values: Any, size: int, title: str, name: str) -> npt.NDArray[np.floating[Any]]:
-    array = _flat(values, size, f"{title}: {name}")
-    weights: npt.NDArray[np.floating[Any]] = (
-        array if array.dtype in (np.float32, np.float64) else array.astype(float)
-    )
+def _weights(values: Any, size: int, where: str) -> npt.NDArray[np.floating[Any]]:
+    array = _flat(values, size, where)
+    weights = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         at = int(wrong.argmax())
-        raise SchemaError(
-            f"{title}: the {name} of edge {at} is {weights[at]}; weights are finite and at least 0"
-        )
+        raise SchemaError(f"{where}: the weight of edge {at} is {weights[at]}; weights are finite and at least 0")
     return weights
 
 
@@ -198,20 +191,14 @@ def _flat(values: Any, size: int, where: str) -> npt.NDArray[Any]:
     return array.reshape(size)
 
 
-def _in_time_order(times: Int64s) -> tuple[Int64s, Int64s, _native.PackedTimes]:
-    """The order that sorts times, equal ones as they are; the sorted times, and these as the sampler reads
-    them.
-    """
+def _in_time_order(times: Int64s) -> tuple[Int64s, PackedColumn[_native.PackedTimes]]:
+    """The order that sorts times, equal ones as they are; and the sorted times."""
     order = np.argsort(times, kind="stable")
-    time = times[order]
-    blocks, stream = _native.encode_times(time, 0)
-    return order, time, _native.PackedTimes(blocks, np.append(stream, np.zeros(8, np.uint8)), len(time))
+    blocks, stream = _native.encode_times(times[order], 0)
+    padded = np.append(stream, np.zeros(8, np.uint8))
+    return order, PackedColumn(_native.PackedTimes(blocks, padded, len(times)))
 
 
-def _node(node_type: NodeKey) -> str:
-    return "the nodes" if node_type is None else f"the nodes '{node_type}'"
-
-
-def _known(stores: Mapping[Any, Any], name: str) -> str:
-    names = [key for store in stores.values() for key in store.keys()]
-    return "." + nearest(name, dict.fromkeys(names))
+def _nearest(name: str, stores: Iterable[Any]) -> str:
+    """A hint for the misspelt name of an attribute."""
+    return nearest(name, dict.fromkeys(str(key) for store in stores for key in store.to_dict()))
