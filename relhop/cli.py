@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
+from relhop.store import layout
 from relhop.store.precision import Precision
 from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, TableSummary
 from relhop.times import format_time
@@ -197,7 +198,15 @@ def _show(summary: StoreSummary) -> None:
             _per_edge(link.bytes_per_edge),
             _bits(link.bits_per_row),
         )
-    for grid in (tables, links, _edge_tables(summary)):
+    attributes = Grid("attribute", "dtype and shape", "bytes")
+    for table in summary.tables:
+        for name, described in table.attributes.items():
+            attributes.add_row(
+                f"{table.name}.{name}",
+                escape(described),
+                _bytes(table.bytes[layout.attribute_files(name)[0]]),
+            )
+    for grid in (tables, links, attributes, _edge_tables(summary)):
         if grid.row_count:
             out.print(grid)
     by_part: dict[str, int] = {}

@@ -13,7 +13,9 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, StoreError, nearest
 from relhop.infer.guess import Explanation, complete
 from relhop.infer.printing import print_explanations
+from relhop.infer.tensors import with_tensors, without_tensors
 from relhop.schema import Link, Schema, Table
+from relhop.sources.arrays import ArraySource
 from relhop.sources.binding import all_sources, bind, bind_inputs
 from relhop.sources.description import FILE_NAME, Description, merged, read_description, write_description
 from relhop.sources.edges import as_table, resolved
@@ -40,7 +42,8 @@ class Graph:
         tables: The tables. One that has neither source nor SQL takes the source of its name.
         links: All foreign keys; `None`: inferred.
         sources: More sources by name, for tables and for SQL: paths of CSV, Parquet or SQLite files, pandas
-            DataFrames, Arrow tables. In SQL each source, also a table's own, goes by its name.
+            DataFrames, Arrow tables, mappings of columns to arrays. In SQL each source, also a table's own,
+            goes by its name.
         edges: Edge tables between the tables. One that has neither source nor SQL takes the source of its
             name.
 
@@ -68,19 +71,24 @@ class Graph:
         Schema(described, edge_tables=edge_tables)
         as_tables = [as_table(e) for e in edge_tables]
         self.sources: dict[str, Any] = all_sources([*described, *as_tables], sources or {})
-        declared = {}
-        for table in described:
-            source = self.sources.get(table.name) if table.sql is None else None
-            origin = None if source is None else normalized(source, table.name)
-            if isinstance(origin, SqliteTable):
-                declared[table.name] = declared_keys(origin)
+        origins = self._origins(described)
+        declared = {name: declared_keys(o) for name, o in origins.items() if isinstance(o, SqliteTable)}
+        arrays = {name: origin for name, origin in origins.items() if isinstance(origin, ArraySource)}
+        described = [without_tensors(table, arrays.get(table.name)) for table in described]
         with duckdb.connect() as connection, failing("the tables cannot be read"):
             notes = bind_inputs(connection, [*described, *as_tables], self.sources)
             schema, explanations = complete(connection, described, links, declared)
             edge_tables = resolved(connection, edge_tables)
+        schema, of_tensors = with_tensors(schema, arrays)
+        explanations += of_tensors
         self.schema: Schema = Schema(schema.tables.values(), schema.links, edge_tables)
         reading = [Explanation(table, None, "read", note) for table, found in notes.items() for note in found]
         self.explanations: list[Explanation] = reading + explanations
+
+    def _origins(self, tables: Iterable[Table]) -> dict[str, Any]:
+        """The sources of tables that have no SQL, as they are read."""
+        given = {t.name: self.sources[t.name] for t in tables if t.sql is None and t.name in self.sources}
+        return {name: normalized(source, name) for name, source in given.items()}
 
     @classmethod
     def from_folder(
@@ -234,6 +242,11 @@ class Graph:
                 row_order=row_order,
                 memory_limit=memory_limit,
                 progress=progress,
+                attributes={
+                    name: origin.attributes
+                    for name, origin in self._origins(tables).items()
+                    if isinstance(origin, ArraySource)
+                },
             )
         return Store.open(path)
 

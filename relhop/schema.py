@@ -30,6 +30,7 @@ class Stype(StrEnum):
     multicategorical = "multicategorical"
     text = "text"
     id = "id"
+    tensor = "tensor"
 
 
 FEATURE_STYPES = frozenset({Stype.numerical, Stype.categorical, Stype.timestamp})
@@ -44,8 +45,9 @@ class Table:
 
     Args:
         name: Name of the table in queries and in batches.
-        source: A path of a CSV, Parquet or SQLite file (with a table of this name), a pandas DataFrame or an
-            Arrow table. `None`: the graph's source of the same name.
+        source: A path of a CSV, Parquet or SQLite file (with a table of this name), a pandas DataFrame, an
+            Arrow table, or a mapping of columns to arrays: paths of .npy and .npz files, NumPy arrays, torch
+            tensors. `None`: the graph's source of the same name.
         sql: A DuckDB SELECT over the graph's sources, instead of `source`. Inside it the names are those of
             sources. Without an ORDER BY, rows are in the order of the primary key.
         pkey_col: Column or columns that name a row; `()`: there is no key.

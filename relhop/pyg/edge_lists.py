@@ -41,7 +41,7 @@ class EdgeLists:
     weights: npt.NDArray[np.float64] | None
 
     @classmethod
-    def build(  # noqa: PLR0913
+    def build(
         cls,
         targets: npt.NDArray[np.integer],
         num_targets: int,
@@ -103,5 +103,5 @@ class EdgeLists:
             PackedRows(self.neighbors, self.num_edges, width_of(self.num_sources)),
             weights=self.weights,
             edge_ids=PackedRows(self.edge_ids, self.num_edges, ends),
-            **({} if timed_by < 0 else {'timed_by': timed_by}),
+            **({} if timed_by < 0 else {"timed_by": timed_by}),
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch_geometric.data import Data, HeteroData
 
-from relhop.pyg.graph_data import GraphData
 from relhop.pyg.feature_store import StoreFeatures
+from relhop.pyg.graph_data import GraphData
 from relhop.pyg.in_memory import graph_of_data
 from relhop.pyg.in_store import graph_of_store
 from relhop.store.reader import Store

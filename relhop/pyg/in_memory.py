@@ -33,7 +33,9 @@ def graph_of_data(
     """
     node_stores, edge_stores = stores_of(data)
     level = _time_level(data, node_stores, edge_stores, time_attr)
-    made = _Tables(time_attr if level == "node" else None, time_attr if level == "edge" else None, weight_attr)
+    made = _Tables(
+        time_attr if level == "node" else None, time_attr if level == "edge" else None, weight_attr
+    )
     for node_type, store in node_stores.items():
         made.add_nodes(node_type, store)
     for edge_type, store in edge_stores.items():
@@ -180,7 +182,9 @@ def _weights(values: Any, size: int, where: str) -> npt.NDArray[np.floating[Any]
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         at = int(wrong.argmax())
-        raise SchemaError(f"{where}: the weight of edge {at} is {weights[at]}; weights are finite and at least 0")
+        raise SchemaError(
+            f"{where}: the weight of edge {at} is {weights[at]}; weights are finite and at least 0"
+        )
     return weights
 
 

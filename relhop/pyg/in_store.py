@@ -107,7 +107,9 @@ def _time(store: Store, time_attr: str | None) -> tuple[Any, TimeUnit | None]:
     tables = list(store.schema.tables.values())
     edge_tables = list(store.schema.edge_tables.values())
     timed = [table for table in (*tables, *edge_tables) if table.time_col is not None]
-    named = [table for table in timed if table.time_col == time_attr] or (timed if time_attr == OWN_TIME else [])
+    named = [table for table in timed if table.time_col == time_attr] or (
+        timed if time_attr == OWN_TIME else []
+    )
     if not named:
         known = [str(table.time_col) for table in timed]
         raise SchemaError(
@@ -116,4 +118,3 @@ def _time(store: Store, time_attr: str | None) -> tuple[Any, TimeUnit | None]:
         )
     level = "node" if any(table in tables for table in named) else "edge"
     return level, named[0].time_unit
-

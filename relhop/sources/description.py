@@ -163,7 +163,7 @@ def merged(first: Table, second: Table | None) -> Table:
 def _table(name: str, entry: Any, path: Path) -> Table:
     where = f"{path}, table '{name}'"
     _check_keys(entry, _TABLE_KEYS, where)
-    for key in ("source", "sql", "time_unit"):
+    for key in ("sql", "time_unit"):
         if entry.get(key) is not None and not isinstance(entry[key], str):
             raise SchemaError(f"{where}: '{key}' must be text, not {entry[key]!r}")
     stypes = entry.get("stypes") or {}
@@ -172,10 +172,9 @@ def _table(name: str, entry: Any, path: Path) -> Table:
     pkey, time = entry.get("pkey_col"), entry.get("time_col")
     if time is not None and time is not False and not isinstance(time, str):
         raise SchemaError(f"{where}: 'time_col' must be a column's name or false, not {time!r}")
-    source = entry.get("source")
     return Table(
         name,
-        source=None if source is None else path.absolute().parent / source,
+        source=_source(entry.get("source"), path.absolute().parent, where),
         sql=entry.get("sql"),
         pkey_col=None if pkey is None else () if pkey is False else _strings(pkey, f"{where}: 'pkey_col'"),
         time_col="" if time is False else time,
@@ -199,6 +198,18 @@ def _edge_table(name: str, entry: Any, path: Path) -> EdgeTable:
             )
     source = entry.get("source")
     return EdgeTable(name, **{**entry, "source": None if source is None else path.absolute().parent / source})
+
+
+def _source(source: Any, folder: Path, where: str) -> Path | dict[str, Path] | None:
+    if source is None:
+        return None
+    if isinstance(source, str):
+        return folder / source
+    if not isinstance(source, dict) or not all(isinstance(file, str) for file in source.values()):
+        raise SchemaError(
+            f"{where}: 'source' must be a path, or a path of an array by column, not {source!r}"
+        )
+    return {str(column): folder / file for column, file in source.items()}
 
 
 def _link(entry: Any, path: Path) -> Link:
@@ -232,8 +243,16 @@ def _one_or_list(columns: tuple[str, ...]) -> str | list[str]:
     return columns[0] if len(columns) == 1 else list(columns)
 
 
-def _path(source: Any, folder: Path | None) -> str | None:
-    """A source's path as text; `None` if it is no file."""
+def _path(source: Any, folder: Path | None) -> str | dict[str, str] | None:
+    """A source's path as text, or that of each column; `None` if it is no file."""
+    if isinstance(source, Mapping):
+        paths = {str(column): _file(file, folder) for column, file in source.items()}
+        found = {column: file for column, file in paths.items() if file is not None}
+        return found if len(found) == len(paths) else None
+    return _file(source, folder)
+
+
+def _file(source: Any, folder: Path | None) -> str | None:
     source = source.path if isinstance(source, SqliteTable) else source
     if not isinstance(source, (str, os.PathLike)):
         return None

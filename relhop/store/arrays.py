@@ -4,7 +4,7 @@ rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from relhop._native import DiskRecords, PackedRows, PackedTimes, PagedRows, PagePool, width_of
+from relhop.dtypes import NUMPY_DTYPES
 from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, nearest
 from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
+from relhop.store.attributes import AttributeReader
 from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
@@ -46,6 +48,7 @@ class StoredTable:
         slots: Row -> record [num_rows]; None where record i is that of row i.
         records: uint8 [num_rows, record_size] in their own order, C-contiguous; mapped where `disk` is there.
         disk: The records behind their pool; None where they are in memory or mapped.
+        attributes: The tensors with a row for each row of the table, by name.
         categories_path: The file that names the codes of categorical features; absent where there is none.
         require_current: Raises StoreError if the files are no longer those of this store.
     """
@@ -62,6 +65,7 @@ class StoredTable:
     slots: Rows | None
     records: npt.NDArray[np.uint8]
     disk: DiskRecords | None
+    attributes: Mapping[str, AttributeReader]
     categories_path: Path
     require_current: Callable[[], None]
 
@@ -248,9 +252,38 @@ class Arrays:
             slots=slots,
             records=records.reshape(entry.rows, record_size),
             disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
+            attributes={
+                attribute: self.attribute(
+                    name, attribute, layout.table_file(name, rows), described, entry.rows
+                )
+                for attribute, described in entry.attributes.items()
+                for rows, _ in [layout.attribute_files(attribute)]
+            },
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )
+
+    def attribute(
+        self, owner: str, name: str, file: str, entry: layout.AttributeEntry, num_rows: int
+    ) -> AttributeReader:
+        """An attribute of a table or of edges.
+
+        Args:
+            owner: The table or the edges.
+            name: The attribute.
+            file: Its rows.
+            entry: What the manifest says of it.
+            num_rows: How many rows it has.
+        """
+        placed, path = self._placement.attributes[file], self._folder / file
+        content = self._read(file, placed.place == "ram")
+        if self._verify == "always" and placed.place != "disk":
+            check_records(path, content, entry.row_bytes, None)
+        whole = content.view(NUMPY_DTYPES[entry.dtype]).reshape(num_rows, *entry.shape)
+        disk = None
+        if placed.place == "disk":
+            disk = self._disk_records(f"{owner}.{name}", path, placed.pool_bytes, entry.row_bytes, num_rows)
+        return AttributeReader(name, entry.dtype, whole, disk, owner)
 
     def link(self, link: Link) -> StoredLink:
         """The arrays of one link."""
@@ -352,20 +385,41 @@ class Arrays:
         return PagedRows(self.link_pool, str(self._folder / file), size, width)
 
     def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
-        path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
-        device = self._device_cost()
-        return DiskRecords(
+        entry = self._manifest.tables[name]
+        return self._disk_records(
             name,
-            str(path),
+            self._folder / layout.table_file(name, "rows.bin"),
+            self._placement.tables[name].pool_bytes,
             entry.record_size,
-            [len(columns) for columns in columns_of(fields).values()],
             entry.rows,
-            pool_bytes=self._placement.tables[name].pool_bytes,
-            reads_per_second=device.reads_per_second,
-            bytes_per_second=device.bytes_per_second,
+            [len(columns) for columns in columns_of(fields).values()],
             numbers=encoding.native_numbers(fields),
             slots=None if slots is None else slots.native,
+        )
+
+    def _disk_records(
+        self,
+        title: str,
+        path: Path,
+        pool_bytes: int,
+        record_size: int,
+        count: int,
+        num_fields: list[int] | None = None,
+        **encoded: Any,
+    ) -> DiskRecords:
+        """Records behind a pool; without `num_fields`, raw ones."""
+        device = self._device_cost()
+        return DiskRecords(
+            title,
+            str(path),
+            record_size,
+            num_fields,
+            count,
+            pool_bytes=pool_bytes,
+            reads_per_second=device.reads_per_second,
+            bytes_per_second=device.bytes_per_second,
             checksums=read_checksums(path) if self._verify == "always" else None,
+            **encoded,
         )
 
     def _order(self, files: Callable[[str], str], rows: int, in_memory: bool) -> Rows:

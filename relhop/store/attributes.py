@@ -26,17 +26,26 @@ class AttributeReader:
         disk: The rows behind their pool; None where they are in memory or mapped.
 
     Args:
-        name: What errors call it.
+        name: The attribute.
         dtype: Of the rows.
         whole: All rows [N, *shape] of NumPy's dtype, C-contiguous; mapped where `disk` is there.
         disk: See above.
+        owner: The table or the edges that have it, which errors name.
     """
 
-    def __init__(self, name: str, dtype: str, whole: Array, disk: DiskRecords | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        dtype: str,
+        whole: Array,
+        disk: DiskRecords | None = None,
+        owner: str | None = None,
+    ) -> None:
         self.name, self.dtype = name, dtype
         self.shape: tuple[int, ...] = whole.shape[1:]
         self.num_rows, self.disk, self._whole = len(whole), disk, whole
-        self.native = FeatureTable(name, as_bytes(whole) if disk is None else disk, None, None, None)
+        title = name if owner is None else f"{owner}.{name}"
+        self.native = FeatureTable(title, as_bytes(whole) if disk is None else disk, None, None, None)
 
     @classmethod
     def of_array(cls, name: str, array: npt.ArrayLike, dtype: str | None = None) -> AttributeReader:
@@ -81,11 +90,6 @@ class AttributeReader:
 
     def __repr__(self) -> str:
         return f"AttributeReader({self.name!r}, {self.dtype}, {self.num_rows:,} rows of shape {self.shape})"
-
-
-def row_bytes(dtype: str, shape: tuple[int, ...]) -> int:
-    """Bytes of one row."""
-    return NUMPY_DTYPES[dtype].itemsize * math.prod(shape)
 
 
 def as_bytes(rows: Array) -> npt.NDArray[np.uint8]:

@@ -6,6 +6,7 @@ what the schema and the counts demand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
+_MOST_NUMBERS = 1 << 60
+"""Of an attribute: more than any machine can address."""
 
 
 def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> None:
@@ -45,6 +48,7 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
                 )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
         same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        _check_attributes(where, title, table, schema)
         if table.record_order not in (layout.ROWS_ORDER, *table.rows_per_block):
             raise CorruptStore(f"{where}: table '{title}' has the order of records {table.record_order!r}")
         timed = schema.tables[title].time_col is not None
@@ -92,6 +96,25 @@ def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry
             f"{where}: {what} has no columns, but {edges.time_col or edges.weight_col!r} is one"
         )
     same(where, f"numbers of the edges of {what}", entry.edge_ids, bool(edges.edge_ids or entry.columns))
+
+
+def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema: Schema) -> None:
+    stypes = schema.tables[title].stypes
+    tensors = {column for column, stype in stypes.items() if stype == Stype.tensor}
+    if not tensors <= set(table.attributes) <= set(stypes):
+        raise CorruptStore(
+            f"{where}: the attributes of table '{title}': {list(table.attributes)} contradict its columns"
+        )
+    for name, attribute in table.attributes.items():
+        if (name in tensors) != bool(attribute.shape):
+            raise CorruptStore(
+                f"{where}: table '{title}', attribute '{name}': the schema has no shape {attribute.shape}"
+            )
+        # What a shape with a 0 says beside it fits no size.
+        if math.prod(max(1, size) for size in attribute.shape) * max(1, table.rows) >= _MOST_NUMBERS:
+            raise CorruptStore(
+                f"{where}: table '{title}', attribute '{name}': {table.rows} rows of shape {attribute.shape}"
+            )
 
 
 def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
@@ -142,7 +165,7 @@ def check_offset_ends(path: Path, offsets: LinkRows, edges: int) -> None:
 def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
     """Compares a file's checksum with the manifest, and the blocks of records with theirs."""
     path, entry = folder / file, manifest.files[file]
-    record_sizes = {layout.table_file(t, "rows.bin"): e.record_size for t, e in manifest.tables.items()}
+    record_sizes = layout.record_sizes(manifest)
     try:
         if file in record_sizes:
             checksum = records.checksum_of(path, entry.bytes, record_sizes[file])
@@ -183,6 +206,16 @@ def check_ascending(path: Path, what: str, values: LinkRows | Times) -> None:
         found = values[part]
         if np.any(found[1:] < found[:-1]):
             raise CorruptStore(f"{path}: {what} do not ascend")
+
+
+def check_attributes(folder: Path, table: StoredTable) -> None:
+    """Booleans are 0 or 1."""
+    for name, attribute in table.attributes.items():
+        if attribute.dtype == "bool":
+            content = attribute.array().reshape(-1).view(np.uint8)
+            if any(np.any(content[part] > 1) for part in chunks(len(content))):
+                file = layout.table_file(table.name, layout.attribute_files(name)[0])
+                raise CorruptStore(f"{folder / file}: a boolean that is neither 0 nor 1")
 
 
 def is_permutation(rows: Rows) -> bool:

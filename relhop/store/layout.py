@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -14,9 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relhop._native import width_of
+from relhop.dtypes import NUMPY_DTYPES
 from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
@@ -26,7 +28,7 @@ from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 ROWS_ORDER = "rows"
 """The order of records in which each has its row's number, so that there is no slots.bin."""
@@ -38,6 +40,9 @@ ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
 SRC_COLUMN = "_rh_src"
 DST_COLUMN = "_rh_dst"
+
+_MOST_DIMENSIONS = 16
+"""Of an attribute's row."""
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
 _Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -63,6 +68,28 @@ class FieldEntry(_Entry):
     out_of_range: _Count = 0
 
 
+class AttributeEntry(_Entry):
+    """What the manifest says of an attribute: the dtype, a key of `NUMPY_DTYPES`, and the shape of a row."""
+
+    dtype: str
+    shape: list[_Count] = Field(max_length=_MOST_DIMENSIONS)
+
+    @field_validator("dtype")
+    @classmethod
+    def _is_known(cls, dtype: str) -> str:
+        if dtype not in NUMPY_DTYPES:
+            raise ValueError(f"{dtype!r} is no dtype of an attribute")
+        return dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return NUMPY_DTYPES[self.dtype].itemsize * math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.shape else self.dtype
+
+
 class TableEntry(_Entry):
     """What the manifest says of a table: counts, and the layout and order of its records.
 
@@ -78,6 +105,7 @@ class TableEntry(_Entry):
     record_size: _Count
     record_order: str
     rows_per_block: dict[str, _Ratio]
+    attributes: dict[str, AttributeEntry]
 
 
 class LinkEntry(_Entry):
@@ -161,6 +189,16 @@ def directions(edges: EdgeTable) -> tuple[tuple[str, str, str], ...]:
     return (("in", edges.dst, edges.src), *outgoing)
 
 
+def attribute_files(name: str) -> tuple[str, str]:
+    """An attribute's rows and their checksums, relative to the table's folder."""
+    return f"attributes/{_folder(name)}.bin", f"attributes/{_folder(name)}.crc"
+
+
+def is_attribute(file: str) -> bool:
+    """Whether a file holds the rows of an attribute."""
+    return file.split("/")[2:3] == ["attributes"] and file.endswith(".bin")
+
+
 def is_topology(file: str) -> bool:
     """Whether all that is sampled needs a file: of links, times, where records are, or edges' numbers."""
     if file.startswith("edges/") and file.endswith("/order.bin"):
@@ -224,6 +262,10 @@ def file_sizes(
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None
+        for name, attribute in entry.attributes.items():
+            rows, checksums = (table_file(title, file) for file in attribute_files(name))
+            sizes[checksums] = checksums_bytes(attribute.row_bytes * entry.rows)
+            sizes[rows] = attribute.row_bytes * entry.rows
     for link in schema.links:
         edges = links[link.name].edges
         sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
@@ -263,6 +305,16 @@ def _time_sizes(rows: int) -> dict[str, int | None]:
         "time.bin": None,
         "order.bin": packed_bytes(rows, width_of(rows)),
     }
+
+
+def record_sizes(manifest: Manifest) -> dict[str, int]:
+    """The files whose blocks have checksums beside them, with the bytes of a record."""
+    sizes = {}
+    for title, entry in manifest.tables.items():
+        sizes[table_file(title, "rows.bin")] = entry.record_size
+        for name, attribute in entry.attributes.items():
+            sizes[table_file(title, attribute_files(name)[0])] = attribute.row_bytes
+    return sizes
 
 
 def _checksum(content: dict[str, Any]) -> str:

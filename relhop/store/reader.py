@@ -76,12 +76,12 @@ class Store:
 
         Args:
             path: The store's folder.
-            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves links and records on disk behind a
-                pool, "auto" takes what fits; see `relhop.store.placement.Memory`.
-            buffer_pool_size: All that records, and of "disk" links, may take of memory, in bytes or as
-                "4 GB". Links get a part by their bytes. Tables that fit their share are read whole; the
-                others share the rest in equal parts, bookkeeping included. By default a quarter of the free
-                memory. For "auto" and "disk".
+            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves links, records and attributes on
+                disk behind a pool, "auto" takes what fits; see `relhop.store.placement.Memory`.
+            buffer_pool_size: All that records and attributes, and of "disk" links, may take of memory, in
+                bytes or as "4 GB". Links get a part by their bytes. Tables and attributes that fit an equal
+                share are read whole; the others get parts of the rest by their bytes, bookkeeping included.
+                By default a quarter of the free memory. For "auto" and "disk".
             device: What reading costs on the store's device; measured by default, once for each device.
             verify: "always" compares records with their checksums: those on disk whenever a block is read,
                 others here. Damage is a `CorruptStore` that names file and row, at the batch concerned.
@@ -304,6 +304,7 @@ class Store:
                 checks.check_file(self.path, self._manifest, file)
             for table in steps.over("Checking tables", list(self.tables)):
                 checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
+                checks.check_attributes(self.path, self.tables[table])
             for name in steps.over("Checking links", list(self.links)):
                 link = self.links[name]
                 checks.check_link(self.path, link, self.tables[link.link.child].num_rows)

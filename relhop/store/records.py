@@ -1,4 +1,4 @@
-"""rows.bin and the checksums of its blocks, written in one go and checked in one.
+"""rows.bin, or the rows of an attribute, with the checksums of their blocks: written and checked in one go.
 
 Knows nothing of what is in a record.
 """
@@ -22,7 +22,7 @@ _PIECE = 1024 * CHECKSUM_BLOCK
 
 
 def checksums_bytes(size: int) -> int:
-    """Bytes of rows.crc beside a rows.bin of `size` bytes: 4 a block."""
+    """Bytes of the file of checksums beside `size` bytes of records: 4 a block."""
     return 4 * -(-size // CHECKSUM_BLOCK)
 
 
@@ -60,7 +60,7 @@ class RecordWriter:
 
 def read_checksums(path: Path) -> npt.NDArray[np.uint32]:
     """The checksums beside a file of records, uint32 [blocks]."""
-    return np.fromfile(path.with_name("rows.crc"), "<u4")
+    return np.fromfile(path.with_suffix(".crc"), "<u4")
 
 
 def check_records(
@@ -82,11 +82,11 @@ def check_records(
 
 
 def checksum_of(path: Path, size: int, record_size: int) -> str:
-    """The BLAKE2b checksum of a file of records, whose blocks are compared with rows.crc beside it meanwhile.
+    """The BLAKE2b checksum of a file of records, whose blocks are compared with theirs meanwhile.
 
     Args:
         path: The file.
-        size: Bytes that it should have; rows.crc is for as many.
+        size: Bytes that it should have; the checksums are of as many.
         record_size: Bytes of a record.
 
     Raises:

@@ -20,9 +20,9 @@ class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
     `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
-    infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
-    `time`, `order`, `rows`, `slots`. `record_order` is where records lie, `rows_per_block` what was measured
-    of each order that was tried.
+    infinite, and those beyond the grid of an int8. `attributes` has dtypes and shapes of rows. `bytes` is by
+    file; `bits_per_row` by what is in them: `time`, `order`, `rows`, `slots`. `record_order` is where records
+    lie, `rows_per_block` what was measured of each order that was tried.
     """
 
     name: str
@@ -33,6 +33,7 @@ class TableSummary:
     null_keys: int
     duplicate_keys: int
     features: dict[str, str]
+    attributes: dict[str, str]
     out_of_range: dict[str, int]
     categories: dict[str, int]
     record_order: str
@@ -147,6 +148,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         "time.bin",
         "order.bin",
         "categories.parquet",
+        *(file for name in entry.attributes for file in layout.attribute_files(name)),
     )
     sizes = {f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes}
     bits = {"rows": 8.0 * table.record_size}
@@ -165,6 +167,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         duplicate_keys=entry.duplicate_keys,
         out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
+        attributes={name: str(attribute) for name, attribute in entry.attributes.items()},
         categories=dict(entry.categories),
         record_order=entry.record_order,
         rows_per_block=dict(entry.rows_per_block),

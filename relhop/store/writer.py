@@ -9,18 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
 from relhop.schema import Schema
+from relhop.sources.array_columns import ArrayColumn
 from relhop.store import edges, features, layout, links, order, publish, sql, tables
+from relhop.store.copying import copy_attribute
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
 
 
-def write_store(
+def write_store(  # noqa: PLR0913
     path: str | os.PathLike[str],
     schema: Schema,
     connection: duckdb.DuckDBPyConnection,
@@ -30,6 +34,7 @@ def write_store(
     row_order: RowOrder = "auto",
     memory_limit: str | None = None,
     progress: bool = False,
+    attributes: Mapping[str, Mapping[str, ArrayColumn]] = MappingProxyType({}),
 ) -> None:
     """Builds a store and puts it in the place of `path`, all at once.
 
@@ -48,6 +53,7 @@ def write_store(
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
+        attributes: By table, the arrays that are kept as they are, with a row for each row of the input.
 
     Raises:
         StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
@@ -74,6 +80,10 @@ def write_store(
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
+        for table, name in steps.over(
+            "Copying attributes", [(t, a) for t in attributes for a in attributes[t]]
+        ):
+            copy_attribute(build, table, name, attributes[table][name])
         for _ in steps.over("Ordering records", [None]):
             order.choose_orders(build)
         for table in steps.over("Packing features", schema.tables):
@@ -126,6 +136,7 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
         record_size=build.record_sizes[table],
         record_order=build.orders[table],
         rows_per_block=build.rows_per_block[table],
+        attributes=build.attributes[table],
     )
 
 
