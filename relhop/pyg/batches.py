@@ -15,7 +15,8 @@ from torch_geometric.sampler import NegativeSampling, SamplerOutput
 from torch_geometric.typing import EdgeType
 
 from relhop.pyg.columns import AttributeColumns, Gathered, Wanted, reader_of
-from relhop.pyg.graph_data import EdgeKey, GraphData, NodeKey
+from relhop.pyg.found import edges_of, nodes_of
+from relhop.pyg.graph_data import GraphData
 from relhop.pyg.in_memory import stores_of
 from relhop.pyg.sampler import Sampled
 
@@ -74,23 +75,6 @@ class DataAttributes:
                 elif store.is_edge_attr(name):
                     new[name] = None if places is None else _rows(value, places, store, name)
         return batch
-
-
-def nodes_of(out: Sampled, key: NodeKey) -> Tensor:
-    """The numbers of the nodes of a type that were found."""
-    found = out.node if isinstance(out, SamplerOutput) else out.node.get(key)
-    return torch.empty(0, dtype=torch.int64) if found is None else found
-
-
-def edges_of(out: Sampled, key: EdgeKey) -> tuple[Tensor, Tensor | None]:
-    """The ends [2, E] of the edges of a type that were found, and their numbers; None where these are not
-    known.
-    """
-    if isinstance(out, SamplerOutput):
-        return torch.stack([out.row, out.col]), out.edge
-    if key not in out.row:
-        return torch.empty((2, 0), dtype=torch.int64), torch.empty(0, dtype=torch.int64)
-    return torch.stack([out.row[key], out.col[key]]), (out.edge or {}).get(key)
 
 
 def _readable(store: Any, belongs: Any, order: Any) -> Iterator[AttributeColumns]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,9 +14,10 @@ from torch import Tensor
 from relhop._native import FeatureTable, PackedRows, pack, width_of
 from relhop.dtypes import NUMPY_DTYPES
 from relhop.features import AttributeReader, FeatureReader, RowFeatures
-from relhop.pyg.graph_data import EdgeKey, Int64s, NodeKey
+from relhop.pyg.graph_data import Column, EdgeKey, NodeKey, Numbering
 from relhop.schema import Stype
 from relhop.store.attributes import as_bytes
+from relhop.times import TimeUnit, from_micros
 
 
 class Columns(Protocol):
@@ -25,13 +26,19 @@ class Columns(Protocol):
     Attributes:
         names: The attributes.
         native: What gathers them.
+        row_shape: The shape of a row of each.
     """
 
     names: tuple[str, ...]
     native: FeatureTable
+    row_shape: tuple[int, ...]
 
     def tensors(self, features: dict[str, Any]) -> dict[str, Tensor]:
         """What `native` gathered, by attribute; copies nothing."""
+        ...
+
+    def only(self, names: Collection[str]) -> Columns | None:
+        """The same with those of its attributes that are named; None without any."""
         ...
 
 
@@ -73,20 +80,51 @@ class AttributeColumns:
     Args:
         name: What it is called in batches.
         reader: Its rows.
-        order: The place in `reader` of each row; None where they are the same.
+        order: The place in `reader` of each row, as its rows are by number; None where they are by row.
     """
 
-    def __init__(self, name: str, reader: AttributeReader, order: Int64s | None = None) -> None:
-        self.names, self.reader = (name,), reader
-        self.native = reader.native
+    def __init__(self, name: str, reader: AttributeReader, order: Column | None = None) -> None:
+        self.names: tuple[str, ...] = (name,)
+        self.native, self.reader, self.row_shape = reader.native, reader, reader.shape
+        self._in_order = order is None
         if order is not None:
             width = width_of(len(order))
-            slots = PackedRows(pack(order.astype(np.uint64), width), len(order), width)
+            slots = PackedRows(pack(np.asarray(order[:]).astype(np.uint64), width), len(order), width)
             self.native = FeatureTable(name, as_bytes(reader.array()), None, None, None, slots=slots)
 
     def tensors(self, features: dict[str, Any]) -> dict[str, Tensor]:
         """The rows that were gathered."""
         return {self.names[0]: tensor_of(self.reader.of_native(features), self.reader.dtype)}
+
+    def whole(self, numbering: Numbering) -> npt.NDArray[Any] | None:
+        """All rows by their numbers, without a copy; None where they are in another order."""
+        return self.reader.array() if not self._in_order or numbering.order is None else None
+
+    def only(self, names: Collection[str]) -> AttributeColumns | None:
+        """Itself, or None."""
+        return self if self.names[0] in names else None
+
+
+class TimeColumns:
+    """The time column of a table that has it nowhere else.
+
+    Args:
+        name: The column.
+        native: A reader that knows the times of rows.
+        unit: What users count times in; None: microseconds.
+    """
+
+    def __init__(self, name: str, native: FeatureTable, unit: TimeUnit | None) -> None:
+        self.names: tuple[str, ...] = (name,)
+        self.native, self._unit, self.row_shape = native, unit, ()
+
+    def tensors(self, features: dict[str, Any]) -> dict[str, Tensor]:
+        """The times of the rows that were gathered, int64."""
+        return {self.names[0]: torch.from_numpy(from_micros(features["time"], self._unit))}
+
+    def only(self, names: Collection[str]) -> TimeColumns | None:
+        """Itself, or None."""
+        return self if self.names[0] in names else None
 
 
 class RecordColumns:
@@ -99,7 +137,8 @@ class RecordColumns:
     """
 
     def __init__(self, reader: FeatureReader, names: Iterable[str]) -> None:
-        self.names, self.native = tuple(names), reader.native
+        self.names: tuple[str, ...] = tuple(names)
+        self.native, self._reader, self.row_shape = reader.native, reader, ()
         self._places = {
             column: (kind, place)
             for stype, kind in _KINDS.items()
@@ -113,6 +152,11 @@ class RecordColumns:
             kind, place = self._places[name]
             result[name] = torch.from_numpy(np.ascontiguousarray(getattr(rows, kind)[:, place]))
         return result
+
+    def only(self, names: Collection[str]) -> RecordColumns | None:
+        """Those that are named."""
+        kept = [name for name in self.names if name in names]
+        return RecordColumns(self._reader, kept) if kept else None
 
 
 _KINDS: Mapping[Stype, str] = {
