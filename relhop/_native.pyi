@@ -185,9 +185,9 @@ class TableRows:
 
 class EdgeRows:
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None, timed_by: int = -1) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits. `timed_by`: the table whose rows the edges are, where they have times of their own.
         """
 
     @staticmethod

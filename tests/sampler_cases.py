@@ -48,6 +48,7 @@ def edges_to_native(graph: Graph, e: int, width: int | None) -> _native.EdgeRows
         edges.reverse,
         np.array(sums, np.float64) if edges.weighted else None,
         packing.rows(numbers, max(numbers, default=0) + 1, width) if edges.numbered else None,
+        edges.timed_by,
     )
 
 
@@ -140,14 +141,15 @@ def same_bits(a: dict[str, list[dict[str, Any]]], b: dict[str, list[dict[str, An
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Up to 4 tables, some timed with ties; foreign keys and many-to-many edges, self-references among both."""
+    """Up to 4 tables, some timed with ties; foreign keys and many-to-many edges, self-references among both. Edges with
+    times of their own are rows of further tables."""
     num_rows = draw(st.lists(st.integers(1, 20), min_size=1, max_size=4))
     time = [
         draw(st.none() | st.lists(st.integers(0, 9) | st.just(END), min_size=n, max_size=n).map(sorted))
         for n in num_rows
     ]
     graph = Graph(num_rows, time, [])
-    table = st.integers(0, len(num_rows) - 1)
+    table = st.sampled_from(range(len(num_rows)))
     for a, b in draw(st.lists(st.tuples(table, table), max_size=3)):
         if draw(st.booleans()):
             add_foreign_key(draw, graph, a, b)
@@ -177,7 +179,11 @@ def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
     kind = draw(st.sampled_from(["one way", "both ways"] + ["undirected"] * (a == b)))
     if kind == "undirected":
         ends += [(y, x) for x, y in ends]
-    weight, weighted, numbered = weights(draw), draw(st.booleans()), draw(st.booleans())
+    timed_by = -1
+    if draw(st.booleans()):
+        timed_by = add_edge_times(draw, graph, (a, b), ends)
+    weight, weighted = weights(draw), draw(st.booleans())
+    numbered = timed_by >= 0 or draw(st.booleans())
     sizes = [draw(weight) for _ in ends]
     e = len(graph.edge_types)
     for turned in range(2 if kind == "both ways" else 1):
@@ -187,11 +193,25 @@ def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
             row = end[1 - turned]
             lists[end[turned]].append(Neighbor(row, i if numbered else row, sizes[i]))
         for of_row in lists:
-            of_row.sort(key=lambda n: n.row)
+            of_row.sort(key=lambda n: n.row if timed_by < 0 else n.edge)
         reverse = {"one way": -1, "both ways": e + 1 - turned, "undirected": e}[kind]
         graph.edge_types.append(
-            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered)
+            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered, timed_by=timed_by)
         )
+
+
+def add_edge_times(
+    draw: st.DrawFn, graph: Graph, tables: tuple[int, int], ends: list[tuple[int, int]]
+) -> int:
+    """A table with a row for each edge, at its own or its ends' time, whichever is the latest. Sorts the edges."""
+    own = draw(st.lists(st.integers(0, 9) | st.just(END), min_size=len(ends), max_size=len(ends)))
+    of_ends = [[graph.time_of(t, row) or 0 for t, row in zip(tables, end, strict=True)] for end in ends]
+    visible = [max(time, *times) for time, times in zip(own, of_ends, strict=True)]
+    order = sorted(range(len(ends)), key=lambda i: visible[i])
+    ends[:] = [ends[i] for i in order]
+    graph.num_rows.append(len(ends))
+    graph.time.append([visible[i] for i in order])
+    return len(graph.num_rows) - 1
 
 
 def weights(draw: st.DrawFn) -> st.SearchStrategy[float]:
@@ -221,7 +241,7 @@ def rules(edge_type: EdgeType, windows: bool) -> st.SearchStrategy[Rule]:
 @st.composite
 def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Case:
     graph = graph or draw(graphs())
-    tables = draw(st.lists(st.integers(0, len(graph.num_rows) - 1), min_size=1, max_size=3))
+    tables = draw(st.lists(st.sampled_from(graph.node_tables()), min_size=1, max_size=3))
     windows = disjoint and draw(st.booleans())
     anchor = st.integers(-1, 11) if windows else st.integers(-1, 11) | st.just(END)
     seeds = st.one_of(
@@ -233,7 +253,7 @@ def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Cas
         graph,
         Options(
             [[draw(rules(e, windows)) for e in graph.edge_types] for _ in range(num_hops)],
-            [n if draw(st.booleans()) else draw(st.integers(0, n)) for n in graph.num_rows],
+            draw(caps(graph)),
             (draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 5))),
             disjoint,
             draw(st.sampled_from(["directional", "bidirectional", "induced"])),
@@ -242,6 +262,18 @@ def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Cas
         ),
         draw(st.lists(seeds, min_size=1, max_size=6)),
     )
+
+
+@st.composite
+def caps(draw: st.DrawFn, graph: Graph) -> list[int]:
+    """Any; where edges have times, which are no earlier than their ends', those of one time."""
+    if len(graph.node_tables()) == len(graph.num_rows):
+        return [n if draw(st.booleans()) else draw(st.integers(0, n)) for n in graph.num_rows]
+    as_of = draw(st.just(END) | st.integers(-1, 10))
+    return [
+        n if time is None else sum(t <= as_of for t in time)
+        for n, time in zip(graph.num_rows, graph.time, strict=True)
+    ]
 
 
 @st.composite

@@ -118,7 +118,8 @@ void bind_sampling(nb::module_& m) {
       .def_static(
           "lists",
           [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& offsets, const AnyRows& neighbors,
-             int64_t reverse, const std::optional<AnyWeights>& weights, const std::optional<AnyRows>& edge_ids) {
+             int64_t reverse, const std::optional<AnyWeights>& weights, const std::optional<AnyRows>& edge_ids,
+             int64_t timed_by) {
             PyEdges result;
             EdgeRows& edges = result.edges;
             edges.name = std::move(name);
@@ -130,13 +131,15 @@ void bind_sampling(nb::module_& m) {
             result.hold(neighbors, edges.neighbors, &PagedEdges::neighbors);
             if (weights) result.hold(*weights);
             if (edge_ids) result.hold(*edge_ids, edges.edge_ids, &PagedEdges::edge_ids);
+            edges.timed_by = timed_by;
             result.check();
             return result;
           },
           "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
-          "edge_ids"_a = nb::none(),
+          "edge_ids"_a = nb::none(), "timed_by"_a = -1,
           "The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All "
-          "in memory or all on disk, where weights are numbers of 64 bits.")
+          "in memory or all on disk, where weights are numbers of 64 bits. `timed_by`: the table whose rows the edges "
+          "are, where they have times of their own.")
       .def_static(
           "parents",
           [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& parents, int64_t reverse) {

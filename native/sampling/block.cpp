@@ -55,7 +55,7 @@ class BlockSampler {
     tables_of_nodes().resize(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.node_begin[t] = part_.rows[t].size();
-      tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
+      if (topology_.has_nodes(t)) tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
       scratch_.known[t] = 0;
       if (!scratch_.paths.empty()) scratch_.paths[t].clear();
     }
@@ -178,6 +178,7 @@ class BlockSampler {
           [&](uint32_t table, uint64_t row, uint32_t seed) {
             return tables_of_nodes()[table].view().find(Connector<Table>::key(row, seed));
           },
+          [&](uint32_t table, uint64_t row, uint32_t seed) { return row < cuts_of_block_[table * num_cuts_ + seed]; },
           scratch_, part_);
     for (uint32_t e = 0; e < num_edge_types_; ++e) count_edges(e, scratch_.edge_begin[e]);
   }
@@ -226,19 +227,21 @@ class BlockSampler {
     if (first == last) return;
     const bool adapted = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
     if (adapted) adapt_fanouts(edges.expanded, hop, along, rule.fanout);
-    const TableRows& found_table = topology_.tables()[edges.found];
+    const uint32_t ordering = edges.ordering_table();
     // A table without times has no row that is too old.
-    const bool has_window = rule.window > 0 && found_table.timed;
+    const bool has_window = rule.window > 0 && topology_.tables()[ordering].timed;
     const Expansion expansion{edges,
                               rule,
                               e,
-                              found_table.num_rows,
+                              topology_.tables()[edges.found].num_rows,
+                              topology_.tables()[ordering].num_rows,
                               nodes(edges.expanded),
                               nodes(edges.found),
                               along,
                               options_.group,
                               cuts_of_block_ + edges.found * num_cuts_,
-                              has_window ? find_low_cuts(edges.found, rule.window) : nullptr,
+                              cuts_of_block_ + ordering * num_cuts_,
+                              has_window ? find_low_cuts(ordering, rule.window) : nullptr,
                               adapted ? scratch_.fanouts.data() : nullptr,
                               scratch_.seed_keys.data()};
     const uint32_t before = scratch_.known[edges.found];
@@ -310,8 +313,9 @@ void Part::note_sizes(Workspace& workspace) const {
 void sample_blocks(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
                    Workspace& workspace, Part& part) {
   const auto rows_at_most = [&](uint64_t most) {
-    return std::all_of(topology.tables().begin(), topology.tables().end(),
-                       [most](const TableRows& table) { return table.num_rows <= most; });
+    for (uint32_t t = 0; t < topology.tables().size(); ++t)
+      if (topology.has_nodes(t) && topology.tables()[t].num_rows > most) return false;
+    return true;
   };
   if (!options.disjoint && rows_at_most(kMostSlots))
     BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);

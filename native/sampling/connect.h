@@ -29,6 +29,7 @@ class Connector {
         queue_(queue),
         out_(out),
         edge_ids_(edge_ids),
+        reads_ids_(edges_.edge_ids.data != nullptr && (edge_ids || edges_.is_timed())),
         disjoint_(!expansion.expanded.seeds.empty()) {}
 
   static Key key(uint64_t row, uint64_t seed) {
@@ -58,6 +59,8 @@ class Connector {
       all_targets[i] = target;
       all_seeds[i] = seed;
     }
+    if (reads_ids_)
+      for (size_t i = 0; i < count; ++i) edges_.edge_ids.prefetch(chosen[i]);
     added_ += count;
     if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
     if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
@@ -130,7 +133,16 @@ class Connector {
       rows[i] = row;
       table.prefetch(key(row, seeds[i]));
     }
+    if (edges_.is_timed()) check_edges(end);
     read_ = end;
+  }
+
+  // As of rows: of an unsorted list never pass on an edge of the future.
+  void check_edges(size_t end) const {
+    for (size_t i = read_; i < end; ++i) {
+      const uint64_t id = edges_.edge_ids[queue_.places[i]];
+      if (id >= expansion_.order_cuts[queue_.seeds[i]]) throw_corrupt(edges_, "edge_ids", id);
+    }
   }
 
   void insert(size_t end) {
@@ -196,7 +208,7 @@ class Connector {
   Table& table_;
   EdgeQueue& queue_;
   PartEdges& out_;
-  const bool edge_ids_, disjoint_;
+  const bool edge_ids_, reads_ids_, disjoint_;
   size_t added_ = 0, read_ = 0, inserted_ = 0;  // in the queue
   size_t room_ = 0;                             // of the queue, and of all that it fills until it is empty
 };

@@ -54,6 +54,9 @@ void check_seeds(const Topology& topology, const SampleOptions& options, const S
     if (seeds.tables[i] >= tables.size())
       throw std::invalid_argument("seed " + std::to_string(i) + " is of table " + std::to_string(seeds.tables[i]) +
                                   "; there are " + std::to_string(tables.size()));
+    if (!topology.has_nodes(seeds.tables[i]))
+      throw std::invalid_argument("seed " + std::to_string(i) + " is of table " + tables[seeds.tables[i]].name +
+                                  ", whose rows are edges");
     const uint64_t num_rows = tables[seeds.tables[i]].num_rows;
     if (static_cast<uint64_t>(seeds.rows[i]) >= num_rows)
       throw std::invalid_argument("seed " + std::to_string(i) + " is row " + std::to_string(seeds.rows[i]) +

@@ -20,7 +20,8 @@ struct Rule {
   int64_t fanout = 0;  // how many; 0 none, -1 all that are visible. Along a key any but 0 takes the one parent
   Strategy strategy = Strategy::recency;
   bool replace = false;  // of a fanout that is a count
-  int64_t window = 0;    // > 0: of a timed table only neighbors with a time in (anchor - window, anchor]
+  // > 0: of a timed table, and along timed edges, only what has a time in (anchor - window, anchor]
+  int64_t window = 0;
 };
 
 enum class Subgraph : uint8_t {

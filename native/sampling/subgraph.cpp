@@ -38,10 +38,12 @@ class Repeats {
 
 class Inducer {
  public:
-  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, Workspace& workspace, Part& part)
+  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const IsVisible& is_visible,
+          Workspace& workspace, Part& part)
       : topology_(topology),
         edge_ids_(edge_ids),
         find_(find),
+        is_visible_(is_visible),
         workspace_(workspace),
         repeats_(workspace),
         part_(part) {}
@@ -153,7 +155,9 @@ class Inducer {
 
   void add_neighbor(const EdgeRows& edges, uint32_t target, uint64_t neighbor, uint64_t id) {
     check(edges, "children", neighbor);
-    const uint32_t source = find_(edges.found, neighbor, node(edges.expanded, target).seed);
+    const uint32_t seed = node(edges.expanded, target).seed;
+    if (edges.is_timed() && !is_visible_(edges.ordering_table(), id, seed)) return;
+    const uint32_t source = find_(edges.found, neighbor, seed);
     if (source != UINT32_MAX) add(source, target, id);
   }
 
@@ -170,6 +174,7 @@ class Inducer {
   const Topology& topology_;
   const bool edge_ids_;
   const FindNode& find_;
+  const IsVisible& is_visible_;
   Workspace& workspace_;
   const Repeats repeats_;
   Part& part_;
@@ -207,8 +212,8 @@ void add_reverses(const Topology& topology, std::span<const size_t> begin, bool 
 }
 
 void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
-            Workspace& workspace, Part& part) {
-  Inducer inducer(topology, edge_ids, find, workspace, part);
+            const IsVisible& is_visible, Workspace& workspace, Part& part) {
+  Inducer inducer(topology, edge_ids, find, is_visible, workspace, part);
   for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
     PartEdges& edges = part.edges[e];
     edges.source.resize(begin[e]);
