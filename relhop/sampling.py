@@ -300,6 +300,7 @@ def _edge_lists(
                 reverse=-1 if edges.outgoing is None else first + 1 - i,
                 weights=stored.weights if stored.paged_weights is None else stored.paged_weights,
                 edge_ids=None if stored.edge_ids is None else stored.edge_ids.native,
+                timed_by=timed_by,
             )
         )
     return lists

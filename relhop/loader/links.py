@@ -13,8 +13,12 @@ from torch_geometric.sampler import NegativeSampling
 from torch_geometric.sampler.base import SubgraphType
 
 from relhop.loader.threads import ThreadedLoader, sampler_of
+from relhop.pyg.backend import with_backend
 from relhop.pyg.batches import describe_links
-from relhop.pyg.sampler import NeighborSampler, Request, Sampled
+from relhop.pyg.found import Sampled
+from relhop.pyg.sampler import NeighborSampler, Request
+from relhop.pyg.seeds import seed_links
+from relhop.pyg.store_attributes import Chosen
 from relhop.schema import EdgeType
 
 
@@ -62,6 +66,9 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
         num_threads: Batches that are sampled at once; by default as many as there are processors. Changes
             no batch.
         prefetch_batches: Batches that are made ahead; by default two a thread.
+        node_attrs: Of a store: the attributes of nodes that are read, as a list of names for all node
+            types, or a dict of lists by node type (of others none); by default all.
+        edge_attrs: The same of edges.
         **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and
             others.
 
@@ -94,12 +101,14 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
         *,
         num_threads: int | None = None,
         prefetch_batches: int | None = None,
+        node_attrs: Chosen = None,
+        edge_attrs: Chosen = None,
         **kwargs: Any,
     ) -> None:
         if neighbor_sampler is None and (edge_label_time is not None) != (time_attr is not None):
             given, missing = ("edge_label_time", "time_attr")[:: 1 if time_attr is None else -1]
             raise ValueError(f"'{given}' is set, but '{missing}' is not set; temporal sampling needs both")
-        self._set_threads(num_threads, prefetch_batches)
+        data = with_backend(data)
         sampler = sampler_of(
             neighbor_sampler,
             lambda: NeighborSampler(
@@ -119,7 +128,7 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
             self,
             data,
             sampler,
-            edge_label_index,
+            seed_links(sampler.graph, data, edge_label_index),
             edge_label,
             edge_label_time,
             neg_sampling,
@@ -129,6 +138,7 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
             filter_per_worker,
             **kwargs,
         )
+        self._set_up(sampler, num_threads, prefetch_batches, node_attrs, edge_attrs)
 
     def _sampler(self) -> NeighborSampler:
         sampler: NeighborSampler = self.link_sampler

@@ -12,8 +12,12 @@ from torch_geometric.loader import NodeLoader
 from torch_geometric.sampler.base import SubgraphType
 
 from relhop.loader.threads import ThreadedLoader, sampler_of
+from relhop.pyg.backend import with_backend
 from relhop.pyg.batches import describe_nodes
-from relhop.pyg.sampler import NeighborSampler, Request, Sampled
+from relhop.pyg.found import Sampled
+from relhop.pyg.sampler import NeighborSampler, Request
+from relhop.pyg.seeds import seed_nodes
+from relhop.pyg.store_attributes import Chosen
 from relhop.schema import EdgeType
 
 
@@ -62,6 +66,9 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
         num_threads: Batches that are sampled at once; by default as many as there are processors. Changes
             no batch.
         prefetch_batches: Batches that are made ahead; by default two a thread.
+        node_attrs: Of a store: the attributes of nodes that are read, as a list of names for all node
+            types, or a dict of lists by node type (of others none); by default all.
+        edge_attrs: The same of edges.
         **kwargs: Of `torch.utils.data.DataLoader`: `batch_size`, `shuffle`, `drop_last`, `num_workers` and
             others.
 
@@ -91,11 +98,13 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
         *,
         num_threads: int | None = None,
         prefetch_batches: int | None = None,
+        node_attrs: Chosen = None,
+        edge_attrs: Chosen = None,
         **kwargs: Any,
     ) -> None:
         if input_time is not None and time_attr is None and neighbor_sampler is None:
             raise ValueError("input_time is set, but not time_attr; name the attribute that holds the times")
-        self._set_threads(num_threads, prefetch_batches)
+        data = with_backend(data)
         sampler = sampler_of(
             neighbor_sampler,
             lambda: NeighborSampler(
@@ -115,7 +124,7 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
             self,
             data,
             sampler,
-            input_nodes,
+            seed_nodes(sampler.graph, input_nodes),
             input_time,
             transform,
             transform_sampler_output,
@@ -123,6 +132,7 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
             **kwargs,
         )
         sampler.check_times(self.input_data.input_type, input_time)
+        self._set_up(sampler, num_threads, prefetch_batches, node_attrs, edge_attrs)
 
     def _sampler(self) -> NeighborSampler:
         sampler: NeighborSampler = self.node_sampler

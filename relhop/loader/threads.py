@@ -15,7 +15,9 @@ from relhop._native import Pipeline
 from relhop.loader.ahead import made_ahead, usable_cpus
 from relhop.pyg.batches import DataAttributes, describe
 from relhop.pyg.columns import Gathered, Wanted
-from relhop.pyg.sampler import SEEDS, NeighborSampler, Request, Sampled
+from relhop.pyg.found import Sampled
+from relhop.pyg.sampler import SEEDS, NeighborSampler, Request
+from relhop.pyg.store_attributes import Chosen, StoreAttributes
 
 _LOOK_AHEAD = 8
 """Batches that are sampled beyond those that are read, where something is on disk."""
@@ -32,10 +34,33 @@ class ThreadedLoader:
     transform: Callable[[Any], Any] | None
     transform_sampler_output: Callable[[Any], Any] | None
     _index_sampler: Any
+    custom_cls: Any
     _threads: int
     _ahead: int
+    _chosen: tuple[Chosen, Chosen]
+    _of_store: StoreAttributes | None
 
-    def _set_threads(self, num_threads: int | None, prefetch_batches: int | None) -> None:
+    def _set_up(
+        self,
+        sampler: NeighborSampler,
+        num_threads: int | None,
+        prefetch_batches: int | None,
+        node_attrs: Chosen,
+        edge_attrs: Chosen,
+    ) -> None:
+        """Keeps what is not PyG's.
+
+        Raises:
+            ValueError: If a number makes no sense, or attributes are chosen of data in memory.
+            SchemaError: If there is no such attribute.
+        """
+        self._chosen, self._of_store = (node_attrs, edge_attrs), None
+        if sampler.graph.store is None and self._chosen != (None, None):
+            raise ValueError(
+                "node_attrs and edge_attrs choose what is read of a store; leave them out of data in memory"
+            )
+        if sampler.graph.store is not None:
+            self._attributes()
         threads = usable_cpus() if num_threads is None else num_threads
         ahead = 2 * threads if prefetch_batches is None else prefetch_batches
         if threads < 1 or ahead < 1:
@@ -62,13 +87,21 @@ class ThreadedLoader:
         """
         if self.transform_sampler_output:
             out = self.transform_sampler_output(out)
-        batch = self._attributes().batch(out, gathered or Gathered())
+        batch = self._attributes().batch(out, gathered or Gathered(), self.custom_cls)
         describe(batch, out)
         self._describe(batch, out)
         return batch if self.transform is None else self.transform(batch)
 
-    def _attributes(self) -> DataAttributes:
-        return DataAttributes(self.data, self._sampler().graph)
+    def _attributes(self) -> DataAttributes | StoreAttributes:
+        """What batches hold: of data in memory, all that it holds now."""
+        graph = self._sampler().graph
+        if graph.store is None:
+            return DataAttributes(self.data, graph)
+        if self._of_store is None or self._of_store.graph is not graph:
+            node_attrs, edge_attrs = self._chosen
+            added = self.data[0].added
+            self._of_store = StoreAttributes(graph.store, graph, node_attrs, edge_attrs, added)
+        return self._of_store
 
     def _get_iterator(self) -> Iterator[Any]:
         if self.num_workers > 0:
@@ -91,7 +124,7 @@ class ThreadedLoader:
         pins = self.pin_memory and torch.cuda.is_available()
         for request, made in made_ahead(pipeline, requests):
             batch = self.filter_fn(sampler.output(request, made), Gathered.of(wanted, made["features"]))
-            yield pin_memory(batch) if pins else batch
+            yield pin_memory(batch) if pins else batch  # type: ignore[no-untyped-call]
 
     def _wanted(self) -> list[Wanted]:
         """What native threads read. Nothing where nodes and edges are known only later."""

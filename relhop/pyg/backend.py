@@ -10,8 +10,8 @@ from relhop.store.reader import Store
 
 
 class RemoteBackend(tuple[StoreFeatures, StoreEdges]):
-    """`(feature_store, graph_store)`. Of a homogeneous store, its nodes' attributes are attributes of the pair, too, as
-    those of `Data` are: `backend.x`.
+    """`(feature_store, graph_store)`. Of a homogeneous store, its nodes' attributes are attributes of the
+    pair, too, as those of `Data` are: `backend.x`.
     """
 
     def __new__(cls, feature_store: StoreFeatures, graph_store: StoreEdges) -> RemoteBackend:
@@ -33,6 +33,11 @@ class RemoteBackend(tuple[StoreFeatures, StoreEdges]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteBackend, tuple(self)
+
+
+def with_backend(data: Any) -> Any:
+    """What PyG's loaders take: of a store its feature store and graph store, other data as it is."""
+    return remote_backend(data) if isinstance(data, Store) else data
 
 
 def remote_backend(store: Store, num_threads: int | None = None) -> RemoteBackend:

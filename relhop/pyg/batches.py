@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader.utils import index_select
@@ -15,10 +14,9 @@ from torch_geometric.sampler import NegativeSampling, SamplerOutput
 from torch_geometric.typing import EdgeType
 
 from relhop.pyg.columns import AttributeColumns, Gathered, Wanted, reader_of
-from relhop.pyg.found import edges_of, nodes_of
+from relhop.pyg.found import Sampled, edges_of, nodes_of
 from relhop.pyg.graph_data import GraphData
 from relhop.pyg.in_memory import stores_of
-from relhop.pyg.sampler import Sampled
 
 
 class DataAttributes:
@@ -43,11 +41,12 @@ class DataAttributes:
         if edges:
             for number, (key, of_edges) in enumerate(self._graph.edges.items()):
                 store = edge_stores[key]
-                for columns in _readable(store, store.is_edge_attr, of_edges.numbering.order):
+                order = None if of_edges.numbering is None else of_edges.numbering.order
+                for columns in _readable(store, store.is_edge_attr, order):
                     found.append(Wanted(columns, True, number, key))
         return found
 
-    def batch(self, out: Sampled, gathered: Gathered) -> Data | HeteroData:
+    def batch(self, out: Sampled, gathered: Gathered, custom_cls: Any = None) -> Data | HeteroData:
         """The part of the data that was found, with what was gathered; other attributes are read here."""
         batch = copy.copy(self._data)
         for (key, store), (_, new) in zip(
@@ -131,12 +130,9 @@ def describe_links(
     batch: Data | HeteroData, out: Sampled, input_type: EdgeType | None, negatives: NegativeSampling | None
 ) -> None:
     """Adds what a batch of seed links says of them."""
-    homogeneous = input_type is None
-    links, source, target = (
-        (batch, batch, batch)
-        if homogeneous
-        else (batch[input_type], batch[input_type[0]], batch[input_type[-1]])
-    )
+    links = source = target = batch
+    if input_type is not None:
+        links, source, target = batch[input_type], batch[input_type[0]], batch[input_type[-1]]
     links.input_id = out.metadata[0]
     if negatives is None or negatives.is_binary():
         links.edge_label_index, links.edge_label, links.edge_label_time = out.metadata[1:]
@@ -144,7 +140,7 @@ def describe_links(
     source.src_index, target.dst_pos_index, target.dst_neg_index = out.metadata[1:4]
     source.seed_time = target.seed_time = out.metadata[4]
     # What the whole data's links are called is of no meaning in a batch of triplets.
-    if homogeneous or input_type in batch.edge_types:
+    if input_type is None or input_type in batch.edge_types:
         for name in ("edge_label_index", "edge_label_time"):
             if name in links:
                 del links[name]

@@ -100,7 +100,7 @@ class AttributeColumns:
         """All rows by their numbers, without a copy; None where they are in another order."""
         return self.reader.array() if not self._in_order or numbering.order is None else None
 
-    def only(self, names: Collection[str]) -> AttributeColumns | None:
+    def only(self, names: Collection[str]) -> Columns | None:
         """Itself, or None."""
         return self if self.names[0] in names else None
 
@@ -116,13 +116,14 @@ class TimeColumns:
 
     def __init__(self, name: str, native: FeatureTable, unit: TimeUnit | None) -> None:
         self.names: tuple[str, ...] = (name,)
-        self.native, self._unit, self.row_shape = native, unit, ()
+        self.native, self._unit = native, unit
+        self.row_shape: tuple[int, ...] = ()
 
     def tensors(self, features: dict[str, Any]) -> dict[str, Tensor]:
         """The times of the rows that were gathered, int64."""
         return {self.names[0]: torch.from_numpy(from_micros(features["time"], self._unit))}
 
-    def only(self, names: Collection[str]) -> TimeColumns | None:
+    def only(self, names: Collection[str]) -> Columns | None:
         """Itself, or None."""
         return self if self.names[0] in names else None
 
@@ -138,7 +139,8 @@ class RecordColumns:
 
     def __init__(self, reader: FeatureReader, names: Iterable[str]) -> None:
         self.names: tuple[str, ...] = tuple(names)
-        self.native, self._reader, self.row_shape = reader.native, reader, ()
+        self.native, self._reader = reader.native, reader
+        self.row_shape: tuple[int, ...] = ()
         self._places = {
             column: (kind, place)
             for stype, kind in _KINDS.items()
@@ -153,7 +155,7 @@ class RecordColumns:
             result[name] = torch.from_numpy(np.ascontiguousarray(getattr(rows, kind)[:, place]))
         return result
 
-    def only(self, names: Collection[str]) -> RecordColumns | None:
+    def only(self, names: Collection[str]) -> Columns | None:
         """Those that are named."""
         kept = [name for name in self.names if name in names]
         return RecordColumns(self._reader, kept) if kept else None

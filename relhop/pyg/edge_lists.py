@@ -103,5 +103,5 @@ class EdgeLists:
             PackedRows(self.neighbors, self.num_edges, width_of(self.num_sources)),
             weights=self.weights,
             edge_ids=PackedRows(self.edge_ids, self.num_edges, ends),
-            **({} if timed_by < 0 else {"timed_by": timed_by}),
+            timed_by=timed_by,
         )

@@ -26,10 +26,11 @@ HOMOGENEOUS_EDGES = (None, None)
 class StoreFeatures(FeatureStore):  # type: ignore[misc]
     """The attributes of a store's nodes and edges, by group and name.
 
-    A group is a node type or an edge type; of homogeneous graphs None, or `(None, None)` for edges. An index is a
-    tensor of integers or a mask, a slice, an int, a list of ints, or None for all; nodes and edges have the
-    numbers of the user's input. What is put is kept in memory, beside the store and by this object alone, and
-    is in the batches of loaders that read it. Pickles as what opened the store, and what was put.
+    A group is a node type or an edge type; of homogeneous graphs None, or `(None, None)` for edges. An
+    index is a tensor of integers or a mask, a slice, an int, a list of ints, or None for all; nodes and
+    edges have the numbers of the user's input. What is put is kept in memory, beside the store and by this
+    object alone, and is in the batches of loaders that read it. Pickles as what opened the store, and what
+    was put.
 
     Args:
         store: What to read.
@@ -50,7 +51,7 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
 
     @property
     def store(self) -> Store:
-        """What it reads. After a fork of a store on disk, another one: its locks and files may not be shared."""
+        """What it reads; one on disk is opened again after a fork, which shares locks and files."""
         if self._process != os.getpid() and is_on_disk(self._store):
             self._open(pickle.loads(pickle.dumps(self._store)))
         return self._store
@@ -58,14 +59,15 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
     @property
     def attributes(self) -> StoreAttributes:
         """All attributes."""
-        return self._attributes if self.store is not None else self._attributes
+        _ = self.store
+        return self._attributes
 
     def get_all_tensor_attrs(self) -> list[TensorAttr]:
         """Group and name of all attributes; of homogeneous graphs only those of nodes, as PyG's loaders take
         all to be.
         """
         attributes = self.attributes
-        groups = list(attributes.nodes.items())
+        groups: list[tuple[Any, list[Columns]]] = list(attributes.nodes.items())
         if not attributes.graph.is_homogeneous:
             groups += list(attributes.edges.items())
         return [
@@ -110,7 +112,8 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
         name, size = attr.attr_name, numbering.size
         if self._is_stored(attr):
             raise StoreError(
-                f"the store has the attribute '{name}' of {attr.group_name!r}, and never changes; put it under another name"
+                f"the store has the attribute '{name}' of {attr.group_name!r}, and never changes;"
+                " put it under another name"
             )
         if attr.index is not None and not (isinstance(attr.index, slice) and attr.index == slice(None)):
             raise ValueError(f"'{name}' is put for some rows only; put all {size}, with index=None")

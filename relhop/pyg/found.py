@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
-from torch_geometric.sampler import SamplerOutput
+from torch_geometric.sampler import HeteroSamplerOutput, SamplerOutput
 
 from relhop.pyg.graph_data import EdgeKey, NodeKey
-from relhop.pyg.sampler import Sampled
+
+Sampled: TypeAlias = SamplerOutput | HeteroSamplerOutput
 
 
 def nodes_of(out: Sampled, key: NodeKey) -> Tensor:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from relhop._native import Topology
 from relhop.schema import EdgeType
+from relhop.store.reader import Store
 from relhop.times import END_OF_TIME, TimeUnit, from_micros, micros_of
 
 NodeKey: TypeAlias = str | None
@@ -133,6 +134,7 @@ class GraphData:
         time_attr: The attribute that holds the times that the sampler heeds; None: it heeds none.
         time_level: Whether these are of nodes or of edges.
         time_unit: What users count them in where the seeds have no times; None: microseconds.
+        store: The store that it is of; None of data in memory.
         on_disk: Whether files are read while sampling.
     """
 
@@ -144,6 +146,7 @@ class GraphData:
     time_attr: str | None = None
     time_level: Literal["node", "edge"] | None = None
     time_unit: TimeUnit | None = None
+    store: Store | None = None
     on_disk: bool = False
     process: int = field(default_factory=os.getpid)
 

@@ -33,11 +33,12 @@ class _Edges:
 
 
 class StoreEdges(GraphStore):  # type: ignore[misc]
-    """The edges of a store. An edge type's are decoded into memory when they are first asked for, and kept for all
-    loaders that read this object; relhop's own loaders do not ask.
+    """The edges of a store. An edge type's are decoded into memory when they are first asked for, and kept
+    for all loaders that read this object; relhop's own loaders do not ask.
 
-    Nodes have the numbers of the user's input. CSC is by target and, among the edges of a target, by time, as PyG's
-    temporal sampling wants it; its permutation leads to the edges' numbers in the input. COO is in the order of these.
+    Nodes have the numbers of the user's input. CSC is by target and, among the edges of a target, by time,
+    as PyG's temporal sampling wants it; its permutation leads to the edges' numbers in the input. COO is in
+    the order of these.
 
     Args:
         store: What to read; under `as_of` nothing later exists.
@@ -78,7 +79,11 @@ class StoreEdges(GraphStore):  # type: ignore[misc]
         edges, (num_sources, num_targets) = self._edges(attr.edge_type), self._size(attr.edge_type)
         if layout == EdgeLayout.CSC:
             pointers = _pointers(edges.targets, num_targets)
-            return _tensor(edges.sources), _tensor(pointers), None if edges.ids is None else _tensor(edges.ids)
+            return (
+                _tensor(edges.sources),
+                _tensor(pointers),
+                None if edges.ids is None else _tensor(edges.ids),
+            )
         if layout == EdgeLayout.COO:
             order = slice(None) if edges.ids is None else np.argsort(edges.ids, kind="stable")
             return _tensor(edges.sources[order]), _tensor(edges.targets[order]), None
@@ -120,8 +125,8 @@ def _decode(store: Store, graph: GraphData, edge_type: EdgeKey) -> _Edges:
 
 
 def _rows(store: Store, number: int) -> tuple[Int64s, Int64s, Int64s | None, int | None]:
-    """Sources, targets and ids of the edges of a type, as rows by target row; and how many edges exist, where they have
-    times.
+    """Sources, targets and ids of the edges of a type, as rows by target row; and how many edges exist,
+    where they have times.
     """
     links = list(store.links.values())
     if number < 2 * len(links):
@@ -132,12 +137,14 @@ def _rows(store: Store, number: int) -> tuple[Int64s, Int64s, Int64s | None, int
             return parents, children, children, None
         children = np.asarray(link.children[:])
         return children, _owners(link.offsets), children, None
-    all_lists = [
-        (edges, lists) for edges in store.edge_tables.values() for lists in edges.lists.values()
-    ]
+    all_lists = [(edges, lists) for edges in store.edge_tables.values() for lists in edges.lists.values()]
     stored, lists = all_lists[number - 2 * len(links)]
     ids = None if lists.edge_ids is None else np.asarray(lists.edge_ids[:])
-    cap = None if stored.time is None or store.as_of_time is None else store.cut_edges(stored.table.name, store.as_of_time)
+    cap = (
+        None
+        if stored.time is None or store.as_of_time is None
+        else store.cut_edges(stored.table.name, store.as_of_time)
+    )
     return np.asarray(lists.neighbors[:]), _owners(lists.offsets), ids, cap
 
 

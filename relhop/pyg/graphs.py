@@ -14,7 +14,7 @@ from relhop.store.reader import Store
 
 
 def store_of(data: Any) -> Store | None:
-    """The store that is meant by itself or by its feature store and graph store; None where it is something else."""
+    """The store that is given as itself or as its feature store and graph store; None of other data."""
     if isinstance(data, Store):
         return data
     if isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], StoreFeatures):

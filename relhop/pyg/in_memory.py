@@ -154,7 +154,8 @@ def _ends(
     edge_index = store["edge_index"]
     if edge_index.dim() != 2 or edge_index.size(0) != 2 or edge_index.is_floating_point():
         raise SchemaError(
-            f"{title}: edge_index is {edge_index.dtype} {list(edge_index.shape)}; it must be integers [2, edges]"
+            f"{title}: edge_index is {edge_index.dtype} {list(edge_index.shape)};"
+            " it must be integers [2, edges]"
         )
     sources, targets = (edge_index[i].detach().cpu().numpy().astype(np.int64, copy=False) for i in (0, 1))
     for ends, size, row in ((sources, num_sources, 0), (targets, num_targets, 1)):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, nearest
 from relhop.pyg.graph_data import EdgeData, EdgeKey, GraphData, NodeData, NodeKey, Numbering
 from relhop.sampling import native_topology
-from relhop.schema import EdgeType
+from relhop.schema import EdgeType, Table
 from relhop.store.reader import Store
 from relhop.times import TimeUnit
 
@@ -53,6 +54,7 @@ def graph_of_store(store: Store, time_attr: str | None = None, weight_attr: str 
         time_attr,
         level,
         unit,
+        store,
         is_on_disk(store),
     )
 
@@ -67,7 +69,7 @@ def is_on_disk(store: Store) -> bool:
     if store.link_pool is not None or any(table.disk is not None for table in store.tables.values()):
         return True
     attributes = [table.attributes for table in store.tables.values()]
-    attributes += [edges.attributes for edges in store.edge_tables.values()]
+    attributes += [getattr(edges, "attributes", {}) for edges in store.edge_tables.values()]
     return any(reader.disk is not None for of_one in attributes for reader in of_one.values())
 
 
@@ -106,7 +108,8 @@ def _time(store: Store, time_attr: str | None) -> tuple[Any, TimeUnit | None]:
         return None, None
     tables = list(store.schema.tables.values())
     edge_tables = list(store.schema.edge_tables.values())
-    timed = [table for table in (*tables, *edge_tables) if table.time_col is not None]
+    both: list[Table | EdgeTable] = [*tables, *edge_tables]
+    timed = [table for table in both if table.time_col is not None]
     named = [table for table in timed if table.time_col == time_attr] or (
         timed if time_attr == OWN_TIME else []
     )

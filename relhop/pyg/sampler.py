@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,13 +22,11 @@ from torch_geometric.sampler.neighbor_sampler import edge_sample, node_sample
 
 from relhop import _native
 from relhop.errors import nearest
+from relhop.pyg.found import Sampled
 from relhop.pyg.graph_data import GraphData, Int64s, NodeKey
 from relhop.pyg.graphs import graph_of
 from relhop.schema import EdgeType
 from relhop.times import NULL_TIME
-
-Sampled: TypeAlias = SamplerOutput | HeteroSamplerOutput
-TemporalStrategy: TypeAlias = Literal["uniform", "last"]
 
 SEEDS = 1 << 62
 """Random seeds of draws are below."""
@@ -53,7 +51,7 @@ class Request:
     metadata: tuple[Any, ...]
 
 
-class NeighborSampler(BaseSampler):
+class NeighborSampler(BaseSampler):  # type: ignore[misc]
     """Samples neighborhoods as `torch_geometric.sampler.NeighborSampler` does, with neither pyg-lib nor
     torch-sparse.
 
@@ -215,7 +213,8 @@ class NeighborSampler(BaseSampler):
                 None if found["batch"] is None else request.examples[torch.from_numpy(found["batch"])]
             )
             nodes_per_hop[node_type] = found["num_per_hop"]
-        row, col, edge, edges_per_hop = {}, {}, {}, {}
+        row, col, edges_per_hop = {}, {}, {}
+        edge: dict[Any, Tensor | None] = {}
         for (edge_type, edges), found in zip(graph.edges.items(), native["edges"], strict=True):
             row[edge_type] = torch.from_numpy(found["source"])
             col[edge_type] = torch.from_numpy(found["target"])
@@ -293,7 +292,8 @@ class NeighborSampler(BaseSampler):
         """Rows and anchor times of the seeds of one type."""
         if node_type not in self.graph.nodes:
             raise ValueError(
-                f"there are no nodes of type '{node_type}'.{nearest(str(node_type), map(str, self.graph.nodes))}"
+                f"there are no nodes of type '{node_type}'."
+                f"{nearest(str(node_type), map(str, self.graph.nodes))}"
             )
         numbers = ids.reshape(-1).to(torch.int64).numpy()
         rows = self.graph.nodes[node_type].numbering.rows(numbers)
@@ -306,7 +306,9 @@ class NeighborSampler(BaseSampler):
             return rows, np.full(len(rows), NULL_TIME)
         if times is None:
             self.check_times(node_type, None)
-            return rows, np.asarray(self.graph.nodes[node_type].time[rows])
+            own = self.graph.nodes[node_type].time
+            assert own is not None, "the nodes have times"
+            return rows, np.asarray(own[rows])
         if times.is_floating_point():
             raise ValueError(f"times of seeds are integers, not {times.dtype}")
         return rows, self.graph.micros(node_type, times.reshape(-1).to(torch.int64).numpy())

@@ -15,7 +15,15 @@ from torch_geometric.sampler import SamplerOutput
 from relhop import _native
 from relhop.errors import SchemaError, nearest
 from relhop.features import FeatureReader
-from relhop.pyg.columns import AttributeColumns, Columns, Gathered, RecordColumns, TimeColumns, Wanted, reader_of
+from relhop.pyg.columns import (
+    AttributeColumns,
+    Columns,
+    Gathered,
+    RecordColumns,
+    TimeColumns,
+    Wanted,
+    reader_of,
+)
 from relhop.pyg.found import edges_of, nodes_of
 from relhop.pyg.graph_data import EdgeKey, GraphData, Int64s, NodeKey, Numbering
 from relhop.pyg.in_store import edge_key
@@ -31,8 +39,9 @@ Added: TypeAlias = dict[tuple[Any, str], Tensor]
 class StoreAttributes:
     """What a store says of its nodes and edges.
 
-    Of a table: its attributes; the feature columns of its records, float32 with NaN for null, int64 codes with -1,
-    int64 microseconds with NaT's bits; and its time column, int64 in the unit of the table, or microseconds.
+    Of a table: its attributes; the feature columns of its records, float32 with NaN for null, int64 codes
+    with -1, int64 microseconds with NaT's bits; and its time column, int64 in the unit of the table, or
+    microseconds.
 
     Args:
         store: What to read.
@@ -167,7 +176,7 @@ def _of_table(store: Store, table: StoredTable) -> Iterable[Columns]:
 
 def _of_edges(edges: StoredEdges) -> Iterable[Columns]:
     if edges.incoming.edge_ids is not None:
-        for name, reader in edges.attributes.items():
+        for name, reader in getattr(edges, "attributes", {}).items():
             yield AttributeColumns(name, reader)
 
 

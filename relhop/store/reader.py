@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import duckdb
 import numpy as np
@@ -28,6 +28,9 @@ from relhop.store.progress import Steps
 from relhop.store.records import Verify
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
+
+if TYPE_CHECKING:
+    from relhop.pyg.backend import RemoteBackend
 
 __all__ = ["Memory", "Store", "StoredEdges", "StoredLink", "StoredLists", "StoredTable"]
 
@@ -320,6 +323,23 @@ class Store:
     def describe(self) -> StoreSummary:
         """Rows, time ranges, features, degrees and bytes of the whole store, whatever `as_of` says."""
         return summarize(self.path, self._manifest, self.tables, self.links, self.edge_tables)
+
+    def get_torch_geometric_remote_backend(self, num_threads: int | None = None) -> RemoteBackend:
+        """The store as PyG's feature store and graph store, for its loaders and relhop's.
+
+        Nodes and edges have the numbers of the user's input. Attributes are those of arrays, with dtype and
+        shape; the feature columns of other tables, float32 with NaN for null, int64 codes with -1, int64
+        microseconds; and time columns. `relhop.loader.NeighborLoader` takes the store itself as well.
+
+        Args:
+            num_threads: Threads that gather rows; None: as many as there are processors.
+
+        Returns:
+            `(feature_store, graph_store)`, which pickle as what opened the store.
+        """
+        from relhop.pyg.backend import remote_backend
+
+        return remote_backend(self, num_threads)
 
     def _table(self, name: str) -> StoredTable:
         self.schema.table(name)
