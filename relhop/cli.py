@@ -199,14 +199,13 @@ def _show(summary: StoreSummary) -> None:
             _bits(link.bits_per_row),
         )
     attributes = Grid("attribute", "dtype and shape", "bytes")
-    for table in summary.tables:
-        for name, described in table.attributes.items():
-            attributes.add_row(
-                f"{table.name}.{name}",
-                escape(described),
-                _bytes(table.bytes[layout.attribute_files(name)[0]]),
-            )
-    for grid in (tables, links, attributes, _edge_tables(summary)):
+    of_attributes = [(part.name, part.attributes, part.bytes) for part in summary.tables]
+    of_attributes += [(part.name, part.attributes, part.bytes) for part in summary.edge_tables]
+    for title, described, files in of_attributes:
+        for name, what in described.items():
+            content, _ = layout.attribute_files(name)
+            attributes.add_row(f"{title}.{name}", escape(what), _bytes(files[content]))
+    for grid in (tables, links, _edge_tables(summary), attributes):
         if grid.row_count:
             out.print(grid)
     by_part: dict[str, int] = {}

@@ -18,6 +18,7 @@ from relhop.schema import Link, Schema, Table
 from relhop.sources.arrays import ArraySource
 from relhop.sources.binding import all_sources, bind, bind_inputs
 from relhop.sources.description import FILE_NAME, Description, merged, read_description, write_description
+from relhop.sources.edge_arrays import DST, SRC, wrapped
 from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
 from relhop.sources.paths import sources_in
@@ -70,7 +71,8 @@ class Graph:
         # Refuses names given twice, and ends that are no tables, before anything is read.
         Schema(described, edge_tables=edge_tables)
         as_tables = [as_table(e) for e in edge_tables]
-        self.sources: dict[str, Any] = all_sources([*described, *as_tables], sources or {})
+        of_edges = {e.name: wrapped(s) for e in edge_tables if (s := (sources or {}).get(e.name)) is not None}
+        self.sources: dict[str, Any] = all_sources([*described, *as_tables], {**(sources or {}), **of_edges})
         origins = self._origins(described)
         declared = {name: declared_keys(o) for name, o in origins.items() if isinstance(o, SqliteTable)}
         arrays = {name: origin for name, origin in origins.items() if isinstance(origin, ArraySource)}
@@ -233,6 +235,8 @@ class Graph:
                     connection.execute(f"SET memory_limit = {literal(memory_limit)}")
                 bind(connection, tables, self.sources)
                 refuse_errors(connection, self.schema)
+            origins = self._origins(tables)
+            arrays = {name: origin for name, origin in origins.items() if isinstance(origin, ArraySource)}
             write_store(
                 path,
                 self.schema,
@@ -242,10 +246,11 @@ class Graph:
                 row_order=row_order,
                 memory_limit=memory_limit,
                 progress=progress,
-                attributes={
-                    name: origin.attributes
-                    for name, origin in self._origins(tables).items()
-                    if isinstance(origin, ArraySource)
+                attributes={name: origin.attributes for name, origin in arrays.items()},
+                ends={
+                    name: (arrays[name].columns[SRC], arrays[name].columns[DST])
+                    for name in self.schema.edge_tables
+                    if name in arrays
                 },
             )
         return Store.open(path)

@@ -69,7 +69,7 @@ def is_on_disk(store: Store) -> bool:
     if store.link_pool is not None or any(table.disk is not None for table in store.tables.values()):
         return True
     attributes = [table.attributes for table in store.tables.values()]
-    attributes += [getattr(edges, "attributes", {}) for edges in store.edge_tables.values()]
+    attributes += [edges.attributes for edges in store.edge_tables.values()]
     return any(reader.disk is not None for of_one in attributes for reader in of_one.values())
 
 

@@ -308,7 +308,10 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
             self.check_times(node_type, None)
             own = self.graph.nodes[node_type].time
             assert own is not None, "the nodes have times"
-            return rows, np.asarray(own[rows])
+            anchors = np.asarray(own[rows])
+            if (anchors == NULL_TIME).any():
+                raise ValueError(f"node {numbers[int(anchors.argmax())]} has no time; leave it out, or give input_time")
+            return rows, anchors
         if times.is_floating_point():
             raise ValueError(f"times of seeds are integers, not {times.dtype}")
         return rows, self.graph.micros(node_type, times.reshape(-1).to(torch.int64).numpy())

@@ -176,7 +176,7 @@ def _of_table(store: Store, table: StoredTable) -> Iterable[Columns]:
 
 def _of_edges(edges: StoredEdges) -> Iterable[Columns]:
     if edges.incoming.edge_ids is not None:
-        for name, reader in getattr(edges, "attributes", {}).items():
+        for name, reader in edges.attributes.items():
             yield AttributeColumns(name, reader)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from relhop.errors import SourceError
-from relhop.sources.array_columns import ArrayColumn, dense
+from relhop.sources.array_columns import Array, ArrayColumn, dense
 from relhop.sources.array_files import read_file
 
 POSITION_COLUMN = "position"
 """The one ordinary column of a table whose arrays all have rows of several numbers: the row's number."""
 
 _BATCH_ROWS = 1 << 20
+_MOST_COPIED = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ def array_column(value: Any, where: str) -> ArrayColumn:
 
 
 def _arrow(name: str, column: ArrayColumn) -> pa.Array:
-    whole = column.rows(0, column.num_rows)
+    whole = _whole(column)
     if column.dtype == "bfloat16":
         whole = (whole.astype(np.uint32) << 16).view(np.float32)
     elif column.dtype == "float16":
@@ -120,3 +122,15 @@ def _arrow(name: str, column: ArrayColumn) -> pa.Array:
         return pa.array(whole)
     except pa.ArrowException as error:
         raise SourceError(f"the column '{name}' cannot be read: {error}") from error
+
+
+def _whole(column: ArrayColumn) -> Array:
+    """All rows; large ones that do not lie beside each other are brought together in a nameless file."""
+    found = column.read(slice(0, column.num_rows))
+    if found.flags.c_contiguous or found.nbytes <= _MOST_COPIED:
+        return column.rows(0, column.num_rows)
+    with tempfile.TemporaryFile() as file:
+        for piece in column.pieces():
+            file.write(piece.data)
+        file.flush()
+        return np.memmap(file, piece.dtype, mode="r")

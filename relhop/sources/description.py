@@ -37,6 +37,7 @@ import yaml
 from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, nearest
 from relhop.schema import Link, Schema, Table
+from relhop.sources.edge_arrays import EdgeArrays
 from relhop.sources.sqlite import SqliteTable
 
 FILE_NAME = "graph.yaml"
@@ -109,7 +110,9 @@ def write_description(schema: Schema, sources: Mapping[str, Any], folder: Path |
         sources: By name.
         folder: Where the file will lie; paths of sources are written relative to it. `None`: absolute.
     """
-    paths = {name: path for name, source in sources.items() if (path := _path(source, folder)) is not None}
+    paths: dict[str, Any] = {
+        name: path for name, source in sources.items() if (path := _path(source, folder)) is not None
+    }
     tables = {}
     for table in schema.tables.values():
         entry = _origin(table, paths)
@@ -136,7 +139,7 @@ def write_description(schema: Schema, sources: Mapping[str, Any], folder: Path |
     return text
 
 
-def _origin(table: Table | EdgeTable, paths: dict[str, str]) -> dict[str, Any]:
+def _origin(table: Table | EdgeTable, paths: dict[str, Any]) -> dict[str, Any]:
     """Where a table's rows come from; takes its source out of `paths`."""
     if table.sql is not None:
         return {"sql": table.sql}
@@ -191,13 +194,15 @@ def _edge_table(name: str, entry: Any, path: Path) -> EdgeTable:
         if key not in entry:
             raise SchemaError(f"{where} does not say its '{key}'")
     for key, value in entry.items():
+        if key == "source":
+            continue
         kind = bool if key in _EDGE_FLAGS else str
         if value is not None and not isinstance(value, kind):
             raise SchemaError(
                 f"{where}: '{key}' must be {'true or false' if kind is bool else 'text'}, not {value!r}"
             )
-    source = entry.get("source")
-    return EdgeTable(name, **{**entry, "source": None if source is None else path.absolute().parent / source})
+    source = _source(entry.get("source"), path.absolute().parent, where)
+    return EdgeTable(name, **{**entry, "source": source})
 
 
 def _source(source: Any, folder: Path, where: str) -> Path | dict[str, Path] | None:
@@ -245,6 +250,7 @@ def _one_or_list(columns: tuple[str, ...]) -> str | list[str]:
 
 def _path(source: Any, folder: Path | None) -> str | dict[str, str] | None:
     """A source's path as text, or that of each column; `None` if it is no file."""
+    source = source.given if isinstance(source, EdgeArrays) else source
     if isinstance(source, Mapping):
         paths = {str(column): _file(file, folder) for column, file in source.items()}
         found = {column: file for column, file in paths.items() if file is not None}

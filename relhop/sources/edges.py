@@ -11,6 +11,7 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, nearest
 from relhop.schema import Stype, Table
 from relhop.sources.binding import input_types
+from relhop.sources.edge_arrays import wrapped
 
 
 def as_table(edges: EdgeTable) -> Table:
@@ -18,7 +19,7 @@ def as_table(edges: EdgeTable) -> Table:
     ends = [column for column in (edges.src_col, edges.dst_col) if column is not None]
     return Table(
         edges.name,
-        source=edges.source,
+        source=wrapped(edges.source),
         sql=edges.sql,
         pkey_col=(),
         time_col=edges.time_col,

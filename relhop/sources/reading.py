@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from relhop.errors import SourceError
 from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
+from relhop.sources.edge_arrays import EdgeArrays, edge_source
 from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
 from relhop.sources.quoting import first_line, literal, quoted
 from relhop.sources.sqlite import SqliteTable, read_batches
@@ -40,8 +41,8 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table | ArrayS
     """A source as the user gives it, as one of the four kinds that are read.
 
     Args:
-        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame, an Arrow table, or a
-            mapping of columns to arrays (see `relhop.sources.arrays.array_column`).
+        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame, an Arrow table, a
+            mapping of columns to arrays (see `relhop.sources.arrays.array_column`), or arrays of edges.
         name: The source's name; of a SQLite file, the table that is meant.
 
     Raises:
@@ -55,6 +56,8 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table | ArrayS
         return _plain(source, name)
     if isinstance(source, Mapping):
         return array_source(source, name)
+    if isinstance(source, EdgeArrays):
+        return edge_source(source, name)
     if not isinstance(source, (str, os.PathLike)):
         raise SourceError(
             f"source '{name}' is a {type(source).__name__}; give a path of a CSV, Parquet or SQLite file,"

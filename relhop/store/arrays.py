@@ -181,6 +181,7 @@ class StoredEdges:
         order: Edge -> position in the input [num_rows]; None without a time column (same order).
         incoming: The lists of the rows of `table.dst`.
         outgoing: The lists of the rows of `table.src`; None without `table.reverse`.
+        attributes: The tensors with a row for each edge of the input, by name.
     """
 
     table: EdgeTable
@@ -195,6 +196,7 @@ class StoredEdges:
     order: Rows | None
     incoming: StoredLists
     outgoing: StoredLists | None
+    attributes: Mapping[str, AttributeReader]
 
     @property
     def lists(self) -> dict[str, StoredLists]:
@@ -252,18 +254,26 @@ class Arrays:
             slots=slots,
             records=records.reshape(entry.rows, record_size),
             disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
-            attributes={
-                attribute: self.attribute(
-                    name, attribute, layout.table_file(name, rows), described, entry.rows
-                )
-                for attribute, described in entry.attributes.items()
-                for rows, _ in [layout.attribute_files(attribute)]
-            },
+            attributes=self._attributes(name, files, entry.attributes, entry.rows),
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )
 
-    def attribute(
+    def _attributes(
+        self,
+        owner: str,
+        files: Callable[[str], str],
+        entries: Mapping[str, layout.AttributeEntry],
+        num_rows: int,
+    ) -> dict[str, AttributeReader]:
+        """All attributes of a table or an edge table, whose files have these paths."""
+        paths = {name: files(layout.attribute_files(name)[0]) for name in entries}
+        return {
+            name: self._attribute(owner, name, paths[name], entry, num_rows)
+            for name, entry in entries.items()
+        }
+
+    def _attribute(
         self, owner: str, name: str, file: str, entry: layout.AttributeEntry, num_rows: int
     ) -> AttributeReader:
         """An attribute of a table or of edges.
@@ -333,6 +343,7 @@ class Arrays:
             order=self._order(files, entry.rows, in_memory) if timed else None,
             incoming=lists["in"],
             outgoing=lists.get("out"),
+            attributes=self._attributes(table.name, files, entry.attributes, entry.rows),
         )
 
     def _lists(

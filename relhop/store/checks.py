@@ -20,6 +20,7 @@ from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
 from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
+from relhop.store.attributes import AttributeReader
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
@@ -95,7 +96,10 @@ def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry
         raise CorruptStore(
             f"{where}: {what} has no columns, but {edges.time_col or edges.weight_col!r} is one"
         )
-    same(where, f"numbers of the edges of {what}", entry.edge_ids, bool(edges.edge_ids or entry.columns))
+    need_ids = bool(edges.edge_ids or entry.columns or entry.attributes)
+    same(where, f"numbers of the edges of {what}", entry.edge_ids, need_ids)
+    for name, attribute in entry.attributes.items():
+        _check_size(f"{where}: {what}, attribute '{name}'", attribute, entry.rows)
 
 
 def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema: Schema) -> None:
@@ -110,11 +114,13 @@ def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema:
             raise CorruptStore(
                 f"{where}: table '{title}', attribute '{name}': the schema has no shape {attribute.shape}"
             )
-        # What a shape with a 0 says beside it fits no size.
-        if math.prod(max(1, size) for size in attribute.shape) * max(1, table.rows) >= _MOST_NUMBERS:
-            raise CorruptStore(
-                f"{where}: table '{title}', attribute '{name}': {table.rows} rows of shape {attribute.shape}"
-            )
+        _check_size(f"{where}: table '{title}', attribute '{name}'", attribute, table.rows)
+
+
+def _check_size(where: str, attribute: layout.AttributeEntry, rows: int) -> None:
+    # What a shape with a 0 says beside it fits no size.
+    if math.prod(max(1, size) for size in attribute.shape) * max(1, rows) >= _MOST_NUMBERS:
+        raise CorruptStore(f"{where}: {rows} rows of shape {attribute.shape}")
 
 
 def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
@@ -208,14 +214,14 @@ def check_ascending(path: Path, what: str, values: LinkRows | Times) -> None:
             raise CorruptStore(f"{path}: {what} do not ascend")
 
 
-def check_attributes(folder: Path, table: StoredTable) -> None:
-    """Booleans are 0 or 1."""
-    for name, attribute in table.attributes.items():
+def check_attributes(folder: Path, attributes: Mapping[str, AttributeReader]) -> None:
+    """Booleans are 0 or 1; `folder` is that of the table or edge table."""
+    for name, attribute in attributes.items():
         if attribute.dtype == "bool":
             content = attribute.array().reshape(-1).view(np.uint8)
             if any(np.any(content[part] > 1) for part in chunks(len(content))):
-                file = layout.table_file(table.name, layout.attribute_files(name)[0])
-                raise CorruptStore(f"{folder / file}: a boolean that is neither 0 nor 1")
+                file = folder / layout.attribute_files(name)[0]
+                raise CorruptStore(f"{file}: a boolean that is neither 0 nor 1")
 
 
 def is_permutation(rows: Rows) -> bool:

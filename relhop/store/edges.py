@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,10 @@ import pyarrow as pa
 from relhop._native import ListFiles
 from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError
+from relhop.sources.array_columns import ArrayColumn
 from relhop.store import layout, sql
-from relhop.store.ends import Ends, end_of, find_ends, is_position
+from relhop.store.edge_attributes import copy_arrays, write_numbers
+from relhop.store.ends import Ends, end_of, ends_of_arrays, find_ends, is_position
 from relhop.store.lists import mapped_and_gone, read_weights, write_lists
 from relhop.store.presample import times_of
 from relhop.store.tables import (
@@ -37,8 +39,19 @@ from relhop.times import NULL_TIME
 _ENDS, _VISIBLE = "_rh_ends", "_rh_visible"
 
 
-def write_edges(build: Build, edges: EdgeTable) -> None:
+def write_edges(
+    build: Build,
+    edges: EdgeTable,
+    arrays: Mapping[str, ArrayColumn],
+    ends_given: tuple[ArrayColumn, ArrayColumn] | None,
+) -> None:
     """Writes all files of an edge table.
+
+    Args:
+        build: The store; its tables' rows are sorted.
+        edges: The edge table.
+        arrays: Those of its columns that are kept as they are.
+        ends_given: Its ends, where its source has arrays.
 
     Raises:
         SchemaError: If it lacks a column, or one is named like the store's own.
@@ -48,15 +61,20 @@ def write_edges(build: Build, edges: EdgeTable) -> None:
     types = build.types(relation)
     _check_columns(edges, types)
     others = [column for column in types if column not in (edges.src_col, edges.dst_col)]
-    if edges.edge_ids is False and others:
+    if edges.edge_ids is False and (others or arrays):
         raise SchemaError(
-            f"edge table '{edges.name}' has the column '{others[0]}', which needs edge_ids; leave one of them"
-            " out"
+            f"edge table '{edges.name}' has the column '{[*others, *arrays][0]}', which needs edge_ids; leave"
+            " one of them out"
         )
-    if others or not all(is_position(build, edges, end, relation) for end in ("src", "dst")):
-        # Sources are read once.
-        relation = _copied(build, edges, f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM {relation}")
-    ends = find_ends(build, edges, relation)
+    by_position = all(is_position(build, edges, end, relation) for end in ("src", "dst"))
+    if ends_given is not None and by_position:
+        if others:
+            relation = _copied(build, edges, sql.names(others), relation)
+        ends = ends_of_arrays(build, edges, *(end.read(slice(None)) for end in ends_given))
+    else:
+        if others or not by_position:
+            relation = _copied(build, edges, "*", relation)
+        ends = find_ends(build, edges, relation)
     null_times = delayed = null_weights = 0
     place = layout.ROW_COLUMN
     if edges.time_col is not None:
@@ -68,7 +86,7 @@ def write_edges(build: Build, edges: EdgeTable) -> None:
     if edges.weight_col is not None:
         where = f"edge table '{edges.name}', column '{edges.weight_col}'"
         weights, null_weights = read_weights(build, where, relation, edges.weight_col, place)
-    has_ids = bool(edges.edge_ids or others)
+    has_ids = bool(edges.edge_ids or others or arrays)
     build.edge_tables[edges.name] = layout.EdgeTableEntry(
         rows=len(ends.src),
         edges=_write_lists(build, edges, ends, weights, has_ids),
@@ -79,6 +97,7 @@ def write_edges(build: Build, edges: EdgeTable) -> None:
         null_weights=null_weights,
         edge_ids=has_ids,
         columns=bool(others),
+        attributes=_write_attributes(build, edges, arrays, len(ends.src)) if others or arrays else {},
     )
 
 
@@ -93,9 +112,17 @@ def _check_columns(edges: EdgeTable, types: dict[str, str]) -> None:
         need_numbers(what, edges.weight_col, "the weight", types)
 
 
-def _copied(build: Build, edges: EdgeTable, query: str) -> str:
+def _write_attributes(
+    build: Build, edges: EdgeTable, arrays: Mapping[str, ArrayColumn], rows: int
+) -> dict[str, layout.AttributeEntry]:
+    return copy_arrays(build, edges, arrays, rows) if arrays else write_numbers(build, edges)
+
+
+def _copied(build: Build, edges: EdgeTable, columns: str, relation: str) -> str:
+    """Reads a source once; returns what to select from instead, with `_rh_row`."""
     path = build.scratch_file("edges", edges.name)
-    build.copy(query, path, "uncompressed")
+    numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {layout.ROW_COLUMN} FROM {relation}"
+    build.copy(numbered, path, "uncompressed")
     return sql.parquet(path)
 
 

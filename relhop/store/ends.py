@@ -28,6 +28,8 @@ Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 _NULL, _DANGLING = -1, -2
 _NO_NUMBER = np.iinfo(np.int64).min  # Stands for null among positions.
 _CHUNK_ROWS = 1 << 20
+_READABLE = ("<i4", "<i8", "<u4", "<u8")
+"""What native code reads as it lies, strides included."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def ends_of_arrays(build: Build, edges: EdgeTable, src: Numbers, dst: Numbers) -
     arrays = {"src": src, "dst": dst}
     numbers = {end: build.rows[end_of(edges, end)[1]] for end in arrays}
     if all(
-        build.schema.table(end_of(edges, end)[1]).time_col is None and _all_below(array, numbers[end])
+        array.dtype in _READABLE
+        and build.schema.table(end_of(edges, end)[1]).time_col is None
+        and _all_below(array, numbers[end])
         for end, array in arrays.items()
     ):
         return Ends(src, dst)

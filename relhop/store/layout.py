@@ -138,6 +138,7 @@ class EdgeTableEntry(_Entry):
     null_weights: _Count = 0
     edge_ids: bool
     columns: bool
+    attributes: dict[str, AttributeEntry]
 
 
 class FileEntry(_Entry):
@@ -262,10 +263,8 @@ def file_sizes(
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None
-        for name, attribute in entry.attributes.items():
-            rows, checksums = (table_file(title, file) for file in attribute_files(name))
-            sizes[checksums] = checksums_bytes(attribute.row_bytes * entry.rows)
-            sizes[rows] = attribute.row_bytes * entry.rows
+        of_attributes = _attribute_sizes(entry.attributes, entry.rows)
+        sizes |= {table_file(title, file): size for file, size in of_attributes.items()}
     for link in schema.links:
         edges = links[link.name].edges
         sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
@@ -295,6 +294,17 @@ def _edge_sizes(edges: EdgeTable, entry: EdgeTableEntry, rows: Mapping[str, int]
             sizes[f"{folder}/edge_ids.bin"] = packed_bytes(entry.edges, width_of(entry.rows))
         if edges.weight_col is not None:
             sizes[f"{folder}/weights.bin"] = 8 * entry.edges
+    return sizes | _attribute_sizes(entry.attributes, entry.rows)
+
+
+def _attribute_sizes(attributes: Mapping[str, AttributeEntry], rows: int) -> dict[str, int]:
+    """The files of attributes of so many rows."""
+    sizes = {}
+    for name, attribute in attributes.items():
+        content, checksums = attribute_files(name)
+        # Before the rows: what checks them is itself checked first.
+        sizes[checksums] = checksums_bytes(attribute.row_bytes * rows)
+        sizes[content] = attribute.row_bytes * rows
     return sizes
 
 
@@ -314,6 +324,9 @@ def record_sizes(manifest: Manifest) -> dict[str, int]:
         sizes[table_file(title, "rows.bin")] = entry.record_size
         for name, attribute in entry.attributes.items():
             sizes[table_file(title, attribute_files(name)[0])] = attribute.row_bytes
+    for title, edges in manifest.edge_tables.items():
+        for name, attribute in edges.attributes.items():
+            sizes[edge_file(title, attribute_files(name)[0])] = attribute.row_bytes
     return sizes
 
 

@@ -307,7 +307,8 @@ class Store:
                 checks.check_file(self.path, self._manifest, file)
             for table in steps.over("Checking tables", list(self.tables)):
                 checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
-                checks.check_attributes(self.path, self.tables[table])
+                folder = self.path / layout.table_file(table, "")
+                checks.check_attributes(folder, self.tables[table].attributes)
             for name in steps.over("Checking links", list(self.links)):
                 link = self.links[name]
                 checks.check_link(self.path, link, self.tables[link.link.child].num_rows)
@@ -316,6 +317,8 @@ class Store:
             for edges in steps.over("Checking edges", list(self.edge_tables.values())):
                 digest = edge_checks.check_edges(self.path, edges, self.tables)
                 self._check_edge_columns(edges, digest)
+                folder = self.path / layout.edge_file(edges.table.name, "")
+                checks.check_attributes(folder, edges.attributes)
             for table in steps.over("Checking columns", list(self.tables)):
                 links = [link for link in self.links.values() if link.link.child == table]
                 checks.check_columns(self.path, self.tables[table], links)

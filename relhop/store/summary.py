@@ -71,6 +71,7 @@ class EdgeTableSummary:
     visible.
 
     Degrees count the neighbors of a row, by direction: "in" of a row of `dst`, "out" of one of `src`.
+    `attributes` has dtypes and shapes of rows.
     `bytes` is by file. `bytes_per_edge` is of an edge in one direction; None without edges.
     """
 
@@ -87,6 +88,7 @@ class EdgeTableSummary:
     delayed: int
     weight: str | None
     null_weights: int
+    attributes: dict[str, str]
     degree_mean: dict[str, float]
     degree_max: dict[str, int]
     bytes: dict[str, int]
@@ -130,7 +132,7 @@ def summarize(
         precision=manifest.precision,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
-        edge_tables=[_edges(stored, sizes) for stored in edge_tables.values()],
+        edge_tables=[_edges(stored, manifest, sizes) for stored in edge_tables.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
         bytes_per_edge=_per_edge(sum(s for f, s in sizes.items() if layout.is_topology(f)), edges),
     )
@@ -201,7 +203,7 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
     )
 
 
-def _edges(stored: StoredEdges, sizes: Mapping[str, int]) -> EdgeTableSummary:
+def _edges(stored: StoredEdges, manifest: layout.Manifest, sizes: Mapping[str, int]) -> EdgeTableSummary:
     table, folder = stored.table, layout.edge_file(stored.table.name, "")
     sizes = {file.removeprefix(folder): size for file, size in sizes.items() if file.startswith(folder)}
     timed = stored.num_rows - stored.null_times if stored.time is not None else 0
@@ -221,6 +223,7 @@ def _edges(stored: StoredEdges, sizes: Mapping[str, int]) -> EdgeTableSummary:
         delayed=stored.delayed,
         weight=table.weight_col,
         null_weights=stored.null_weights,
+        attributes={n: str(a) for n, a in manifest.edge_tables[table.name].attributes.items()},
         degree_mean={d: stored.num_edges / count if count else 0.0 for d, count in rows.items()},
         degree_max={d: _largest_degree(lists.offsets) for d, lists in stored.lists.items()},
         bytes=sizes,

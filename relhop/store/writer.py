@@ -35,6 +35,7 @@ def write_store(  # noqa: PLR0913
     memory_limit: str | None = None,
     progress: bool = False,
     attributes: Mapping[str, Mapping[str, ArrayColumn]] = MappingProxyType({}),
+    ends: Mapping[str, tuple[ArrayColumn, ArrayColumn]] = MappingProxyType({}),
 ) -> None:
     """Builds a store and puts it in the place of `path`, all at once.
 
@@ -53,7 +54,9 @@ def write_store(  # noqa: PLR0913
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
-        attributes: By table, the arrays that are kept as they are, with a row for each row of the input.
+        attributes: By table or edge table, the arrays that are kept as they are, with a row for each row of
+            the input.
+        ends: By edge table, the arrays of its ends, where its source has arrays.
 
     Raises:
         StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
@@ -76,13 +79,13 @@ def write_store(  # noqa: PLR0913
                 links.join_keys(build, link)
         for edge_table in steps.over("Connecting edges", schema.edge_tables):
             with sql.failing(f"edge table '{edge_table}' cannot be read"):
-                edges.write_edges(build, schema.edge_tables[edge_table])
+                arrays = attributes.get(edge_table, {})
+                edges.write_edges(build, schema.edge_tables[edge_table], arrays, ends.get(edge_table))
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
-        for table, name in steps.over(
-            "Copying attributes", [(t, a) for t in attributes for a in attributes[t]]
-        ):
+        named = [(t, a) for t in schema.tables for a in attributes.get(t, {})]
+        for table, name in steps.over("Copying attributes", named):
             copy_attribute(build, table, name, attributes[table][name])
         for _ in steps.over("Ordering records", [None]):
             order.choose_orders(build)
