@@ -310,7 +310,9 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
             assert own is not None, "the nodes have times"
             anchors = np.asarray(own[rows])
             if (anchors == NULL_TIME).any():
-                raise ValueError(f"node {numbers[int(anchors.argmax())]} has no time; leave it out, or give input_time")
+                raise ValueError(
+                    f"node {numbers[int(anchors.argmax())]} has no time; leave it out, or give input_time"
+                )
             return rows, anchors
         if times.is_floating_point():
             raise ValueError(f"times of seeds are integers, not {times.dtype}")
