@@ -75,8 +75,8 @@ def test_triplets(put, place, disjoint, amount):
         if disjoint:
             assert batch.src_index.tolist() == list(range(20))
             assert batch.dst_pos_index.tolist() == list(range(20, 40))
-            assert sorted(batch.dst_neg_index.view(-1).tolist()) == list(range(40, 40 + 20 * amount))
-            assert torch.equal(batch.batch[batch.dst_neg_index.view(20, -1)[:, 0]], torch.arange(20))
+            assert sorted(batch.dst_neg_index.reshape(-1).tolist()) == list(range(40, 40 + 20 * amount))
+            assert torch.equal(batch.batch[batch.dst_neg_index.reshape(20, -1)[:, 0]], torch.arange(20))
             assert int(batch.batch.max()) == 19
 
 
