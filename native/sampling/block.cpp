@@ -132,18 +132,35 @@ class BlockSampler {
   void add_seeds(const Seeds& seeds, size_t begin, size_t end) {
     scratch_.repeats.resize(num_tables_);
     for (auto& of_table : scratch_.repeats) of_table.clear();
-    for (size_t i = begin; i < end; ++i) {
-      const uint32_t t = seeds.tables[i];
-      const auto row = static_cast<uint64_t>(seeds.rows[i]);
-      const auto seed = static_cast<uint32_t>(options_.disjoint ? i - begin : 0);
-      const auto number = scratch_.known[t]++;
-      tables_of_nodes()[t].reserve(number + 1, topology_.tables()[t].num_rows);
-      const uint32_t first = tables_of_nodes()[t].view().insert(Connector<Table>::key(row, seed), number);
-      if (first != number) scratch_.repeats[t].emplace_back(first, number);
-      part_.rows[t].push_back(seeds.rows[i]);
-      if (options_.disjoint) part_.seeds[t].push_back(seed);
-      if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
+    for (size_t i = begin; i < end;) {
+      const size_t first = i;
+      while (i < end && seeds.tables[i] == seeds.tables[first]) ++i;
+      add_seeds_of_table(seeds, begin, first, i);
     }
+  }
+
+  // The seeds [first, last), all of one table; the block's begin at `begin`.
+  void add_seeds_of_table(const Seeds& seeds, size_t begin, size_t first, size_t last) {
+    const uint32_t t = seeds.tables[first];
+    Table& table = tables_of_nodes()[t];
+    table.reserve(scratch_.known[t] + (last - first), topology_.tables()[t].num_rows);
+    const auto nodes = table.view();
+    uint32_t number = scratch_.known[t];
+    for (size_t i = first; i < last; ++i, ++number) {
+      const auto row = static_cast<uint64_t>(seeds.rows[i]);
+      const uint32_t known = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
+      if (known != number) scratch_.repeats[t].emplace_back(known, number);
+    }
+    scratch_.known[t] = number;
+    const auto rows = seeds.rows.subspan(first, last - first);
+    const size_t before = part_.rows[t].size();
+    part_.rows[t].resize(before + rows.size());
+    std::copy(rows.begin(), rows.end(), part_.rows[t].data() + before);
+    if (!scratch_.paths.empty()) scratch_.paths[t].resize(number, UINT64_MAX);
+    if (!options_.disjoint) return;
+    part_.seeds[t].resize(before + rows.size());
+    std::iota(part_.seeds[t].data() + before, part_.seeds[t].data() + part_.seeds[t].size(),
+              static_cast<uint32_t>(first - begin));
   }
 
   void plan(std::span<const uint32_t> seed_tables) {

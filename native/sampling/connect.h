@@ -59,8 +59,6 @@ class Connector {
       all_targets[i] = target;
       all_seeds[i] = seed;
     }
-    if (reads_ids_)
-      for (size_t i = 0; i < count; ++i) edges_.edge_ids.prefetch(chosen[i]);
     added_ += count;
     if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
     if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
@@ -133,19 +131,25 @@ class Connector {
       rows[i] = row;
       table.prefetch(key(row, seeds[i]));
     }
-    if (edges_.is_timed()) check_edges(end);
+    if (reads_ids_) ask_for_ids(end);
     read_ = end;
   }
 
-  // As of rows: of an unsorted list never pass on an edge of the future.
-  void check_edges(size_t end) const {
-    for (size_t i = read_; i < end; ++i) {
+  // These two are kept out of the way of edges without numbers and times, whose speed depends on what is inlined.
+  [[gnu::noinline]] void ask_for_ids(size_t end) const {
+    for (size_t i = read_; i < end; ++i) edges_.edge_ids.prefetch(queue_.places[i]);
+  }
+  // As of rows: of an unsorted list never pass on an edge of the future. Those on disk were checked as they were read.
+  [[gnu::noinline]] void check_edges(size_t end) const {
+    if (edges_.paged) return;
+    for (size_t i = inserted_; i < end; ++i) {
       const uint64_t id = edges_.edge_ids[queue_.places[i]];
       if (id >= expansion_.order_cuts[queue_.seeds[i]]) throw_corrupt(edges_, "edge_ids", id);
     }
   }
 
   void insert(size_t end) {
+    if (edges_.is_timed()) check_edges(end);
     const size_t edge = out_.source.size(), count = end - inserted_;
     out_.source.resize(edge + count);
     out_.target.resize(edge + count);

@@ -84,4 +84,5 @@ def _ends(index: ArrayColumn, where: str) -> dict[str, ArrayColumn]:
 
 
 def _part(ends: Array, which: Which) -> Array:
-    return ends[which]
+    found = ends[which]
+    return found.astype(found.dtype.newbyteorder("="), copy=False)

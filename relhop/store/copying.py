@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +30,49 @@ def copy_attribute(build: Build, table: str, name: str, column: ArrayColumn) -> 
     Raises:
         SourceError: If the array has not a row for each of the table, or cannot be read.
     """
-    if column.num_rows != build.rows[table]:
+    what, file = f"table '{table}', column '{name}'", partial(layout.table_file, table)
+    timed = build.schema.table(table).time_col is not None
+    build.attributes[table][name] = copy_array(build, what, name, column, file, build.rows[table], timed)
+
+
+def copy_array(
+    build: Build,
+    what: str,
+    name: str,
+    column: ArrayColumn,
+    file: Callable[[str], str],
+    rows: int,
+    timed: bool,
+) -> layout.AttributeEntry:
+    """Writes an attribute of a table or edge table whose rows were sorted.
+
+    Args:
+        build: The store.
+        what: Begins messages: "table 'papers', column 'x'".
+        name: The attribute.
+        column: Its rows, in the order of the input.
+        file: The path of a file of the table's, by its name.
+        rows: How many there are.
+        timed: Whether they have an order of their own.
+
+    Raises:
+        SourceError: If the array has another number of rows, or cannot be read.
+    """
+    if column.num_rows != rows:
         raise SourceError(
-            f"table '{table}', column '{name}' has {column.num_rows} rows, the table {build.rows[table]};"
-            " it changed while the store was built"
+            f"{what} has {column.num_rows} rows, the table {rows}; it changed while the store was built"
         )
-    order = None
-    if build.schema.table(table).time_col is not None:
-        order = _order(build.folder / layout.table_file(table, "order.bin"), column.num_rows)
-    paths = [build.file(layout.table_file(table, file)) for file in layout.attribute_files(name)]
-    write_rows(column, paths, order, build.scratch, scatter_memory(build))
+    order = _order(build.folder / file("order.bin"), rows) if timed else None
+    paths = [build.file(file(written)) for written in layout.attribute_files(name)]
+    build.checksums[paths[0]] = write_rows(column, paths, order, build.scratch, scatter_memory(build))
     assert column.dtype is not None, "text and times are no attributes"
-    build.attributes[table][name] = layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
+    return layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
 
 
 def write_rows(
     column: ArrayColumn, paths: list[Path], order: PackedColumn[PackedRows] | None, scratch: Path, memory: int
-) -> None:
-    """Writes the rows of an array, and the checksums of their blocks.
+) -> str:
+    """Writes the rows of an array, and the checksums of their blocks; returns the checksum of all.
 
     Args:
         column: The array.
@@ -58,6 +84,7 @@ def write_rows(
     with RecordWriter(*paths) as writer:
         for piece in column.pieces() if order is None else _ordered(column, order, scratch, memory):
             writer.write(as_bytes(piece))
+    return writer.digest
 
 
 def _ordered(

@@ -6,22 +6,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
-from relhop._native import PackedRows, width_of
 from relhop.dtypes import NUMPY_DTYPES
 from relhop.edge_table import EdgeTable
-from relhop.errors import SourceError
 from relhop.sources.array_columns import ArrayColumn
 from relhop.sources.columns import is_number
 from relhop.store import layout, sql
 from relhop.store.attributes import as_bytes
-from relhop.store.copying import write_rows
-from relhop.store.order import scatter_memory
-from relhop.store.packed import PackedColumn
-from relhop.store.presample import mapped
+from relhop.store.copying import copy_array
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
 
@@ -48,20 +43,13 @@ def copy_arrays(
     Raises:
         SourceError: If an array has not a row for each, or cannot be read.
     """
-    order = None
-    if edges.time_col is not None:
-        places = mapped(build.file(layout.edge_file(edges.name, "order.bin")))
-        order = PackedColumn(PackedRows(places, rows, width_of(rows)))
-    entries = {}
-    for name, column in columns.items():
-        if column.num_rows != rows:
-            raise SourceError(
-                f"edge table '{edges.name}', column '{name}' has {column.num_rows} rows for {rows} edges"
-            )
-        write_rows(column, _paths(build, edges, name), order, build.scratch, scatter_memory(build))
-        assert column.dtype is not None, "text and times are no attributes"
-        entries[name] = layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
-    return entries
+    file, timed = partial(layout.edge_file, edges.name), edges.time_col is not None
+    return {
+        name: copy_array(
+            build, f"edge table '{edges.name}', column '{name}'", name, column, file, rows, timed
+        )
+        for name, column in columns.items()
+    }
 
 
 def write_numbers(build: Build, edges: EdgeTable) -> dict[str, layout.AttributeEntry]:
@@ -85,12 +73,13 @@ def write_numbers(build: Build, edges: EdgeTable) -> dict[str, layout.AttributeE
         for column, dtype in dtypes.items()
     ]
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(RecordWriter(*_paths(build, edges, name))) for name in dtypes]
+        paths = [
+            [build.file(layout.edge_file(edges.name, file)) for file in layout.attribute_files(name)]
+            for name in dtypes
+        ]
+        writers = [stack.enter_context(RecordWriter(*written)) for written in paths]
         for batch in build.stream(f"SELECT {', '.join(selected)} FROM {source}"):
             for writer, dtype, values in zip(writers, dtypes.values(), batch, strict=True):
                 writer.write(as_bytes(np.ascontiguousarray(values.astype(NUMPY_DTYPES[dtype]))))
+    build.checksums |= {written[0]: writer.digest for written, writer in zip(paths, writers, strict=True)}
     return {name: layout.AttributeEntry(dtype=dtype, shape=[]) for name, dtype in dtypes.items()}
-
-
-def _paths(build: Build, edges: EdgeTable, name: str) -> list[Path]:
-    return [build.file(layout.edge_file(edges.name, file)) for file in layout.attribute_files(name)]

@@ -6,6 +6,8 @@ Knows nothing of what is in a record.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -27,18 +29,32 @@ def checksums_bytes(size: int) -> int:
 
 
 class RecordWriter:
-    """Writes records from pieces of any length, and the checksums of their blocks to a second file."""
+    """Writes records from pieces of any length, and the checksums of their blocks to a second file.
+
+    Attributes:
+        digest: The BLAKE2b checksum of all that was written, hexadecimal; after the `with` block.
+    """
+
+    digest: str
 
     def __init__(self, records: Path, checksums: Path) -> None:
-        self._records = records.open("wb")
+        # Pieces are large: a buffer would only copy them.
+        self._records = records.open("wb", buffering=0)
         self._checksums = checksums
+        self._blake2b = hashlib.blake2b(digest_size=32)
+        self._hashing = ThreadPoolExecutor(1, "relhop-checksum")
+        self._hashed: Future[None] | None = None
         self._found: list[npt.NDArray[np.uint32]] = []
         self._rest = np.empty(0, np.uint8)
 
     def write(self, records: npt.NDArray[np.uint8]) -> None:
-        """Appends a piece, uint8 [rows, record_size]."""
+        """Appends a piece, uint8 [rows, record_size], which must not be changed afterwards."""
         piece = records.reshape(-1)
-        self._records.write(piece.data)
+        # Hashing takes as long as writing: a second thread does it, one piece behind.
+        if self._hashed is not None:
+            self._hashed.result()
+        self._hashed = self._hashing.submit(self._blake2b.update, piece.data)
+        _write_whole(self._records, piece)
         missing = -len(self._rest) % CHECKSUM_BLOCK
         begun = np.concatenate([self._rest, piece[:missing]])
         whole = len(piece) - (len(piece) - missing) % CHECKSUM_BLOCK
@@ -52,10 +68,19 @@ class RecordWriter:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        with self._records:
+        with self._records, self._hashing:
             if failure is None:
+                if self._hashed is not None:
+                    self._hashed.result()
+                self.digest = self._blake2b.hexdigest()
                 found = np.concatenate([*self._found, crc32c_blocks(self._rest)])
                 self._checksums.write_bytes(found.astype("<u4").tobytes())
+
+
+def _write_whole(file: FileIO, piece: npt.NDArray[np.uint8]) -> None:
+    written = 0
+    while written < len(piece):  # the system writes at most 2 GiB at once
+        written += file.write(piece[written:].data)
 
 
 def read_checksums(path: Path) -> npt.NDArray[np.uint32]:

@@ -63,6 +63,7 @@ class Build:
         self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
         self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
+        self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
         self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
 
     def file(self, relative: str) -> Path:

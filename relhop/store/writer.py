@@ -110,7 +110,10 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     """Brings every file to the disk, and last the manifest, which makes the folder a store."""
     entries = {table: _table_entry(build, table) for table in build.schema.tables}
     sizes = layout.file_sizes(build.schema, entries, build.links, build.edge_tables)
-    files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
+    files = {}
+    for file in steps.over("Sealing files", sizes):
+        path = build.folder / file
+        files[file] = _seal_file(path, build.checksums.get(path))
     manifest = layout.Manifest(
         fingerprint=fingerprint,
         precision=build.precision,
@@ -143,8 +146,9 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
     )
 
 
-def _seal_file(path: Path) -> layout.FileEntry:
-    """Waits until a file is on the disk; returns its size and checksum."""
+def _seal_file(path: Path, checksum: str | None = None) -> layout.FileEntry:
+    """Waits until a file is on the disk; returns its size and checksum, computed if it is not known."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=layout.checksum_of(file))
+        found = layout.checksum_of(file) if checksum is None else checksum
+        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=found)
