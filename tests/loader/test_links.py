@@ -20,7 +20,12 @@ def test_links_with_labels_of_their_own(put, place, subgraph_type):
     links = graphs.random_edges(NUM_PAPERS, NUM_PAPERS, 60, seed=9)
     labels = torch.arange(60) % 3
     loader = LinkNeighborLoader(
-        put(data, place), [-1] * 2, edge_label_index=links, edge_label=labels, batch_size=20, shuffle=True,
+        put(data, place),
+        [-1] * 2,
+        edge_label_index=links,
+        edge_label=labels,
+        batch_size=20,
+        shuffle=True,
         subgraph_type=subgraph_type,
     )
     assert str(loader) == "LinkNeighborLoader()"
@@ -49,8 +54,12 @@ def test_binary_negatives_follow_the_links_with_label_0(put, place):
 def test_labels_are_lifted_where_there_are_negatives(put, place):
     links = graphs.random_edges(NUM_PAPERS, NUM_PAPERS, 40, seed=9)
     loader = LinkNeighborLoader(
-        put(graphs.homogeneous(), place), [2], edge_label_index=links, edge_label=torch.arange(40) % 3,
-        neg_sampling={"mode": "binary", "amount": 0.5}, batch_size=40,
+        put(graphs.homogeneous(), place),
+        [2],
+        edge_label_index=links,
+        edge_label=torch.arange(40) % 3,
+        neg_sampling={"mode": "binary", "amount": 0.5},
+        batch_size=40,
     )
     batch = next(iter(loader))
     assert batch.edge_label.tolist() == [1 + i % 3 for i in range(40)] + [0] * 20
@@ -63,7 +72,12 @@ def test_triplets(put, place, disjoint, amount):
     data = graphs.homogeneous()
     links = graphs.random_edges(NUM_PAPERS, NUM_PAPERS, 60, seed=9)
     loader = LinkNeighborLoader(
-        put(data, place), [3, 3], edge_label_index=links, disjoint=disjoint, batch_size=20, shuffle=True,
+        put(data, place),
+        [3, 3],
+        edge_label_index=links,
+        disjoint=disjoint,
+        batch_size=20,
+        shuffle=True,
         neg_sampling={"mode": "triplet", "amount": amount},
     )
     for batch in loader:
@@ -86,8 +100,12 @@ def test_heterogeneous_triplets_with_weights_of_nodes(put, place, disjoint):
     weight = torch.zeros(NUM_PAPERS)
     weight[7] = 1.0
     loader = LinkNeighborLoader(
-        put(data, place), [3], edge_label_index=(WRITES, data[WRITES].edge_index), disjoint=disjoint,
-        neg_sampling={"mode": "triplet", "dst_weight": weight}, batch_size=30,
+        put(data, place),
+        [3],
+        edge_label_index=(WRITES, data[WRITES].edge_index),
+        disjoint=disjoint,
+        neg_sampling={"mode": "triplet", "dst_weight": weight},
+        batch_size=30,
     )
     for batch in loader:
         links = data[WRITES].edge_index[:, batch[WRITES].input_id]
@@ -104,15 +122,23 @@ def test_all_edges_of_a_type(put, place, given):
     for batch in loader:
         assert isinstance(batch, HeteroData)
         assert batch[WRITES].edge_label_index.shape == (2, 50)
-        ends = [batch["author"].n_id[batch[WRITES].edge_label_index[0]], batch["paper"].n_id[batch[WRITES].edge_label_index[1]]]
+        ends = [
+            batch["author"].n_id[batch[WRITES].edge_label_index[0]],
+            batch["paper"].n_id[batch[WRITES].edge_label_index[1]],
+        ]
         assert torch.equal(torch.stack(ends), data[WRITES].edge_index[:, batch[WRITES].input_id])
 
 
 def test_links_between_nodes_of_one_type(put, place):
     data = graphs.heterogeneous()
-    loader = LinkNeighborLoader(put(data, place), [-1], edge_label_index=(CITES, data[CITES].edge_index), batch_size=50)
+    loader = LinkNeighborLoader(
+        put(data, place), [-1], edge_label_index=(CITES, data[CITES].edge_index), batch_size=50
+    )
     for batch in loader:
-        found, links = set(graphs.pairs(batch[CITES].edge_index)), set(graphs.pairs(batch[CITES].edge_label_index))
+        found, links = (
+            set(graphs.pairs(batch[CITES].edge_index)),
+            set(graphs.pairs(batch[CITES].edge_label_index)),
+        )
         assert links <= found
 
 
@@ -128,8 +154,10 @@ def test_graphs_without_edges_have_links():
         assert batch.num_nodes == batch.edge_label_index.unique().numel()
     loader = LinkNeighborLoader(
         HeteroData(paper={"num_nodes": 100}), [], edge_label_index=(("paper", "paper"), links), batch_size=20
-    ) if False else None
-    assert loader is None
+    )
+    for batch in loader:
+        assert batch["paper", "paper"].edge_label_index.size(1) == 20
+        assert batch["paper"].num_nodes == batch["paper", "paper"].edge_label_index.unique().numel()
 
 
 def test_labels_and_triplets_exclude_each_other():

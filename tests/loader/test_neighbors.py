@@ -20,7 +20,9 @@ from tests.pyg.graphs import CITES, NUM_AUTHORS, NUM_PAPERS, WRITES, WRITTEN
 @pytest.mark.parametrize("subgraph_type", ["directional", "induced"])
 def test_a_homogeneous_batch_holds_what_its_nodes_and_edges_hold(put, place, subgraph_type):
     data = graphs.homogeneous()
-    loader = NeighborLoader(put(data, place), num_neighbors=[5, 5], batch_size=20, subgraph_type=subgraph_type)
+    loader = NeighborLoader(
+        put(data, place), num_neighbors=[5, 5], batch_size=20, subgraph_type=subgraph_type
+    )
     assert str(loader) == "NeighborLoader()"
     assert isinstance(loader, PyGNeighborLoader)
     assert len(loader) == 5
@@ -73,13 +75,17 @@ def test_a_heterogeneous_batch_holds_what_its_nodes_and_edges_hold(put, place, s
             if subgraph_type == "directional":
                 assert sum(batch[key].num_sampled_edges) == batch[key].edge_index.size(1)
             else:
-                inside = torch.isin(data[key].edge_index[0], source) & torch.isin(data[key].edge_index[1], target)
+                inside = torch.isin(data[key].edge_index[0], source) & torch.isin(
+                    data[key].edge_index[1], target
+                )
                 assert batch[key].e_id.sort()[0].tolist() == inside.nonzero().view(-1).tolist()
 
 
 @pytest.mark.parametrize("given", [{CITES: [3, 2], WRITES: [1, 1], WRITTEN: [0, 0]}, [2, 2]])
 def test_neighbors_are_counted_by_edge_type_and_hop(put, place, given):
-    loader = NeighborLoader(put(graphs.heterogeneous(), place), given, input_nodes=("paper", torch.arange(10)))
+    loader = NeighborLoader(
+        put(graphs.heterogeneous(), place), given, input_nodes=("paper", torch.arange(10))
+    )
     batch = next(iter(loader))
     fanouts = given if isinstance(given, dict) else dict.fromkeys([CITES, WRITES, WRITTEN], given)
     for key, counts in fanouts.items():
@@ -129,10 +135,15 @@ def test_with_all_neighbors_a_heterogeneous_gnn_gives_what_it_gives_on_the_whole
     data["author"].x = torch.rand(NUM_AUTHORS, 4)
     data[WRITES].edge_index = graphs.random_edges(NUM_AUTHORS, NUM_PAPERS, 50)
     data[WRITES].edge_weight = torch.rand(50)
-    data[WRITTEN].edge_index, data[WRITTEN].edge_weight = data[WRITES].edge_index.flip(0), data[WRITES].edge_weight
+    data[WRITTEN].edge_index, data[WRITTEN].edge_weight = (
+        data[WRITES].edge_index.flip(0),
+        data[WRITES].edge_weight,
+    )
     model = to_hetero(GNN(), data.metadata())
     whole = model(data.x_dict, data.edge_index_dict, data.edge_weight_dict)["paper"][5:8]
-    loader = NeighborLoader(put(data, place), [-1, -1], input_nodes=("paper", torch.arange(5, 8)), batch_size=3)
+    loader = NeighborLoader(
+        put(data, place), [-1, -1], input_nodes=("paper", torch.arange(5, 8)), batch_size=3
+    )
     batch = next(iter(loader))
     out = model(batch.x_dict, batch.edge_index_dict, batch.edge_weight_dict)["paper"][:3]
     assert torch.allclose(out, whole, atol=1e-5)
@@ -185,7 +196,11 @@ def test_both_ways_of_each_edge_are_there_where_that_is_asked_for(put, place):
 
 def test_both_ways_of_heterogeneous_edges(put, place):
     loader = NeighborLoader(
-        put(graphs.heterogeneous(), place), [3, 3], input_nodes="paper", batch_size=5, subgraph_type="bidirectional"
+        put(graphs.heterogeneous(), place),
+        [3, 3],
+        input_nodes="paper",
+        batch_size=5,
+        subgraph_type="bidirectional",
     )
     batch = next(iter(loader))
     forth, back = batch[WRITES].edge_index, batch[WRITTEN].edge_index
@@ -214,7 +229,9 @@ def test_seeds_are_masks_numbers_lists_and_types(put, place):
 
 def test_a_seed_that_repeats_is_a_node_each_time(put, place):
     data = graphs.homogeneous()
-    batch = next(iter(NeighborLoader(put(data, place), [-1], input_nodes=torch.tensor([3, 5, 3]), batch_size=3)))
+    batch = next(
+        iter(NeighborLoader(put(data, place), [-1], input_nodes=torch.tensor([3, 5, 3]), batch_size=3))
+    )
     assert batch.n_id[:3].tolist() == [3, 5, 3]
     assert batch.batch_size == 3
     assert torch.equal(batch.n_id[batch.edge_index], data.edge_index[:, batch.e_id])
@@ -222,7 +239,9 @@ def test_a_seed_that_repeats_is_a_node_each_time(put, place):
 
 def test_a_node_without_neighbors_is_alone(put, place):
     data = Data(x=torch.arange(4.0).view(4, 1), edge_index=torch.tensor([[0], [1]]), edge_attr=torch.zeros(1))
-    batch = next(iter(NeighborLoader(put(data, place), [-1, -1], input_nodes=torch.tensor([3, 0]), batch_size=2)))
+    batch = next(
+        iter(NeighborLoader(put(data, place), [-1, -1], input_nodes=torch.tensor([3, 0]), batch_size=2))
+    )
     assert batch.n_id.tolist() == [3, 0]
     assert batch.edge_index.shape == (2, 0)
 
@@ -236,7 +255,16 @@ def test_data_without_edges_have_batches_without_edges():
 
 
 DTYPES = [
-    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+    torch.float64,
+    torch.float32,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int32,
+    torch.int16,
+    torch.int8,
+    torch.uint8,
+    torch.bool,
 ]
 
 
@@ -296,7 +324,9 @@ def test_a_batch_can_be_asked_for(put, place):
 
 def test_shuffled_epochs_differ_and_hold_all_seeds(put, place):
     torch.manual_seed(1)
-    loader = NeighborLoader(put(graphs.homogeneous(), place), [3], batch_size=30, shuffle=True, drop_last=True)
+    loader = NeighborLoader(
+        put(graphs.homogeneous(), place), [3], batch_size=30, shuffle=True, drop_last=True
+    )
     first, second = ([b.input_id.tolist() for b in loader] for _ in range(2))
     assert len(loader) == 3
     assert [len(ids) for ids in first] == [30, 30, 30]
@@ -308,7 +338,9 @@ def test_the_same_generator_gives_the_same_batches_for_any_number_of_threads(put
 
     def epoch(threads, ahead):
         torch.manual_seed(7)
-        loader = NeighborLoader(data, [3, 3], batch_size=9, shuffle=True, num_threads=threads, prefetch_batches=ahead)
+        loader = NeighborLoader(
+            data, [3, 3], batch_size=9, shuffle=True, num_threads=threads, prefetch_batches=ahead
+        )
         return [(b.n_id.tolist(), b.e_id.tolist()) for b in loader]
 
     assert epoch(1, 1) == epoch(3, 5)
@@ -332,7 +364,11 @@ def test_an_epoch_can_be_left_early(put, place):
 def test_worker_processes_give_whole_batches(put, place, filter_per_worker):
     data = graphs.homogeneous()
     loader = NeighborLoader(
-        put(data, place), [3], batch_size=50, num_workers=2, filter_per_worker=filter_per_worker,
+        put(data, place),
+        [3],
+        batch_size=50,
+        num_workers=2,
+        filter_per_worker=filter_per_worker,
         multiprocessing_context="fork",
     )
     seeds = []

@@ -32,7 +32,12 @@ def test_what_is_visible_at_a_given_time_is_found_and_no_more(put, place):
     data = timed()
     seeds, times = torch.tensor([3, 8, 3]), torch.tensor([0, 10, 100])
     loader = NeighborLoader(
-        put(data, place, time="time"), [-1], input_nodes=seeds, input_time=times, time_attr="time", batch_size=3
+        put(data, place, time="time"),
+        [-1],
+        input_nodes=seeds,
+        input_time=times,
+        time_attr="time",
+        batch_size=3,
     )
     batch = next(iter(loader))
     assert batch.seed_time.tolist() == [0, 10, 100]
@@ -45,8 +50,12 @@ def test_what_is_visible_at_a_given_time_is_found_and_no_more(put, place):
 def test_the_last_neighbors_are_the_newest(put, place):
     data = timed()
     loader = NeighborLoader(
-        put(data, place, time="time"), [2], input_time=torch.full((NUM_PAPERS,), 10), time_attr="time",
-        temporal_strategy="last", batch_size=NUM_PAPERS,
+        put(data, place, time="time"),
+        [2],
+        input_time=torch.full((NUM_PAPERS,), 10),
+        time_attr="time",
+        temporal_strategy="last",
+        batch_size=NUM_PAPERS,
     )
     batch = next(iter(loader))
     for seed in range(NUM_PAPERS):
@@ -66,7 +75,9 @@ def test_types_without_times_are_always_visible(put, place):
         assert (batch["paper"].time <= batch["paper"].time[0]).all()
         first = batch[WRITES].num_sampled_edges[0]
         assert first == int((data[WRITES].edge_index[1] == batch["paper"].n_id[0]).sum())
-    with pytest.raises(ValueError, match="seeds need times, and the nodes 'author' have no 'time' of their own"):
+    with pytest.raises(
+        ValueError, match="seeds need times, and the nodes 'author' have no 'time' of their own"
+    ):
         NeighborLoader(put(data, "data"), [2], input_nodes="author", time_attr="time")
 
 
@@ -80,7 +91,11 @@ def test_no_edge_is_later_than_its_seed(put, place, strategy):
     data = edge_timed()
     times = torch.arange(NUM_PAPERS) % 50
     loader = NeighborLoader(
-        put(data, place, time="edge_time"), [3, 3], input_time=times, time_attr="edge_time", batch_size=25,
+        put(data, place, time="edge_time"),
+        [3, 3],
+        input_time=times,
+        time_attr="edge_time",
+        batch_size=25,
         temporal_strategy=strategy,
     )
     for batch in loader:
@@ -101,8 +116,12 @@ def test_times_of_heterogeneous_edges(put, place):
     data = graphs.heterogeneous()
     data[CITES].time = torch.arange(500) % 50
     loader = NeighborLoader(
-        put(data, place, time="time"), [-1, -1], input_nodes="paper", input_time=torch.arange(NUM_PAPERS) % 50,
-        time_attr="time", batch_size=50,
+        put(data, place, time="time"),
+        [-1, -1],
+        input_nodes="paper",
+        input_time=torch.arange(NUM_PAPERS) % 50,
+        time_attr="time",
+        batch_size=50,
     )
     for batch in loader:
         edges, papers = batch[CITES], batch["paper"]
@@ -130,7 +149,9 @@ def test_heavy_neighbors_are_drawn_more_often(put, place):
     expected = torch.tensor([60.0, 180.0, 360.0])
     assert counts[:2].tolist() == [0, 0]
     assert ((counts[2:] - expected) ** 2 / expected).sum() < 13.8  # chi-square, 2 degrees, p = 0.001
-    everything = NeighborLoader(put(data, "data"), [-1], input_nodes=torch.tensor([0]), weight_attr="edge_weight")
+    everything = NeighborLoader(
+        put(data, "data"), [-1], input_nodes=torch.tensor([0]), weight_attr="edge_weight"
+    )
     assert next(iter(everything)).num_edges == 4
 
 
@@ -170,8 +191,14 @@ def test_links_see_nothing_later_than_themselves(put, place):
     times = torch.maximum(data.time[data.edge_index[0]], data.time[data.edge_index[1]])
     given = put(data, place, time="time")
     loader = LinkNeighborLoader(
-        given, [-1], edge_label_index=data.edge_index, edge_label=torch.ones(500), edge_label_time=times,
-        time_attr="time", batch_size=8, shuffle=True,
+        given,
+        [-1],
+        edge_label_index=data.edge_index,
+        edge_label=torch.ones(500),
+        edge_label_time=times,
+        time_attr="time",
+        batch_size=8,
+        shuffle=True,
     )
     for batch in loader:
         links = len(batch.input_id)
@@ -190,21 +217,31 @@ def test_negative_links_of_heterogeneous_nodes_see_nothing_later(put, place):
     data["author"].time = torch.arange(data["author"].num_nodes)
     times = torch.arange(500)
     loader = LinkNeighborLoader(
-        put(data, place, time="time"), [-1, -1], edge_label_index=(CITES, data[CITES].edge_index),
-        edge_label_time=times, batch_size=32, time_attr="time", neg_sampling_ratio=0.5, drop_last=True,
+        put(data, place, time="time"),
+        [-1, -1],
+        edge_label_index=(CITES, data[CITES].edge_index),
+        edge_label_time=times,
+        batch_size=32,
+        time_attr="time",
+        neg_sampling_ratio=0.5,
+        drop_last=True,
     )
     for batch in loader:
         assert int(batch["paper"].batch.max()) + 1 == 32
         assert batch[CITES].edge_label_index.size(1) == 48
         for key in ("paper", "author"):
             nodes = batch[key]
-            assert (nodes.time <= batch[CITES].edge_label_time[: 32][nodes.batch]).all()
+            assert (nodes.time <= batch[CITES].edge_label_time[:32][nodes.batch]).all()
 
 
 def test_seeds_of_two_types_are_of_one_example(put, place):
     data = graphs.heterogeneous()
     loader = LinkNeighborLoader(
-        put(data, place), [2], edge_label_index=(WRITES, data[WRITES].edge_index), disjoint=True, batch_size=10
+        put(data, place),
+        [2],
+        edge_label_index=(WRITES, data[WRITES].edge_index),
+        disjoint=True,
+        batch_size=10,
     )
     batch = next(iter(loader))
     assert batch["author"].batch[:10].tolist() == batch["paper"].batch[:10].tolist() == list(range(10))

@@ -51,7 +51,9 @@ def heterogeneous() -> HeteroData:
     return data
 
 
-def store_of(data: Data | HeteroData, path: Path, time: str | None = None, weight: str | None = None, **options: Any) -> rh.Store:
+def store_of(
+    data: Data | HeteroData, path: Path, time: str | None = None, weight: str | None = None, **options: Any
+) -> rh.Store:
     """The store of a graph in memory: a table a node type, an edge table an edge type, arrays as they are.
 
     Edge types "rev_…" are the reverses of those without.
@@ -64,7 +66,9 @@ def store_of(data: Data | HeteroData, path: Path, time: str | None = None, weigh
     else:
         tables = [_table(key, dict(store.items()), store.num_nodes, time) for key, store in data.node_items()]
         edge_tables = [
-            _edges(key, dict(store.items()), (key[2], f"rev_{key[1]}", key[0]) in data.edge_types, time, weight)
+            _edges(
+                key, dict(store.items()), (key[2], f"rev_{key[1]}", key[0]) in data.edge_types, time, weight
+            )
             for key, store in data.edge_items()
             if not key[1].startswith("rev_")
         ]
@@ -84,7 +88,11 @@ def _table(name: str, columns: dict[str, Any], num_nodes: int, time: str | None)
 
 
 def _edges(
-    edge_type: tuple[str, str, str], columns: dict[str, Any], reverse: bool, time: str | None, weight: str | None
+    edge_type: tuple[str, str, str],
+    columns: dict[str, Any],
+    reverse: bool,
+    time: str | None,
+    weight: str | None,
 ) -> rh.EdgeTable:
     timed = time is not None and time in columns
     return rh.EdgeTable(
