@@ -13,7 +13,6 @@ from torch_geometric.utils import k_hop_subgraph, trim_to_layer
 from relhop.errors import SchemaError
 from relhop.loader import NeighborLoader
 from tests.pyg import graphs
-from tests.pyg.conftest import place, put  # noqa: F401
 from tests.pyg.graphs import CITES, NUM_AUTHORS, NUM_PAPERS, WRITES, WRITTEN
 
 

@@ -9,7 +9,6 @@ from torch_geometric.data import Data, HeteroData
 from relhop.errors import SchemaError
 from relhop.loader import LinkNeighborLoader, NeighborLoader
 from tests.pyg import graphs
-from tests.pyg.conftest import place, put  # noqa: F401
 from tests.pyg.graphs import CITES, NUM_PAPERS, WRITES
 
 
@@ -223,12 +222,12 @@ def test_negative_links_of_heterogeneous_nodes_see_nothing_later(put, place):
         edge_label_time=times,
         batch_size=32,
         time_attr="time",
-        neg_sampling_ratio=0.5,
+        neg_sampling_ratio=1.0,
         drop_last=True,
     )
     for batch in loader:
         assert int(batch["paper"].batch.max()) + 1 == 32
-        assert batch[CITES].edge_label_index.size(1) == 48
+        assert batch[CITES].edge_label_index.size(1) == 64
         for key in ("paper", "author"):
             nodes = batch[key]
             assert (nodes.time <= batch[CITES].edge_label_time[:32][nodes.batch]).all()
