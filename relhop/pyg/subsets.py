@@ -60,7 +60,7 @@ def hetero_data(
 
 
 def _rows(store: Store, graph: GraphData, key: NodeKey, chosen: Any, name: str) -> Int64s:
-    """The rows that are chosen: all, those of a query in ascending order, or those of numbers in their order."""
+    """The rows that are chosen: all, those of a query by number, or those of numbers in their order."""
     cap = graph.caps[graph.tables[key]]
     if chosen is None:
         return np.arange(cap)

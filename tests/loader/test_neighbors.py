@@ -395,7 +395,7 @@ def test_attributes_of_a_store_can_be_chosen(put):
     assert batch.y.tolist() == (batch.n_id % 7).tolist()
     with pytest.raises(SchemaError, match=r"^no node type has the attribute 'z'\."):
         NeighborLoader(store, [2], node_attrs=["z"])
-    with pytest.raises(ValueError, match="^node_attrs and edge_attrs choose what is read of a store"):
+    with pytest.raises(ValueError, match=r"^node_attrs and edge_attrs choose what is read of a store"):
         NeighborLoader(graphs.homogeneous(), [2], node_attrs=["x"])
 
 

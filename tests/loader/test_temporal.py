@@ -169,14 +169,14 @@ def test_weights_of_heterogeneous_edges(put, place):
 def test_weights_that_are_none_are_refused(weight):
     data = graphs.homogeneous(edge_weight=torch.ones(500))
     data.edge_weight[7] = weight
-    with pytest.raises(SchemaError, match="the weight of edge 7 is .*; weights are finite and at least 0"):
+    with pytest.raises(SchemaError, match=r"the weight of edge 7 is .*; weights are finite and at least 0"):
         NeighborLoader(data, [1], weight_attr="edge_weight")
 
 
 def test_the_newest_cannot_be_drawn_by_weight_or_repeatedly():
     data = graphs.homogeneous(edge_time=torch.arange(500), edge_weight=torch.ones(500))
     for other in ({"weight_attr": "edge_weight"}, {"replace": True}):
-        with pytest.raises(ValueError, match="^temporal_strategy='last' draws nothing, so that"):
+        with pytest.raises(ValueError, match=r"^temporal_strategy='last' draws nothing, so that"):
             NeighborLoader(data, [1], time_attr="edge_time", temporal_strategy="last", **other)
 
 

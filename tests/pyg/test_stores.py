@@ -48,7 +48,7 @@ def test_the_backend_is_a_pair(pair):
     assert isinstance(pair, RemoteBackend)
     assert str(feature_store) == "StoreFeatures()"
     assert str(graph_store) == "StoreEdges()"
-    with pytest.raises(AttributeError, match="^the store has no attribute 'x'$"):
+    with pytest.raises(AttributeError, match=r"^the store has no attribute 'x'$"):
         _ = pair.x
 
 
@@ -278,7 +278,7 @@ def test_nothing_is_later_than_a_frozen_store(tables):
     assert batch["orders"].n_id.sort()[0].tolist() == [1, 2]
     features, edges = frozen.get_torch_geometric_remote_backend()
     rows, cols, _ = edges.coo([("orders", "f2p_user_id", "users")])
-    assert list(zip(*(list(part.values())[0].tolist() for part in (rows, cols)), strict=True)) == [
+    assert list(zip(*(next(iter(part.values())).tolist() for part in (rows, cols)), strict=True)) == [
         (1, 0),
         (2, 0),
     ]

@@ -34,7 +34,7 @@ def small_pieces(request, monkeypatch):
 def check(found, data):
     """What is found is the induced subgraph of its nodes."""
     for key in data.node_types:
-        for name in data[key].keys():
+        for name in data[key].keys():  # noqa: SIM118 - a storage's own
             assert torch.equal(found[key][name], data[key][name][found[key].n_id])
     for key in data.edge_types:
         source, target = found[key[0]].n_id, found[key[2]].n_id
@@ -85,11 +85,11 @@ def test_what_is_later_than_a_frozen_store_is_left_out(tmp_path):
 def test_wrong_choices_are_refused(store):
     with pytest.raises(SchemaError, match=r"^there is no node type 'papers'\. Did you mean 'paper'\?$"):
         store.to_hetero_data({"papers": [1]})
-    with pytest.raises(SchemaError, match="^the query for 'paper' gives no _rh_row; write it as SELECT"):
+    with pytest.raises(SchemaError, match=r"^the query for 'paper' gives no _rh_row; write it as SELECT"):
         store.to_hetero_data({"paper": "SELECT x FROM paper"})
-    with pytest.raises(SchemaError, match="^the query for 'author' gives rows of another table$"):
+    with pytest.raises(SchemaError, match=r"^the query for 'author' gives rows of another table$"):
         store.to_hetero_data({"author": "SELECT * FROM paper"})
-    with pytest.raises(ValueError, match="^numbers of 'paper' repeat; give each once$"):
+    with pytest.raises(ValueError, match=r"^numbers of 'paper' repeat; give each once$"):
         store.to_hetero_data({"paper": [1, 1]})
-    with pytest.raises(IndexError, match="^there is no number 100; there are 100$"):
+    with pytest.raises(IndexError, match=r"^there is no number 100; there are 100$"):
         store.to_hetero_data({"paper": [100]})
