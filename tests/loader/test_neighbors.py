@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader import NeighborLoader as PyGNeighborLoader
-from torch_geometric.nn import GraphConv, SAGEConv, to_hetero
+from torch_geometric.nn import GraphConv, GraphSAGE, SAGEConv, to_hetero
 from torch_geometric.utils import k_hop_subgraph, trim_to_layer
 
 from relhop.errors import SchemaError
@@ -159,6 +159,14 @@ def test_layers_that_trim_their_input_give_the_same(put, place):
         )
         x = conv(x, edge_index)
     assert torch.allclose(x[:10], whole, atol=1e-5)
+
+
+def test_inference_layer_by_layer_gives_what_the_whole_graph_gives(put, place):
+    data = graphs.homogeneous()
+    torch.manual_seed(2)
+    model = GraphSAGE(4, 8, num_layers=2, out_channels=3).eval()
+    found = model.inference(NeighborLoader(put(data, place), [-1], batch_size=30))
+    assert torch.allclose(found, model(data.x, data.edge_index), atol=1e-4)
 
 
 def test_nodes_and_edges_of_a_hop_follow_one_another(put, place):
