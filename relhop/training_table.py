@@ -264,6 +264,14 @@ class TrainingTable:
         """Whether it is a training table."""
         return self.target is not None or self.lists is not None
 
+    def labels(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any] | None:
+        """What a model's scores for some examples are compared with: their `target`; of a multilabel task
+        float32 [k, classes], 1 for each class in the list. `None` where there are no such labels.
+        """
+        if self.task_type == TaskType.multilabel and self.lists is not None:
+            return self.lists.take(indices).indicators(len(self.classes or ()))
+        return None if self.target is None else self.target[indices]
+
     def to_pandas(self) -> pd.DataFrame:
         """Key columns, `anchor_time`, and in a training table `target` and `split` (names).
 

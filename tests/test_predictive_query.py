@@ -163,7 +163,7 @@ def test_lists_of_keys_are_rows_of_their_table():
         asked.suggest_model_plan(store)
     assert str(caught.value) == (
         "a link_prediction task has a training table, but there is no model for it yet; trained are binary,"
-        " multiclass, regression"
+        " multiclass, multilabel, regression, forecasting"
     )
 
 
