@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
+from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
 from relhop.fitting import LAST_CHECKPOINT, Course, fit_weights
@@ -104,6 +105,8 @@ class Trainer:
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
         require_trainable(table.task_type)
+        if self.plan.training_job.boosted_baseline:
+            require_lightgbm()
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
@@ -143,7 +146,7 @@ class Trainer:
                 np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
             )
             metrics[name] = self._judge(name, splits[name], seen, notes)
-            baselines[name] = _judge_baselines(earlier, splits[name])
+            baselines[name] = _judge_baselines(earlier, splits[name], seen, described)
         result = TrainingResult(
             self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
         )
@@ -303,8 +306,15 @@ def _monitor(val: TrainingTable, notes: list[str]) -> str:
     return tuned
 
 
-def _judge_baselines(known: TrainingTable, asked: TrainingTable) -> dict[str, dict[str, float]]:
-    return {name: _metrics_of(scores, asked).values for name, scores in baseline_scores(known, asked).items()}
+def _judge_baselines(
+    known: TrainingTable, asked: TrainingTable, store: Store, described: Description
+) -> dict[str, dict[str, float]]:
+    found = baseline_scores(known, asked)
+    boosted = described.plan.training_job.boosted_baseline and len(asked)
+    trees = boosted_scores(known, asked, store) if boosted else None
+    if trees is not None:
+        found["boosted trees"] = trees
+    return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
 
 
 def _device(accelerator: str) -> str:
