@@ -1,7 +1,7 @@
 """Gradient-boosted trees on what a table says at first glance: a baseline that a network should beat.
 
 Of each example they see the columns of the entity, and of each table that points at it how many rows there
-are by the anchor time, how old the newest is, and the mean of each numerical column: no more, and nothing later.
+are by the anchor time, how old the newest is, and the mean of each numerical column: nothing later.
 Needs LightGBM.
 """
 
