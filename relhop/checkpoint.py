@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class TargetScale:
-    """How a regression target is standardised, and the range that predictions are kept in."""
+    """How a regression or forecasting target is standardised, and the range that predictions are kept in."""
 
     mean: float
     std: float
@@ -44,10 +44,12 @@ class Task:
     Attributes:
         entity_table: For the rows of which table.
         task_type: What kind of label.
-        classes: The values of a multiclass label by index.
-        scale: Of a regression label.
+        classes: The values of a multiclass or multilabel target by index.
+        scale: Of a regression or forecasting label.
         query: The query that asked, if any.
         withheld: Columns that the model must not see, as `table.column`.
+        timeframes: Of a forecast: how many windows follow one another.
+        top_k: Of a ranking: how many items the query asked for, if it said so.
     """
 
     entity_table: str
@@ -56,6 +58,8 @@ class Task:
     scale: TargetScale | None = None
     query: str | None = None
     withheld: tuple[str, ...] = ()
+    timeframes: int | None = None
+    top_k: int | None = None
 
     @classmethod
     def of(cls, table: TrainingTable, scale: TargetScale | None) -> Task:
@@ -63,12 +67,27 @@ class Task:
         classes = None
         if table.classes is not None:
             classes = tuple(c if isinstance(c, (str, int, float)) else str(c) for c in table.classes)
-        return cls(table.entity_table, table.task_type, classes, scale, table.query, table.withheld)
+        frames = table.target if table.task_type == TaskType.forecasting else None
+        return cls(
+            table.entity_table,
+            table.task_type,
+            classes,
+            scale,
+            table.query,
+            table.withheld,
+            timeframes=None if frames is None else frames.shape[1],
+            top_k=table.top_k,
+        )
 
     @property
     def out_channels(self) -> int:
         """How many numbers a model gives per seed."""
-        return 1 if self.classes is None else len(self.classes)
+        return self.timeframes or (1 if self.classes is None else len(self.classes))
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether scores are [n, out_channels] rather than [n]."""
+        return self.timeframes is not None or self.classes is not None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Task:
@@ -81,6 +100,8 @@ class Task:
             None if scale is None else TargetScale(**scale),
             data["query"],
             tuple(data.get("withheld", ())),
+            timeframes=data.get("timeframes"),
+            top_k=data.get("top_k"),
         )
 
 

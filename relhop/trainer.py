@@ -7,16 +7,17 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
+from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
 from relhop.fitting import LAST_CHECKPOINT, Course, fit_weights
-from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, compute_metrics
+from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
 from relhop.predictor import Predictions, Predictor, bind, seed_loader
@@ -91,7 +92,8 @@ class Trainer:
             table: Examples with labels.
             store: What the model sees; of it each example sees what is visible at its anchor time.
             model: A module of your own that maps a batch of `SeedLoader` to [B, 1] (binary: logits;
-                regression: standardised values) or [B, classes] (logits), instead of the plan's network.
+                regression: standardised values), [B, classes] (logits) or [B, timeframes] (standardised
+                values), instead of the plan's network.
                 Trained in place.
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
@@ -103,12 +105,14 @@ class Trainer:
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
         require_trainable(table.task_type)
+        if self.plan.training_job.boosted_baseline:
+            require_lightgbm()
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
             raise TrainingError(constant)
         for name in ("train", "val"):
-            if not len(splits[name]) or table.target is None:
+            if not len(splits[name]) or not table.has_labels:
                 raise TrainingError(
                     f"the table has no labelled examples in its split '{name}'; training needs some"
                 )
@@ -142,7 +146,7 @@ class Trainer:
                 np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
             )
             metrics[name] = self._judge(name, splits[name], seen, notes)
-            baselines[name] = _judge_baselines(earlier, splits[name])
+            baselines[name] = _judge_baselines(earlier, splits[name], seen, described)
         result = TrainingResult(
             self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
         )
@@ -222,7 +226,7 @@ class Trainer:
         Raises:
             TrainingError: If the table has no labels, or see `predict`.
         """
-        if table.target is None:
+        if not table.has_labels:
             raise TrainingError("the table has no labels to judge by; use predict")
         predictions = self.predict(table, store)
         if Task.of(table, None).classes != predictions.task.classes:
@@ -230,13 +234,10 @@ class Trainer:
                 f"the table's classes are {table.classes}, the model's {predictions.task.classes}; make the"
                 " table from the query and the splits that the model was trained on"
             )
-        scores = predictions.scores
-        return compute_metrics(table.task_type, scores, table.target).values
+        return _metrics_of(predictions.scores, table).values
 
     def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
-        assert table.target is not None
-        scores = self.predict(table, store).scores
-        metrics = compute_metrics(table.task_type, scores, table.target)
+        metrics = _metrics_of(self.predict(table, store).scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
 
@@ -269,6 +270,12 @@ class Trainer:
         return folder
 
 
+def _metrics_of(scores: NDArray[np.float64], table: TrainingTable) -> Metrics:
+    labels = table.labels(np.arange(len(table)))
+    assert labels is not None
+    return compute_metrics(table.task_type, scores, labels)
+
+
 def _plan_model(described: Description) -> nn.Module:
     return build_model(
         described.plan,
@@ -280,7 +287,7 @@ def _plan_model(described: Description) -> nn.Module:
 
 
 def _target_scale(train: TrainingTable) -> TargetScale | None:
-    if train.task_type != TaskType.regression or train.target is None:
+    if train.task_type not in (TaskType.regression, TaskType.forecasting) or train.target is None:
         return None
     target = train.target.astype(np.float64)
     lowest, highest = np.percentile(target, CLAMP_PERCENTILES)
@@ -299,12 +306,15 @@ def _monitor(val: TrainingTable, notes: list[str]) -> str:
     return tuned
 
 
-def _judge_baselines(known: TrainingTable, asked: TrainingTable) -> dict[str, dict[str, float]]:
-    target: Any = asked.target
-    return {
-        name: compute_metrics(asked.task_type, scores, target).values
-        for name, scores in baseline_scores(known, asked).items()
-    }
+def _judge_baselines(
+    known: TrainingTable, asked: TrainingTable, store: Store, described: Description
+) -> dict[str, dict[str, float]]:
+    found = baseline_scores(known, asked)
+    boosted = described.plan.training_job.boosted_baseline and len(asked)
+    trees = boosted_scores(known, asked, store) if boosted else None
+    if trees is not None:
+        found["boosted trees"] = trees
+    return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
 
 
 def _device(accelerator: str) -> str:
