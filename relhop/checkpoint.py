@@ -48,6 +48,9 @@ class Task:
         scale: Of a regression label.
         query: The query that asked, if any.
         withheld: Columns that the model must not see, as `table.column`.
+        item_table: Of a link prediction: the table whose rows are ranked.
+        target_links: Of a link prediction: see `TrainingTable`.
+        top_k: Of a ranking: how many items the query asked for, if it said so.
     """
 
     entity_table: str
@@ -56,6 +59,9 @@ class Task:
     scale: TargetScale | None = None
     query: str | None = None
     withheld: tuple[str, ...] = ()
+    item_table: str | None = None
+    target_links: tuple[str, str] | None = None
+    top_k: int | None = None
 
     @classmethod
     def of(cls, table: TrainingTable, scale: TargetScale | None) -> Task:
@@ -63,7 +69,17 @@ class Task:
         classes = None
         if table.classes is not None:
             classes = tuple(c if isinstance(c, (str, int, float)) else str(c) for c in table.classes)
-        return cls(table.entity_table, table.task_type, classes, scale, table.query, table.withheld)
+        return cls(
+            table.entity_table,
+            table.task_type,
+            classes,
+            scale,
+            table.query,
+            table.withheld,
+            table.item_table,
+            table.target_links,
+            table.top_k,
+        )
 
     @property
     def out_channels(self) -> int:
@@ -81,6 +97,9 @@ class Task:
             None if scale is None else TargetScale(**scale),
             data["query"],
             tuple(data.get("withheld", ())),
+            data.get("item_table"),
+            None if data.get("target_links") is None else tuple(data["target_links"]),
+            data.get("top_k"),
         )
 
 
