@@ -21,7 +21,6 @@ from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
 from relhop.predictor import Predictions, Predictor, bind, seed_loader
 from relhop.query.findings import constant_label
-from relhop.ranking.metrics import ranking_metrics
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
@@ -232,8 +231,7 @@ class Trainer:
             raise TrainingError("the table has no labels to judge by; use predict")
         predictions = self.predict(table, store)
         if isinstance(predictions, Rankings):
-            assert table.lists is not None
-            return ranking_metrics(predictions.ranked.items, table.lists)
+            return predictions.metrics()
         if Task.of(table, None).classes != predictions.task.classes:
             raise TrainingError(
                 f"the table's classes are {table.classes}, the model's {predictions.task.classes}; make the"
@@ -272,14 +270,13 @@ class Trainer:
         train_cut = int(splits["train"].anchor_times.max())
         ranking = RankingModel.before_training(described, store, train_cut)
         ranking.bind(described, store)
-        history = fit_ranking(ranking, course, splits["train"], splits["val"], store)
+        history = fit_ranking(ranking, course, splits, store)
         return RankingPredictor(ranking, described, _device(self._accelerator)), history
 
     def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
         predictions = self.predict(table, store)
         if isinstance(predictions, Rankings):
-            assert table.lists is not None
-            return ranking_metrics(predictions.ranked.items, table.lists)
+            return predictions.metrics()
         metrics = _metrics_of(predictions, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values

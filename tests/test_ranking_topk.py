@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def test_the_best_of_blocks_are_the_best_of_all_with_ties_to_the_smaller_row(
     scores = torch.tensor(rows)
     best = TopK(len(rows), k)
     edges = [0, *sorted(cuts), 12]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         best.add(scores[:, first:last], torch.arange(first, last))
     expected = [ranking_reference.best(row, k) for row in rows]
     assert best.items.tolist() == expected

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from relhop.loader import SeedLoader
 from relhop.plan import ModelPlan
+from relhop.predictor import seed_loader
 from relhop.ranking.candidates import Candidates, CandidateSampler
 from relhop.ranking.visits import Visits
-from relhop.store.reader import Store
+from relhop.ranking.withheld_visits import targets_of, without_visits
 from relhop.training_table import PREDICTION, TaskType, TrainingTable
 from relhop.withholding import WithholdingLoader
 
@@ -70,6 +70,33 @@ class Activity:
         self.of = lru_cache(_ANCHORS_KEPT)(visits.activity)
         self.counts = lru_cache(_ANCHORS_KEPT)(lambda time: visits.item_counts(None, time))
 
+    def of_pairs(self, items: NDArray[np.int64], times: NDArray[np.int64]) -> Tensor:
+        """`Visits.activity` of items [n] at times [n]: float32 [n, windows]."""
+        out = np.empty((len(items), self.of(int(times[0])).shape[1]), np.float32)
+        for time in np.unique(times):
+            here = times == time
+            out[here] = self.of(int(time))[items[here]]
+        return torch.from_numpy(out)
+
+
+class VisitsLoader(WithholdingLoader):
+    """A loader whose batches show no hidden visits.
+
+    Attributes:
+        visits: What may be shown.
+    """
+
+    visits: Visits
+
+    def __iter__(self) -> Iterator[HeteroData]:
+        """One epoch; see `SeedLoader`."""
+        hidden = self.visits.hidden
+        for batch in super().__iter__():
+            if hidden is not None:
+                seed_table = self.table.entity_table
+                without_visits(batch, seed_table, self.visits.table, torch.from_numpy(hidden))
+            yield batch
+
 
 class ByAnchor(WithholdingLoader):
     """A loader that goes through the anchor times in random order, and through the examples of each in
@@ -86,9 +113,12 @@ class ByAnchor(WithholdingLoader):
 class TrainingSteps:
     """The steps of an epoch.
 
+    Where visits have no times, an epoch asks for half of each example's items, chosen anew, and a step shows
+    no visit that it asks for.
+
     Args:
         entities: Batches of examples.
-        visits: What the store holds.
+        visits: What the store holds, and what no step shows.
         plan: How items are sampled and compared.
     """
 
@@ -96,9 +126,9 @@ class TrainingSteps:
         self._entities, self._visits, self._plan = entities, visits, plan
         self._activity = Activity(visits)
         self._epoch = 0
-        table = entities.table
-        assert table.lists is not None
-        shares = np.bincount(table.lists.values, minlength=visits.num_items) / max(1, len(table.lists.values))
+        lists = entities.table.lists
+        assert lists is not None
+        shares = np.bincount(lists.values, minlength=visits.num_items) / max(1, len(lists.values))
         self._sampler = CandidateSampler(plan.ranking.negatives, plan.ranking.num_candidates, shares)
 
     def __len__(self) -> int:
@@ -111,26 +141,32 @@ class TrainingSteps:
 
     def __iter__(self) -> Iterator[Step]:
         """One epoch."""
-        steps = list(self._candidates())
+        table = self._entities.table
+        if not self._visits.is_timed:
+            table = targets_of(table, self._epoch + 1)
+        steps = list(self._candidates(table))
         width = max(len(candidates.items) for candidates, _ in steps)
         padded = [np.resize(c.items, width) for c, _ in steps]
         times = [np.resize(anchors[c.groups], width) for c, anchors in steps]
         items = item_loader(
-            self._entities.store,
-            self._visits.item_table,
-            np.concatenate(padded),
-            np.concatenate(times),
-            self._plan,
-            batch_size=width,
+            self._visits, np.concatenate(padded), np.concatenate(times), self._plan, batch_size=width
         )
         items.set_epoch(self._epoch)
         for entities, neighborhoods, (candidates, anchors) in zip(self._entities, items, steps, strict=True):
+            activity = self._activity
             seeds = neighborhoods[self._visits.item_table]
+            if not self._visits.is_timed:
+                examples = entities[self._visits.entity_table].input_id.numpy()
+                shown = self._visits.hiding(table.take(examples))
+                activity = Activity(shown)
+                hidden = torch.from_numpy(shown.hidden)
+                without_visits(entities, shown.entity_table, shown.table, hidden)
+                without_visits(neighborhoods, shown.item_table, shown.table, hidden)
             seed_time = entities[self._visits.entity_table].seed_time.numpy()
             yield Step(
                 entities=entities,
                 items=neighborhoods,
-                activity=self._activity_of(seeds.row[:width].numpy(), seeds.seed_time.numpy()),
+                activity=activity.of_pairs(seeds.row[:width].numpy(), seeds.seed_time.numpy()),
                 groups=torch.from_numpy(np.searchsorted(anchors, seed_time)),
                 keys=torch.from_numpy(candidates.groups * self._visits.num_items + candidates.items),
                 log_chance=torch.from_numpy(candidates.log_chance),
@@ -138,9 +174,9 @@ class TrainingSteps:
                 num_items=self._visits.num_items,
             )
 
-    def _candidates(self) -> Iterator[tuple[Candidates, NDArray[np.int64]]]:
+    def _candidates(self, table: TrainingTable) -> Iterator[tuple[Candidates, NDArray[np.int64]]]:
         """Of each step the candidates and the anchor times, ascending."""
-        table, size = self._entities.table, self._entities.batch_size
+        size = self._entities.batch_size
         assert table.lists is not None
         rng = np.random.default_rng([self._plan.training_job.seed, self._epoch, 1])
         order = self._entities.order()
@@ -151,12 +187,13 @@ class TrainingSteps:
             counts = [self._activity.counts(int(t)) for t in anchors]
             yield self._sampler.draw(table.lists.take(examples), groups, visible, counts, rng), anchors
 
-    def _activity_of(self, items: NDArray[np.int64], times: NDArray[np.int64]) -> Tensor:
-        out = np.empty((len(items), self._activity.of(int(times[0])).shape[1]), np.float32)
-        for time in np.unique(times):
-            here = times == time
-            out[here] = self._activity.of(int(time))[items[here]]
-        return torch.from_numpy(out)
+
+def visits_loader(table: TrainingTable, visits: Visits, plan: ModelPlan) -> VisitsLoader:
+    """The neighborhoods of examples, in the table's order, without hidden visits."""
+    loader = seed_loader(visits.store, table, plan, table.withheld, kind=VisitsLoader)
+    assert isinstance(loader, VisitsLoader)
+    loader.visits = visits
+    return loader
 
 
 @dataclass(frozen=True)
@@ -164,13 +201,11 @@ class AllItems:
     """All items that exist at a time, in ascending blocks.
 
     Attributes:
-        store: What is sampled.
         visits: What the store holds.
         plan: How items are sampled.
         time: The anchor time, in microseconds.
     """
 
-    store: Store
     visits: Visits
     plan: ModelPlan
     time: int
@@ -179,8 +214,7 @@ class AllItems:
         """Neighborhoods of a block of items, and their `Visits.activity`."""
         rows = np.arange(self.visits.num_visible_items(self.time))
         times = np.full(len(rows), self.time)
-        table = self.visits.item_table
-        loader = item_loader(self.store, table, rows, times, self.plan, batch_size=ITEM_BATCH)
+        loader = item_loader(self.visits, rows, times, self.plan, batch_size=ITEM_BATCH)
         activity = torch.from_numpy(self._activity[rows])
         for number, batch in enumerate(loader):
             yield batch, activity[number * ITEM_BATCH : (number + 1) * ITEM_BATCH]
@@ -191,17 +225,16 @@ class AllItems:
 
 
 def item_loader(
-    store: Store,
-    item_table: str,
+    visits: Visits,
     rows: NDArray[np.int64],
     times: NDArray[np.int64],
     plan: ModelPlan,
     *,
     batch_size: int,
-) -> SeedLoader:
-    """The neighborhoods of items at times, in the order given."""
+) -> VisitsLoader:
+    """The neighborhoods of items at times, in the order given, without hidden visits."""
     table = TrainingTable(
-        entity_table=item_table,
+        entity_table=visits.item_table,
         task_type=TaskType.link_prediction,
         rows=rows,
         anchor_times=times,
@@ -209,6 +242,8 @@ def item_loader(
         split=np.full(len(rows), PREDICTION, np.int8),
         keys=pa.table({}),
     )
-    return SeedLoader(
-        store, table, plan.ranking.item_neighbors, batch_size=batch_size, seed=plan.training_job.seed
+    loader = VisitsLoader(
+        visits.store, table, plan.ranking.item_neighbors, batch_size=batch_size, seed=plan.training_job.seed
     )
+    loader.visits, loader.withheld = visits, {}
+    return loader

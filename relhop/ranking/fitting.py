@@ -8,11 +8,12 @@ from torch.nn import functional
 from torch_geometric.data import HeteroData
 
 from relhop.fitting import Course, Fitted
-from relhop.loader import SeedLoader
 from relhop.ranking.batches import Step, TrainingSteps
 from relhop.ranking.metrics import ranking_metrics
 from relhop.ranking.model import Queries, RankingModel
 from relhop.ranking.ranker import rank
+from relhop.ranking.visits import Visits
+from relhop.training_table import TrainingTable
 
 _NEVER = -1e9
 """The logit of an item that is not compared."""
@@ -26,14 +27,21 @@ class RankingFitted(Fitted):
         course: How the run goes.
         steps: What is compared; its order and draws are set anew for each epoch.
         val: Examples that epochs are judged by.
+        visits: What the validation examples may be told.
         k: Ranks that are judged.
     """
 
     def __init__(
-        self, model: RankingModel, course: Course, steps: TrainingSteps, val: SeedLoader, k: int
+        self,
+        model: RankingModel,
+        course: Course,
+        steps: TrainingSteps,
+        val: TrainingTable,
+        visits: Visits,
+        k: int,
     ) -> None:
         super().__init__(model, course, steps)
-        self._val, self._k = val, k
+        self._val, self._visits, self._k = val, visits, k
         self._queries: list[Queries] = []
 
     @property
@@ -51,9 +59,9 @@ class RankingFitted(Fitted):
 
     def on_validation_epoch_end(self) -> None:
         """Ranks the validation split and logs its metrics."""
-        table = self._val.table
+        table = self._val
         assert table.lists is not None
-        ranked = rank(self._ranker, self._queries, table, self._val.store, self._course.plan, self._k)
+        ranked = rank(self._ranker, self._queries, table, self._visits, self._course.plan, self._k)
         self._queries = []
         self.log_validation(ranking_metrics(ranked.items, table.lists), len(table))
 

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from relhop.store.reader import Store
 
-EMBEDDING_STD = 0.05
-
 
 def item_hashes(store: Store, item_table: str, num_rows: int) -> NDArray[np.int64]:
     """A hash of the primary key of the first rows of a table, int64 [num_rows]; the same in every store."""
@@ -35,7 +33,7 @@ class ItemEmbedding(nn.Module):
 
     def __init__(self, num_items: int, channels: int) -> None:
         super().__init__()
-        self.vectors = nn.Parameter(torch.empty(num_items, channels).normal_(std=EMBEDDING_STD))
+        self.vectors = nn.Parameter(torch.empty(num_items, channels).normal_())
         self.register_buffer("hashes", torch.zeros(num_items, dtype=torch.int64))
         self.register_buffer("places", torch.arange(num_items), persistent=False)
 

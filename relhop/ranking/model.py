@@ -143,7 +143,6 @@ class RankingModel(nn.Module):
             if is_near
             else None
         )
-        self.scale = channels**-0.5
 
     @classmethod
     def before_training(cls, described: Description, store: Store, cut: int) -> RankingModel:
@@ -183,8 +182,10 @@ class RankingModel(nn.Module):
         if self.paths is None:
             empty = nodes.row[:0]
             return Queries(self.entity_out(seeds), torch.stack([empty, empty]), seeds.new_empty(0))
-        pairs = torch.stack([nodes.batch, nodes.row])
-        return Queries(self.entity_out(seeds), pairs, self.paths(x, seeds, batch))
+        pairs, scores = torch.stack([nodes.batch, nodes.row]), self.paths(x, seeds, batch)
+        if "reached" in nodes:
+            pairs, scores = pairs[:, nodes.reached], scores[nodes.reached]
+        return Queries(self.entity_out(seeds), pairs, scores)
 
     def encode_items(self, batch: HeteroData, activity: Tensor) -> Items:
         """Of a batch whose seeds are items.
@@ -203,7 +204,7 @@ class RankingModel(nn.Module):
 
     def pair_all(self, queries: Queries, items: Items) -> Tensor:
         """Scores [b, n] of the two towers alone."""
-        scores: Tensor = queries.vectors @ items.vectors.T * self.scale + items.biases
+        scores: Tensor = queries.vectors @ items.vectors.T + items.biases
         return scores
 
 

@@ -12,12 +12,14 @@ import torch
 
 from relhop.checkpoint import Description, Task
 from relhop.errors import TrainingError
-from relhop.predictor import check_asked, seed_loader, torch_threads, write_frame
+from relhop.predictor import check_asked, torch_threads, write_frame
 from relhop.ranking.baselines import ranking_baselines
+from relhop.ranking.batches import visits_loader
 from relhop.ranking.metrics import NO_ITEM, ranking_metrics
 from relhop.ranking.model import RankingModel
-from relhop.ranking.ranker import Ranked, rank
+from relhop.ranking.ranker import Ranked, leaves_out_visited, rank
 from relhop.ranking.visits import Visits
+from relhop.ranking.withheld_visits import asked
 from relhop.store.reader import Store
 from relhop.training_table import TrainingTable
 from relhop.transfer import copied_ahead
@@ -36,7 +38,7 @@ class Rankings:
     """The best items of the examples of a table, in its order.
 
     Attributes:
-        table: The examples.
+        table: The examples; of a static one with labels, with those that were asked for.
         task: What was asked.
         ranked: Rows of the item table, and scores: larger is likelier, and a difference of scores of one
             example is a logarithm of odds.
@@ -66,6 +68,11 @@ class Rankings:
         frame["score"] = self.ranked.scores[examples, ranks]
         return frame
 
+    def metrics(self) -> dict[str, float]:
+        """How good they are; see `relhop.ranking.metrics`."""
+        assert self.table.lists is not None
+        return ranking_metrics(self.ranked.items, self.table.lists)
+
     def to_parquet(self, path: str | Path) -> None:
         """Writes what `to_pandas` gives; the file appears when it is whole."""
         write_frame(self.to_pandas(), path)
@@ -86,6 +93,9 @@ class RankingPredictor:
     def predict(self, table: TrainingTable, store: Store) -> Rankings:
         """The best items of all examples of a table, of those that exist at their anchor times.
 
+        Of a static table with labels, the half that is asked for is withheld; see
+        `relhop.ranking.withheld_visits`.
+
         The same examples, store and model give the same bits on a CPU.
 
         Raises:
@@ -95,10 +105,11 @@ class RankingPredictor:
         check_asked(self.described, table, store)
         self.model.bind(self.described, store)
         self.model.to(self.device).eval()
-        loader = seed_loader(store, table, plan, task.withheld)
+        table, visits = asked(table, Visits.of_table(store, table))
+        loader = visits_loader(table, visits, plan)
         with torch.inference_mode(), torch_threads(plan):
             queries = [self.model.encode_entities(batch) for batch in copied_ahead(loader, self.device)]
-            ranked = rank(self.model, queries, table, store, plan, ranks_of(task))
+            ranked = rank(self.model, queries, table, visits, plan, ranks_of(task))
         assert task.item_table is not None
         items = ranked.items[ranked.items != NO_ITEM]
         return Rankings(table, task, ranked, store.keys_of(task.item_table, items))
@@ -111,18 +122,15 @@ class RankingPredictor:
         """
         if table.lists is None:
             raise TrainingError("the table has no labels to judge by; use predict")
-        return ranking_metrics(self.predict(table, store).ranked.items, table.lists)
+        return self.predict(table, store).metrics()
 
 
 def judge_baselines(
-    asked: TrainingTable, store: Store, described: Description
+    table: TrainingTable, store: Store, described: Description
 ) -> dict[str, dict[str, float]]:
     """Metrics of each baseline on labelled examples."""
-    assert asked.lists is not None
-    rankings = ranking_baselines(
-        asked,
-        Visits.of_table(store, asked),
-        ranks_of(described.task),
-        exclude_visited=described.plan.ranking.exclude_visited,
-    )
-    return {name: ranking_metrics(ranked, asked.lists) for name, ranked in rankings.items()}
+    table, visits = asked(table, Visits.of_table(store, table))
+    assert table.lists is not None
+    left_out = leaves_out_visited(described.plan, visits)
+    rankings = ranking_baselines(table, visits, ranks_of(described.task), exclude_visited=left_out)
+    return {name: ranking_metrics(ranked, table.lists) for name, ranked in rankings.items()}

@@ -16,7 +16,6 @@ from relhop.ranking.metrics import NO_ITEM
 from relhop.ranking.model import Items, Queries, RankingModel, add_pairs
 from relhop.ranking.topk import TopK
 from relhop.ranking.visits import Visits
-from relhop.store.reader import Store
 from relhop.training_table import TrainingTable
 
 EXAMPLE_BLOCK = 1024
@@ -36,12 +35,19 @@ class Ranked:
     scores: NDArray[np.float32]
 
 
+def leaves_out_visited(plan: ModelPlan, visits: Visits) -> bool:
+    """Whether visited items are not ranked: if the plan says so, and where visits have no times, for there
+    the question is which others.
+    """
+    return plan.ranking.exclude_visited or not visits.is_timed
+
+
 @torch.inference_mode()
 def rank(
     model: RankingModel,
     queries: Sequence[Queries],
     table: TrainingTable,
-    store: Store,
+    visits: Visits,
     plan: ModelPlan,
     k: int,
 ) -> Ranked:
@@ -51,11 +57,10 @@ def rank(
         model: In evaluation mode, bound to the store.
         queries: What the examples ask, batch by batch, in the table's order.
         table: The examples.
-        store: Where items are.
+        visits: What the store holds; hidden ones are not shown.
         plan: How items are sampled, and whether visited ones are left out.
         k: Ranks.
     """
-    visits = Visits.of_table(store, table)
     asked = _joined(queries)
     ranked = Ranked(
         np.full((len(table), k), NO_ITEM, np.int64), np.full((len(table), k), -np.inf, np.float32)
@@ -64,13 +69,13 @@ def rank(
     for anchor in np.unique(table.anchor_times):
         blocks = [
             model.encode_items(batch.to(device), activity.to(device))
-            for batch, activity in AllItems(store, visits, plan, int(anchor))
+            for batch, activity in AllItems(visits, plan, int(anchor))
         ]
         examples = np.flatnonzero(table.anchor_times == anchor)
         for begin in range(0, len(examples), EXAMPLE_BLOCK):
             part = examples[begin : begin + EXAMPLE_BLOCK]
             past = None
-            if plan.ranking.exclude_visited:
+            if leaves_out_visited(plan, visits):
                 past = visits.before(table.rows[part], table.anchor_times[part]).items
             best = _best(model, _taken(asked, torch.from_numpy(part).to(device)), blocks, past, k)
             ranked.items[part], ranked.scores[part] = best.items.cpu().numpy(), best.scores.cpu().numpy()

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from relhop.errors import PlanError
 from relhop.fitting import Course, fit_weights
 from relhop.predictor import seed_loader
-from relhop.ranking.batches import ByAnchor, TrainingSteps
+from relhop.ranking.batches import ByAnchor, TrainingSteps, visits_loader
 from relhop.ranking.fitting import RankingFitted
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import ranks_of
 from relhop.ranking.visits import Visits
+from relhop.ranking.withheld_visits import asked
 from relhop.store.reader import Store
 from relhop.training_table import TrainingTable
 
 
 def fit_ranking(
-    model: RankingModel, course: Course, train: TrainingTable, val: TrainingTable, store: Store
+    model: RankingModel, course: Course, splits: Mapping[str, TrainingTable], store: Store
 ) -> list[dict[str, float]]:
     """Trains a model and leaves it with the weights of its best epoch.
 
     Args:
         model: Bound to the store; changed in place.
         course: How the run goes.
-        train: Examples to learn from.
-        val: Examples to choose the best epoch by.
+        splits: Examples to learn from (`train`), to choose the best epoch by (`val`), and those whose targets
+            must stay unknown (`test`).
         store: What is sampled.
 
     Returns:
@@ -38,9 +41,12 @@ def fit_ranking(
             f"optimization.loss is {plan.optimization.loss}, but a ranking minimises the softmax over items;"
             " leave it out"
         )
-    entities = seed_loader(store, train, plan, train.withheld, training=True, kind=ByAnchor)
+    visits = Visits.of_table(store, splits["train"])
+    _, visits = asked(splits["test"], visits)
+    val, visits = asked(splits["val"], visits)
+    entities = seed_loader(store, splits["train"], plan, course.task.withheld, training=True, kind=ByAnchor)
     assert isinstance(entities, ByAnchor)
-    steps = TrainingSteps(entities, Visits.of_table(store, train), plan)
-    val_loader = seed_loader(store, val, plan, val.withheld)
-    fitted = RankingFitted(model, course, steps, val_loader, ranks_of(course.task))
+    steps = TrainingSteps(entities, visits, plan)
+    val_loader = visits_loader(val, visits, plan)
+    fitted = RankingFitted(model, course, steps, val, visits, ranks_of(course.task))
     return fit_weights(fitted, course, steps, val_loader)

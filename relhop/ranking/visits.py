@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from relhop.errors import TrainingError
 from relhop.lists import Lists
 from relhop.store.reader import Store
-from relhop.times import MICROS_PER, NULL_TIME
+from relhop.times import END_OF_TIME, MICROS_PER
 from relhop.training_table import TrainingTable
 
 ACTIVITY_DAYS = (7, 30, 91, 365, None)
@@ -48,12 +48,13 @@ class Visits:
         table: The visits' table.
         entity_table: Whose rows visit.
         item_table: Whose rows are visited.
+        hidden: Which visits do not count.
     """
 
     def __init__(
         self, store: Store, target_links: tuple[str, str], hidden: NDArray[np.bool_] | None = None
     ) -> None:
-        self._store, self._hidden = store, hidden
+        self.store, self.hidden = store, hidden
         self._to_entity, self._to_item = (store.links[name] for name in target_links)
         self.table = self._to_entity.link.child
         self.entity_table, self.item_table = self._to_entity.link.parent, self._to_item.link.parent
@@ -69,27 +70,41 @@ class Visits:
             raise TrainingError(f"a {table.task_type} table has no items to rank")
         return cls(store, table.target_links)
 
+    def hiding(self, table: TrainingTable) -> Visits:
+        """The same without the visits of a table's entities to the items in their labels."""
+        assert table.lists is not None
+        hidden = np.zeros(self.num_visits, bool) if self.hidden is None else self.hidden.copy()
+        owners, visits = self.rows_before(table.rows, np.full(len(table), END_OF_TIME))
+        wanted = table.lists.owners * self.num_items + table.lists.values
+        hidden[visits[np.isin(owners * self.num_items + self.items_of(visits), wanted)]] = True
+        return Visits(self.store, (self._to_entity.link.name, self._to_item.link.name), hidden)
+
     @property
     def is_timed(self) -> bool:
         """Whether visits have times."""
-        return self._store.tables[self.table].time is not None
+        return self.store.tables[self.table].time is not None
+
+    @property
+    def num_visits(self) -> int:
+        """How many rows the visits' table has."""
+        return self.store.tables[self.table].num_rows
 
     @property
     def num_items(self) -> int:
         """How many rows the item table has."""
-        return self._store.tables[self.item_table].num_rows
+        return self.store.tables[self.item_table].num_rows
 
     def num_visible_items(self, time: int) -> int:
         """How many items exist at a time: exactly the rows below this number can be ranked."""
-        return self._store.cut(self.item_table, time)
+        return self.store.cut(self.item_table, time)
 
     def item_counts(self, after: int | None, until: int) -> NDArray[np.int64]:
         """How often each item was visited, int64 [num_items], at times in (after, until] (microseconds)."""
-        begin = 0 if after is None else self._store.cut(self.table, after)
-        end = self._store.cut(self.table, until)
+        begin = 0 if after is None else self.store.cut(self.table, after)
+        end = self.store.cut(self.table, until)
         items = self._to_item.parents[begin:end] if begin < end else np.empty(0, np.int64)
-        if self._hidden is not None:
-            items = items[~self._hidden[begin:end]]
+        if self.hidden is not None:
+            items = items[~self.hidden[begin:end]]
         return np.bincount(items[items >= 0], minlength=self.num_items)
 
     def recent_counts(self, days: int | None, time: int) -> NDArray[np.int64]:
@@ -135,10 +150,10 @@ class Visits:
         places = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         visits: NDArray[Any] = self._to_entity.children[np.repeat(begins, lengths) + places]
         anchors, index = np.unique(times, return_inverse=True)
-        cuts = np.array([self._store.cut(self.table, min(int(t), NULL_TIME - 1)) for t in anchors], np.int64)
+        cuts = np.array([self.store.cut(self.table, min(int(t), END_OF_TIME)) for t in anchors], np.int64)
         seen = visits < cuts[index][owners]
-        if self._hidden is not None:
-            seen &= ~self._hidden[visits]
+        if self.hidden is not None:
+            seen &= ~self.hidden[visits]
         return owners[seen], visits[seen]
 
     def items_of(self, visits: NDArray[np.int64]) -> NDArray[np.int64]:
