@@ -286,9 +286,10 @@ class Ranking(Part):
         " predictions: each item is looked at once per anchor time.",
     )  # fmt: skip
     item_embedding: bool = Field(
-        default=True,
+        default=False,
         description="Whether each item known in training has a vector of its own, beside what its columns and"
-        " rows say. Price: memory of items x channels.",
+        " rows say. Helps where there are many visits an item and items stay the same; where they come and go"
+        " it remembers what was popular. Price: memory of items x channels.",
     )
     negatives: Literal["uniform", "popular", "in_batch"] = Field(
         default="uniform",
