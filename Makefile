@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 
 # Fails, too, if fewer tests ran than the suite holds (SMALLEST_SUITE), or less than 90 % of the branches did.
 test: $(VENV)/installed
-	$(PY) -m pytest --cov=relhop --cov-report=term --cov-fail-under=90 --junitxml=build/tests.xml
+	$(PY) -m pytest --numprocesses=2 --dist=worksteal --cov=relhop --cov-report=term --cov-fail-under=90 --junitxml=build/tests.xml
 	$(PY) tests/count.py build/tests.xml $(SMALLEST_SUITE)
 
 lint: $(VENV)/installed

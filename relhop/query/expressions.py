@@ -8,12 +8,8 @@ from __future__ import annotations
 from relhop.query.duration import Duration
 from relhop.query.nodes import Aggregation, Comparison, Constant
 from relhop.schema import Link
+from relhop.sources.quoting import literal, quoted
 from relhop.times import format_time
-
-
-def quoted(name: str) -> str:
-    """A name of a table or column."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def key_of(alias: str, link: Link) -> str:
@@ -55,5 +51,5 @@ def constant_of(constant: Constant) -> str:
         assert isinstance(constant.value, int)
         return f"TIMESTAMP '{format_time(constant.value)}'"
     if isinstance(constant.value, str):
-        return "'" + constant.value.replace("'", "''") + "'"
+        return literal(constant.value)
     return str(constant.value).upper() if isinstance(constant.value, bool) else repr(constant.value)

@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Literal
 
 from relhop.query.duration import Duration, unit_named
-from relhop.query.expressions import comparison_of, constant_of, key_of, quoted, shifted
+from relhop.query.expressions import comparison_of, constant_of, key_of, shifted
 from relhop.query.nodes import (
     Aggregation,
     Column,
@@ -34,6 +34,7 @@ from relhop.query.resolve import entity_link, row_link, stype_of
 from relhop.query.tasks import QueryTask
 from relhop.query.words import in_words
 from relhop.schema import Link, Schema, Stype
+from relhop.sources.quoting import quoted
 from relhop.training_table import TaskType
 
 _ZERO_OF_NOTHING = frozenset({"COUNT", "COUNT_DISTINCT", "SUM"})

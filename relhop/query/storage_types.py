@@ -12,10 +12,10 @@ from enum import StrEnum
 import duckdb
 
 from relhop.errors import QueryError
-from relhop.query import expressions
 from relhop.query.checker import TEXT_OPERATORS
 from relhop.query.nodes import Aggregation, Column, Comparison, Condition, Constant, Query, operands
 from relhop.query.tasks import QueryTask
+from relhop.sources.quoting import quoted
 from relhop.training_table import TaskType
 
 
@@ -53,7 +53,7 @@ def settled_task(task: QueryTask, query: Query, connection: duckdb.DuckDBPyConne
         return task.type
     held = _column_kinds(connection, {target.table})[target.table, target.name]
     if held == Holds.number:
-        column, table = expressions.quoted(target.name), expressions.quoted(target.table)
+        column, table = quoted(target.name), quoted(target.table)
         found = connection.execute(f"SELECT bool_and({column} IN (0, 1)) FROM {table}").fetchall()
         held = Holds.truth if found[0][0] else held
     return TaskType.binary if held == Holds.truth else task.type
@@ -86,7 +86,7 @@ def _uses(condition: Condition | None) -> Iterator[tuple[Column, Aggregation | C
 def _column_kinds(connection: duckdb.DuckDBPyConnection, tables: set[str]) -> dict[tuple[str, str], Holds]:
     kinds = {}
     for table in tables:
-        for name, sql_type, *_ in connection.execute(f"DESCRIBE {expressions.quoted(table)}").fetchall():
+        for name, sql_type, *_ in connection.execute(f"DESCRIBE {quoted(table)}").fetchall():
             kinds[table, name] = _holds(str(sql_type))
     return kinds
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from relhop.query.expressions import quoted
 from relhop.query.nodes import Column
 from relhop.schema import Schema, Stype
+from relhop.sources.quoting import quoted
 
 SAMPLE_ROWS = 1_000_000
 """Of a larger table the first so many rows are compared."""

@@ -11,21 +11,13 @@ from pathlib import Path
 import duckdb
 
 from relhop.errors import SourceError, StoreError
+from relhop.sources.quoting import literal, quoted
 
+name, text = quoted, literal
 _INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 )
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-
-
-def name(identifier: str) -> str:
-    """An identifier, quoted."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A string literal, quoted."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def parquet(path: Path) -> str:
