@@ -32,25 +32,30 @@ from torch_geometric.data import HeteroData
 from relhop.checkpoint import Task
 from relhop.errors import PlanError, TrainingError
 from relhop.loader import SeedLoader
-from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
+from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
 from relhop.predictor import to_scores, torch_threads
 from relhop.training_table import TaskType
 from relhop.transfer import copied_ahead
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 
-LOSSES: dict[str, tuple[TaskType, Loss]] = {
-    "binary_cross_entropy": (TaskType.binary, functional.binary_cross_entropy_with_logits),
-    "cross_entropy": (TaskType.multiclass, functional.cross_entropy),
-    "l1": (TaskType.regression, functional.l1_loss),
-    "huber": (TaskType.regression, functional.huber_loss),
-    "mse": (TaskType.regression, functional.mse_loss),
+LOSSES: dict[str, tuple[tuple[TaskType, ...], Loss]] = {
+    "binary_cross_entropy": (
+        (TaskType.binary, TaskType.multilabel),
+        functional.binary_cross_entropy_with_logits,
+    ),
+    "cross_entropy": ((TaskType.multiclass,), functional.cross_entropy),
+    "l1": ((TaskType.regression, TaskType.forecasting), functional.l1_loss),
+    "huber": ((TaskType.regression, TaskType.forecasting), functional.huber_loss),
+    "mse": ((TaskType.regression, TaskType.forecasting), functional.mse_loss),
 }
 DEFAULT_LOSS = {
     TaskType.binary: "binary_cross_entropy",
     TaskType.multiclass: "cross_entropy",
+    TaskType.multilabel: "binary_cross_entropy",
     TaskType.regression: "l1",
+    TaskType.forecasting: "l1",
 }
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 """In a run's folder: the state after the last finished epoch."""
@@ -102,7 +107,8 @@ class Epochs(Protocol):
 
 
 class LossFunction:
-    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B].
+    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B], or [B,
+    out_channels] for a multilabel task or a forecast.
 
     Raises:
         PlanError: If the plan's loss is for another kind of task.
@@ -110,25 +116,30 @@ class LossFunction:
 
     def __init__(self, plan: ModelPlan, task: Task) -> None:
         name = plan.optimization.loss or DEFAULT_LOSS[task.task_type]
-        kind, self._loss = LOSSES[name]
-        if kind != task.task_type:
-            fitting = ", ".join(name for name, (kind, _) in LOSSES.items() if kind == task.task_type)
+        kinds, self._loss = LOSSES[name]
+        if task.task_type not in kinds:
+            fitting = ", ".join(name for name, (kinds, _) in LOSSES.items() if task.task_type in kinds)
             raise PlanError(
                 f"optimization.loss is {name}, but the task is {task.task_type}; choose one of {fitting}"
             )
         self._task = task
 
-    def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """The mean loss, a scalar."""
+    def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The mean loss, a scalar; weighted, where examples have weights [B]."""
         expected = (len(target), self._task.out_channels)
         if tuple(outputs.shape) != expected:
             raise TrainingError(
                 f"the model gave outputs of shape {tuple(outputs.shape)} for a batch that needs {expected}"
             )
         if self._task.task_type == TaskType.multiclass:
-            return self._loss(outputs, target)
-        scale = self._task.scale
-        return self._loss(outputs[:, 0], target if scale is None else (target - scale.mean) / scale.std)
+            each = self._loss(outputs, target, reduction="none")
+        else:
+            scale = self._task.scale
+            goal = target if scale is None else (target - scale.mean) / scale.std
+            each = self._loss(outputs, goal.reshape(expected), reduction="none").mean(dim=1)
+        if weight is None:
+            return each.mean()
+        return (each * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 class Fitted(pl.LightningModule):  # type: ignore[misc]
@@ -169,7 +180,7 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
     def log_validation(self, metrics: Mapping[str, float], batch_size: int) -> None:
         """Logs the metrics of the validation split that it can tell."""
         for name, value in metrics.items():
-            if not math.isnan(value):
+            if not math.isnan(value) and HORIZON not in name:
                 shown = name == self._course.monitor
                 value32 = torch.tensor(value, dtype=torch.float32)
                 self.log(f"val_{name}", value32, prog_bar=shown, batch_size=batch_size)
@@ -197,8 +208,9 @@ class Fitting(Fitted):
 
     def training_step(self, batch: HeteroData, _: int) -> Tensor:
         """The loss of one batch."""
-        target = batch[self._course.task.entity_table].y
-        return self.log_training(self._loss(self.model(batch), target), len(target))
+        seeds = batch[self._course.task.entity_table]
+        weight = seeds.weight if "weight" in seeds else None
+        return self.log_training(self._loss(self.model(batch), seeds.y, weight), len(seeds.y))
 
     def validation_step(self, batch: HeteroData, _: int) -> None:
         """Keeps outputs and labels, for metrics are of the whole split."""
@@ -211,7 +223,7 @@ class Fitting(Fitted):
         task = self._course.task
         scores = to_scores(outputs, task)
         metrics = compute_metrics(
-            task.task_type, scores if task.classes is not None else scores[:, 0], target.cpu().numpy()
+            task.task_type, scores if task.has_columns else scores[:, 0], target.cpu().numpy()
         )
         self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
         self.log_validation(metrics.values, len(target))

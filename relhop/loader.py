@@ -63,7 +63,8 @@ class SeedLoader:
     - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and
       `num_sampled_edges`;
     - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training
-      table), `seed_time` (int64 microseconds), `batch_size` and, where there are labels, `y`.
+      table), `seed_time` (int64 microseconds), `batch_size` and, where there are any, labels `y` and
+      `weight`.
 
     Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column
     `c` its age `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes
@@ -195,8 +196,11 @@ class SeedLoader:
         entity.batch_size = len(input_ids)
         entity.input_id = torch.from_numpy(input_ids)
         entity.seed_time = torch.from_numpy(seed_time)
-        if self.table.target is not None:
-            entity.y = torch.from_numpy(self.table.target[input_ids])
+        labels = self.table.labels(input_ids)
+        if labels is not None:
+            entity.y = torch.from_numpy(labels)
+        if self.table.weight is not None:
+            entity.weight = torch.from_numpy(self.table.weight[input_ids])
         return data
 
 

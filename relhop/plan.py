@@ -264,8 +264,8 @@ class Optimization(Part):
     )  # fmt: skip
     loss: Literal["binary_cross_entropy", "cross_entropy", "l1", "huber", "mse"] | None = Field(
         default=None,
-        description="What is minimised. null: by task, binary_cross_entropy, cross_entropy (multiclass) or l1"
-        " (regression).",
+        description="What is minimised. null: by task, binary_cross_entropy (multilabel, too), cross_entropy"
+        " (multiclass) or l1 (regression, forecasting).",
     )
 
 
@@ -418,7 +418,9 @@ class HasTables(Protocol):
 _LOSSES = {
     "binary": "binary_cross_entropy",
     "multiclass": "cross_entropy",
+    "multilabel": "binary_cross_entropy",
     "regression": "l1",
+    "forecasting": "l1",
     "link_prediction": None,
 }
 
@@ -437,7 +439,7 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
 
     Args:
         store: The data.
-        task_type: `binary`, `multiclass` or `regression`; the others are not trained yet.
+        task_type: what kind of label is predicted; `link_prediction` is not trained yet.
         entity_table: The table whose rows are predicted for.
         run_mode: How much time training may take: `fast`, `normal` or `best`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ class Predictions:
         table: The examples.
         task: What was predicted.
         scores: float64: probability of the positive class [n], of each class [n, classes], or predicted
-        value [n].
+            value [n], of a forecast for each window [n, timeframes].
     """
 
     table: TrainingTable
@@ -50,11 +50,17 @@ class Predictions:
         """The entity's key columns, `anchor_time`, `score` and, for a classification, `class`.
 
         Binary: the score is the probability of a positive label and the class is 1 from 0.5 on, else 0.
-        Multiclass: the class is the likeliest and the score its probability. Regression: the score is the
-        value.
+        Multiclass: the class is the likeliest and the score its probability. Multilabel: `class` is a list of
+        those whose probability is at least 0.5, and `score_<class>` has the probability of each; of RANK TOP
+        k `class` and `score` are lists of the k likeliest. Regression: the score is the value. Forecast:
+        `score_1`, `score_2` and so on, one a timeframe.
         """
         frame: pd.DataFrame = self.table.keys.to_pandas()
         frame["anchor_time"] = self.table.anchor_times.view("datetime64[us]")
+        if self.task.task_type == TaskType.forecasting:
+            return _beside(frame, self.scores, range(1, self.scores.shape[1] + 1))
+        if self.task.task_type == TaskType.multilabel:
+            return self._with_lists(frame)
         if self.task.classes is not None:
             best = self.scores.argmax(axis=1)
             frame["score"] = self.scores[np.arange(len(best)), best]
@@ -63,6 +69,19 @@ class Predictions:
         frame["score"] = self.scores
         if self.task.task_type == TaskType.binary:
             frame["class"] = (self.scores >= 0.5).astype(np.int8)
+        return frame
+
+    def _with_lists(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The classes that are predicted, a list an example, and their probabilities."""
+        classes = np.array(self.task.classes, object)
+        if self.task.top_k is None:
+            found = [classes[row].tolist() for row in self.scores >= 0.5]
+            frame["class"] = pd.Series(found, index=frame.index, dtype=object)
+            return _beside(frame, self.scores, classes)
+        best = np.argsort(-self.scores, axis=1, kind="stable")[:, : self.task.top_k]
+        frame["class"] = pd.Series(classes[best].tolist(), index=frame.index, dtype=object)
+        scores = np.take_along_axis(self.scores, best, axis=1)
+        frame["score"] = pd.Series(scores.tolist(), index=frame.index, dtype=object)
         return frame
 
     def to_parquet(self, path: str | Path) -> None:
@@ -101,7 +120,13 @@ class Predictor:
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.numpy()
                 scores[ids] = to_scores(self.model(batch), task)
-        return Predictions(table, task, scores if task.classes is not None else scores[:, 0])
+        return Predictions(table, task, scores if task.has_columns else scores[:, 0])
+
+
+def _beside(frame: pd.DataFrame, scores: NDArray[np.float64], names: Iterable[Any]) -> pd.DataFrame:
+    """A frame and a column of scores for each name."""
+    columns = [f"score_{name}" for name in names]
+    return pd.concat([frame, pd.DataFrame(scores, frame.index, columns)], axis=1)
 
 
 def check_asked(described: Description, table: TrainingTable, store: Store) -> None:
@@ -189,7 +214,7 @@ def to_scores(outputs: Tensor, task: Task) -> NDArray[np.float64]:
     """
     wide = outputs.detach().double().cpu()
     scores: NDArray[Any]
-    if task.task_type == TaskType.binary:
+    if task.task_type in (TaskType.binary, TaskType.multilabel):
         scores = torch.sigmoid(wide).numpy()
     elif task.task_type == TaskType.multiclass:
         scores = torch.softmax(wide, dim=1).numpy()

@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
@@ -94,7 +94,8 @@ class Trainer:
             table: Examples with labels.
             store: What the model sees; of it each example sees what is visible at its anchor time.
             model: A module of your own that maps a batch of `SeedLoader` to [B, 1] (binary: logits;
-                regression: standardised values) or [B, classes] (logits), instead of the plan's network.
+                regression: standardised values), [B, classes] (logits) or [B, timeframes] (standardised
+                values), instead of the plan's network.
                 Trained in place.
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
@@ -237,7 +238,7 @@ class Trainer:
                 f"the table's classes are {table.classes}, the model's {predictions.task.classes}; make the"
                 " table from the query and the splits that the model was trained on"
             )
-        return _metrics_of(predictions, table).values
+        return _metrics_of(predictions.scores, table).values
 
     def _fit_scores(
         self,
@@ -277,7 +278,7 @@ class Trainer:
         predictions = self.predict(table, store)
         if isinstance(predictions, Rankings):
             return predictions.metrics()
-        metrics = _metrics_of(predictions, table)
+        metrics = _metrics_of(predictions.scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
 
@@ -310,9 +311,10 @@ class Trainer:
         return folder
 
 
-def _metrics_of(predictions: Predictions, table: TrainingTable) -> Metrics:
-    assert table.target is not None
-    return compute_metrics(table.task_type, predictions.scores, table.target)
+def _metrics_of(scores: NDArray[np.float64], table: TrainingTable) -> Metrics:
+    labels = table.labels(np.arange(len(table)))
+    assert labels is not None
+    return compute_metrics(table.task_type, scores, labels)
 
 
 def _plan_model(described: Description) -> nn.Module:
@@ -326,7 +328,7 @@ def _plan_model(described: Description) -> nn.Module:
 
 
 def _target_scale(train: TrainingTable) -> TargetScale | None:
-    if train.task_type != TaskType.regression or train.target is None:
+    if train.task_type not in (TaskType.regression, TaskType.forecasting) or train.target is None:
         return None
     target = train.target.astype(np.float64)
     lowest, highest = np.percentile(target, CLAMP_PERCENTILES)
@@ -352,11 +354,7 @@ def _judge_baselines(
 ) -> dict[str, dict[str, float]]:
     if asked.task_type == TaskType.link_prediction:
         return judge_baselines(asked, store, described)
-    target: Any = asked.target
-    return {
-        name: compute_metrics(asked.task_type, scores, target).values
-        for name, scores in baseline_scores(known, asked).items()
-    }
+    return {name: _metrics_of(scores, asked).values for name, scores in baseline_scores(known, asked).items()}
 
 
 def _device(accelerator: str) -> str:
