@@ -180,7 +180,7 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
     def log_validation(self, metrics: Mapping[str, float], batch_size: int) -> None:
         """Logs the metrics of the validation split that it can tell."""
         for name, value in metrics.items():
-            if not math.isnan(value) and HORIZON not in name:
+            if not math.isnan(value):
                 shown = name == self._course.monitor
                 value32 = torch.tensor(value, dtype=torch.float32)
                 self.log(f"val_{name}", value32, prog_bar=shown, batch_size=batch_size)
@@ -226,7 +226,8 @@ class Fitting(Fitted):
             task.task_type, scores if task.has_columns else scores[:, 0], target.cpu().numpy()
         )
         self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
-        self.log_validation(metrics.values, len(target))
+        whole = {name: value for name, value in metrics.values.items() if HORIZON not in name}
+        self.log_validation(whole, len(target))
 
 
 def learning_rate_factor(step: int, total: int, scheduler: str) -> float:

@@ -63,7 +63,9 @@ def test_a_hybrid_beats_popularity_and_past_visits_and_loads_to_the_same_ranking
 
 
 def test_two_towers_alone_beat_popularity(tmp_path: Path, store: rh.Store) -> None:
-    result, _, _ = trained(tmp_path, store, ranking_store.ORDERS, **{"ranking.head": "two_tower", "ranking.item_embedding": True})
+    result, _, _ = trained(
+        tmp_path, store, ranking_store.ORDERS, **{"ranking.head": "two_tower", "ranking.item_embedding": True}
+    )
     assert result.metrics["test"]["map@5"] > 1.2 * result.baselines["test"]["popularity"]["map@5"]
 
 
