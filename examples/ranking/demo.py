@@ -3,7 +3,8 @@
     python examples/ranking/demo.py [QUESTION ...] [--data FOLDER] [--seed N]
 
 The circuits' data is part of relhop; of the others `--data` names the folder that holds `movielens`,
-`travel_se` and `nycflights13`. Writes stores, models and rankings/*.parquet to examples/ranking/out, and prints a table.
+`travel_se` and `nycflights13`. Writes stores, models and rankings/*.parquet to
+examples/ranking/out, and prints a table.
 """
 
 from __future__ import annotations
