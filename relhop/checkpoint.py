@@ -48,6 +48,8 @@ class Task:
         scale: Of a regression or forecasting label.
         query: The query that asked, if any.
         withheld: Columns that the model must not see, as `table.column`.
+        item_table: Of a link prediction: the table whose rows are ranked.
+        target_links: Of a link prediction: see `TrainingTable`.
         timeframes: Of a forecast: how many windows follow one another.
         top_k: Of a ranking: how many items the query asked for, if it said so.
     """
@@ -58,6 +60,8 @@ class Task:
     scale: TargetScale | None = None
     query: str | None = None
     withheld: tuple[str, ...] = ()
+    item_table: str | None = None
+    target_links: tuple[str, str] | None = None
     timeframes: int | None = None
     top_k: int | None = None
 
@@ -76,6 +80,8 @@ class Task:
             table.query,
             table.withheld,
             timeframes=None if frames is None else frames.shape[1],
+            item_table=table.item_table,
+            target_links=table.target_links,
             top_k=table.top_k,
         )
 
@@ -101,6 +107,8 @@ class Task:
             data["query"],
             tuple(data.get("withheld", ())),
             timeframes=data.get("timeframes"),
+            item_table=data.get("item_table"),
+            target_links=None if data.get("target_links") is None else tuple(data["target_links"]),
             top_k=data.get("top_k"),
         )
 

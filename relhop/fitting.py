@@ -14,11 +14,11 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import numpy as np
@@ -90,6 +90,22 @@ class Course:
     progress: bool
 
 
+class Epochs(Protocol):
+    """Batches to learn from, in epochs."""
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of an epoch."""
+        ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses order and draws."""
+        ...
+
+
 class LossFunction:
     """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B], or [B,
     out_channels] for a multilabel task or a forecast.
@@ -126,22 +142,20 @@ class LossFunction:
         return (each * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
-class Fitting(pl.LightningModule):  # type: ignore[misc]
-    """A network while it is trained.
+class Fitted(pl.LightningModule):  # type: ignore[misc]
+    """A network while it is trained: its optimiser, and the keys of its epochs.
 
     Args:
-        model: Maps a batch to [B, out_channels].
+        model: The network.
         course: How the run goes.
         train_loader: Its order and draws are set anew for each epoch.
     """
 
-    def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
+    def __init__(self, model: nn.Module, course: Course, train_loader: Epochs) -> None:
         super().__init__()
         self.model = model
         self._course, self._train_loader = course, train_loader
-        self._loss = LossFunction(course.plan, course.task)
         self._steps_per_epoch = min(len(train_loader), course.plan.optimization.max_steps_per_epoch)
-        self._seen: list[tuple[Tensor, Tensor]] = []
 
     def on_train_epoch_start(self) -> None:
         """Keys the epoch's order, draws and dropout."""
@@ -149,18 +163,54 @@ class Fitting(pl.LightningModule):  # type: ignore[misc]
         key = np.random.SeedSequence([self._course.plan.training_job.seed, self.current_epoch])
         torch.manual_seed(int(key.generate_state(1)[0]))
 
-    def training_step(self, batch: HeteroData, _: int) -> Tensor:
-        """The loss of one batch."""
-        seeds = batch[self._course.task.entity_table]
-        target = seeds.y
-        loss = self._loss(self.model(batch), target, seeds.weight if "weight" in seeds else None)
+    def log_training(self, loss: Tensor, batch_size: int) -> Tensor:
+        """Logs the loss of a step and returns it.
+
+        Raises:
+            TrainingError: If it is not finite.
+        """
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; try a smaller"
                 " optimization.base_lr, and look for extreme labels"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch_size)
         return loss
+
+    def log_validation(self, metrics: Mapping[str, float], batch_size: int) -> None:
+        """Logs the metrics of the validation split that it can tell."""
+        for name, value in metrics.items():
+            if not math.isnan(value):
+                shown = name == self._course.monitor
+                value32 = torch.tensor(value, dtype=torch.float32)
+                self.log(f"val_{name}", value32, prog_bar=shown, batch_size=batch_size)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW with the plan's course of the learning rate, a step at a time."""
+        settings = self._course.plan.optimization
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=settings.base_lr, weight_decay=settings.weight_decay
+        )
+        total = settings.max_epochs * self._steps_per_epoch
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, total, settings.lr_scheduler)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class Fitting(Fitted):
+    """A network that maps a batch to [B, out_channels] while it is trained; see `Fitted`."""
+
+    def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
+        super().__init__(model, course, train_loader)
+        self._loss = LossFunction(course.plan, course.task)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: HeteroData, _: int) -> Tensor:
+        """The loss of one batch."""
+        seeds = batch[self._course.task.entity_table]
+        weight = seeds.weight if "weight" in seeds else None
+        return self.log_training(self._loss(self.model(batch), seeds.y, weight), len(seeds.y))
 
     def validation_step(self, batch: HeteroData, _: int) -> None:
         """Keeps outputs and labels, for metrics are of the whole split."""
@@ -176,23 +226,8 @@ class Fitting(pl.LightningModule):  # type: ignore[misc]
             task.task_type, scores if task.has_columns else scores[:, 0], target.cpu().numpy()
         )
         self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
-        for name, value in metrics.values.items():
-            if not math.isnan(value) and HORIZON not in name:
-                shown = name == self._course.monitor
-                value32 = torch.tensor(value, dtype=torch.float32)
-                self.log(f"val_{name}", value32, prog_bar=shown, batch_size=len(target))
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with the plan's course of the learning rate, a step at a time."""
-        settings = self._course.plan.optimization
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=settings.base_lr, weight_decay=settings.weight_decay
-        )
-        total = settings.max_epochs * self._steps_per_epoch
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, total, settings.lr_scheduler)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        whole = {name: value for name, value in metrics.values.items() if HORIZON not in name}
+        self.log_validation(whole, len(target))
 
 
 def learning_rate_factor(step: int, total: int, scheduler: str) -> float:
@@ -240,14 +275,14 @@ class History(Callback):  # type: ignore[misc]
 
 
 def fit_weights(
-    model: nn.Module, course: Course, train_loader: SeedLoader, val_loader: SeedLoader
+    fitted: Fitted, course: Course, train_loader: Epochs, val_loader: SeedLoader
 ) -> list[dict[str, float]]:
     """Trains a network and leaves it with the weights of its best epoch.
 
     Torch's random state is left as it was.
 
     Args:
-        model: Maps a batch to [B, out_channels]; changed in place.
+        fitted: The network, changed in place, and what its steps minimise.
         course: How the run goes.
         train_loader: Batches to learn from.
         val_loader: Batches to choose the best epoch by.
@@ -296,14 +331,14 @@ def fit_weights(
         last = course.folder / LAST_CHECKPOINT
         device = trainer.strategy.root_device
         trainer.fit(
-            Fitting(model, course, train_loader),
-            copied_ahead(train_loader, device),
+            fitted,
+            copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader,
             copied_ahead(val_loader, device),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
     best = torch.load(course.folder / BEST_CHECKPOINT, map_location="cpu", weights_only=True)["state_dict"]
-    model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
+    fitted.model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
     return history.entries
 
 

@@ -52,7 +52,7 @@ class Part(BaseModel):
     @classmethod
     def _only_candidate(cls, name: str, value: Any) -> Any:
         """`[x]` means x, as in plans whose settings are lists of candidates to search among."""
-        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop"):
+        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop", "item_neighbors"):
             return value
         if len(value) != 1:
             raise PlanError(
@@ -269,6 +269,44 @@ class Optimization(Part):
     )
 
 
+class Ranking(Part):
+    """Of link predictions: how items are scored and compared."""
+
+    section = "ranking"
+
+    head: Literal["hybrid", "two_tower"] = Field(
+        default="hybrid",
+        description="`two_tower`: entity and item each have a vector, and their product is the score."
+        " `hybrid`: items within the entity's neighborhood have a score of their own beside it, made along"
+        " the paths that lead to them. Price of hybrid: some time.",
+    )
+    item_neighbors: tuple[int, ...] = Field(
+        default=(4,), max_length=6,
+        description="Rows taken per hop, per row and per step around an item. Price: time, above all of"
+        " predictions: each item is looked at once per anchor time.",
+    )  # fmt: skip
+    item_embedding: bool = Field(
+        default=False,
+        description="Whether each item known in training has a vector of its own, beside what its columns and"
+        " rows say. Helps where there are many visits an item and items stay the same; where they come and go"
+        " it remembers what was popular. Price: memory of items x channels.",
+    )
+    negatives: Literal["uniform", "popular", "in_batch"] = Field(
+        default="uniform",
+        description="What items that came are compared with: all alike, the often visited more often, or what"
+        " came to the other entities of the batch alone.",
+    )
+    num_candidates: int = Field(
+        default=1024, ge=2,
+        description="Items compared in a batch, at most: those that came, and as many negatives. Price:"
+        " time.",
+    )  # fmt: skip
+    exclude_visited: bool = Field(
+        default=False,
+        description="Whether items that the entity visited before are left out of rankings.",
+    )
+
+
 class TrainingJob(Part):
     """What belongs to the run rather than to the model."""
 
@@ -299,6 +337,7 @@ class ModelPlan(Part):
     column_processing: ColumnProcessing = ColumnProcessing()
     model_architecture: ModelArchitecture = ModelArchitecture()
     optimization: Optimization = Optimization()
+    ranking: Ranking = Ranking()
     training_job: TrainingJob = TrainingJob()
     reasons: dict[str, str] = Field(default={}, description="Why `suggest` chose a setting. Has no effect.")
 
@@ -387,6 +426,7 @@ _LOSSES = {
     "multilabel": "binary_cross_entropy",
     "regression": "l1",
     "forecasting": "l1",
+    "link_prediction": None,
 }
 
 
@@ -426,12 +466,17 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
     rows = sum(table.num_rows for table in store.tables.values())
     dropout = 0.1 if rows >= 10_000 else 0.3
     loss: Any = _LOSSES[task_type]
+    fanouts = [fanout] * hops
+    settings: dict[str, Any] = {"max_epochs": epochs, "loss": loss}
+    if task_type == "link_prediction":  # what an entity visited is most of what there is to know
+        fanouts = [4 * fanout, *fanouts[1:]]
+        settings["batch_size"] = 64
     return ModelPlan(
-        neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": fanout} for _ in range(hops))),
+        neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": count} for count in fanouts)),
         model_architecture=ModelArchitecture(channels=channels, dropout=dropout),
-        optimization=Optimization(max_epochs=epochs, loss=loss),
+        optimization=Optimization(**settings),
         reasons={
-            "neighbor_sampling.num_neighbors": f"run mode {run_mode}: {fanout} rows per step; two hops reach"
+            "neighbor_sampling.num_neighbors": f"run mode {run_mode}: {fanouts} rows per step; two hops reach"
             f" '{entity_table}''s rows and what these point at"
             if hops == 2
             else "there are no links to follow",

@@ -23,12 +23,14 @@ from relhop.query.entity_columns import split_of_rows, weight_of_rows
 from relhop.query.evaluation import Examples, evaluate
 from relhop.query.explanation import explain_query
 from relhop.query.findings import constant_label, require_examples
+from relhop.query.nodes import Aggregation
+from relhop.query.resolve import entity_link
 from relhop.query.statement import Drop
 from relhop.query.static_splits import split_at_random, split_by_time
 from relhop.query.storage_types import check_storage, settled_task
 from relhop.query.syntax import parse
 from relhop.query.twins import Twins, find_twins
-from relhop.schema import Schema
+from relhop.schema import Link, Schema
 from relhop.times import END_OF_TIME, TimeLike, to_micros
 from relhop.training_table import PREDICTION, SPLIT_NAMES, TRAIN, TaskType, TrainingTable, labelled
 
@@ -264,7 +266,14 @@ class PredictiveQuery:
             notes=notes,
             item_table=None if task.item_link is None else task.item_link.parent,
             top_k=task.top_k,
+            target_links=None if task.item_link is None else self._target_links(task.item_link),
         )
+
+    def _target_links(self, item_link: Link) -> tuple[str, str]:
+        """How the rows that a ranking lists point at the entity, and at the item."""
+        query = self._compiled.query
+        assert isinstance(query.target, Aggregation)
+        return entity_link(query, self.schema, query.target, self.entity_table).name, item_link.name
 
     def _labelled(self, table: TrainingTable, target: pa.Array) -> TrainingTable:
         require_examples(table)

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
-from relhop.loader import SeedLoader
 from relhop.nn.model import RelationalModel
 from relhop.plan import ModelPlan
 from relhop.statistics import code_maps
@@ -87,11 +86,7 @@ class Predictions:
 
     def to_parquet(self, path: str | Path) -> None:
         """Writes what `to_pandas` gives; the file appears when it is whole."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        pq.write_table(pa.Table.from_pandas(self.to_pandas(), preserve_index=False), partial)
-        os.replace(partial, path)
+        write_frame(self.to_pandas(), path)
 
 
 class Predictor:
@@ -116,14 +111,7 @@ class Predictor:
                 schema than the one that the model was trained on; names the difference.
         """
         task = self.described.task
-        if (table.entity_table, table.task_type) != (task.entity_table, task.task_type):
-            raise TrainingError(
-                f"the table asks for a {table.task_type} label of '{table.entity_table}', the model gives"
-                f" a {task.task_type} label of '{task.entity_table}'"
-            )
-        difference = schema_difference(self.described.schema, store.schema)
-        if difference is not None:
-            raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+        check_asked(self.described, table, store)
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
@@ -139,6 +127,30 @@ def _beside(frame: pd.DataFrame, scores: NDArray[np.float64], names: Iterable[An
     """A frame and a column of scores for each name."""
     columns = [f"score_{name}" for name in names]
     return pd.concat([frame, pd.DataFrame(scores, frame.index, columns)], axis=1)
+
+
+def check_asked(described: Description, table: TrainingTable, store: Store) -> None:
+    """Raises TrainingError if a table asks another thing than a model answers, or the store has another
+    schema than the one that it was trained on; names the difference.
+    """
+    task = described.task
+    if (table.entity_table, table.task_type) != (task.entity_table, task.task_type):
+        raise TrainingError(
+            f"the table asks for a {table.task_type} label of '{table.entity_table}', the model gives"
+            f" a {task.task_type} label of '{task.entity_table}'"
+        )
+    difference = schema_difference(described.schema, store.schema)
+    if difference is not None:
+        raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+
+
+def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
+    """Writes a frame as Parquet; the file appears when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), partial)
+    os.replace(partial, path)
 
 
 @contextmanager
@@ -165,7 +177,8 @@ def seed_loader(
     withheld: Sequence[str] = (),
     *,
     training: bool = False,
-) -> SeedLoader:
+    kind: type[WithholdingLoader] = WithholdingLoader,
+) -> WithholdingLoader:
     """The batches of a table, sampled as the plan says; for training shuffled, and smaller if there are few
     examples. Columns that are withheld, `table.column`, are not in them.
 
@@ -178,7 +191,7 @@ def seed_loader(
         batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
     strategies = sampling.resolve_strategies(store.schema)
     check_strategies(strategies, withheld, store.schema)
-    loader = WithholdingLoader(
+    loader = kind(
         store,
         table,
         sampling.resolve_num_neighbors(store.schema),

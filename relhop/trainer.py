@@ -16,12 +16,15 @@ from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
-from relhop.fitting import LAST_CHECKPOINT, Course, fit_weights
+from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
 from relhop.predictor import Predictions, Predictor, bind, seed_loader
 from relhop.query.findings import constant_label
+from relhop.ranking.model import RankingModel
+from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
+from relhop.ranking.training import fit_ranking
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
@@ -75,7 +78,7 @@ class Trainer:
     ) -> None:
         self.plan, self._out = plan, None if out is None else Path(out)
         self._accelerator, self._progress = accelerator, progress
-        self._predictor: Predictor | None = None
+        self._predictor: Predictor | RankingPredictor | None = None
 
     def fit(
         self,
@@ -125,21 +128,17 @@ class Trainer:
             statistics=fit_statistics(store, table.train_cut).without(hidden),
             own_module=model is not None,
         )
-        model = model if model is not None else _plan_model(described)
-        bind(model, described, store)
-        train_loader = seed_loader(store, splits["train"], self.plan, table.withheld, training=True)
-        val_loader = seed_loader(store, splits["val"], self.plan, table.withheld)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
             task=described.task,
-            monitor=_monitor(splits["val"], notes),
+            monitor=_monitor(splits["val"], described.task, notes),
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
         )
-        history = fit_weights(model, course, train_loader, val_loader)
-        self._predictor = Predictor(model, described, _device(self._accelerator))
+        fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
+        self._predictor, history = fit(described, course, splits, store, model)
         metrics, baselines = {}, {}
         for name, seen in (("val", store), ("test", test_store or store)):
             earlier = table.take(
@@ -150,7 +149,7 @@ class Trainer:
         result = TrainingResult(
             self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
         )
-        write_weights(course.folder, model.state_dict())
+        write_weights(course.folder, self._predictor.model.state_dict())
         write_metrics(
             course.folder,
             {
@@ -195,9 +194,14 @@ class Trainer:
                 if described.own_module
                 else f"the model in {path} is built by its plan; load it without `model`"
             )
-        model = model if model is not None else _plan_model(described)
-        model.load_state_dict(read_weights(path))
+        weights = read_weights(path)
         trainer = cls(described.plan, out=path, accelerator=accelerator, progress=progress)
+        if described.task.task_type == TaskType.link_prediction:
+            ranking = RankingModel.of_weights(described, weights)
+            trainer._predictor = RankingPredictor(ranking, described, _device(accelerator))
+            return trainer
+        model = model if model is not None else _plan_model(described)
+        model.load_state_dict(weights)
         trainer._predictor = Predictor(model, described, _device(accelerator))
         return trainer
 
@@ -206,8 +210,9 @@ class Trainer:
         """The query that the trained model answers; `None` if there is no model or no query."""
         return None if self._predictor is None else self._predictor.described.task.query
 
-    def predict(self, table: TrainingTable, store: Store) -> Predictions:
-        """Scores of all examples of a table; see `Predictor.predict`.
+    def predict(self, table: TrainingTable, store: Store) -> Predictions | Rankings:
+        """Scores of all examples of a table, or of a link prediction the best items of each; see
+        `Predictor.predict` and `RankingPredictor.predict`.
 
         Raises:
             TrainingError: If nothing is trained yet, or table or store do not fit the model.
@@ -229,6 +234,8 @@ class Trainer:
         if not table.has_labels:
             raise TrainingError("the table has no labels to judge by; use predict")
         predictions = self.predict(table, store)
+        if isinstance(predictions, Rankings):
+            return predictions.metrics()
         if Task.of(table, None).classes != predictions.task.classes:
             raise TrainingError(
                 f"the table's classes are {table.classes}, the model's {predictions.task.classes}; make the"
@@ -236,8 +243,45 @@ class Trainer:
             )
         return _metrics_of(predictions.scores, table).values
 
+    def _fit_scores(
+        self,
+        described: Description,
+        course: Course,
+        splits: dict[str, TrainingTable],
+        store: Store,
+        model: nn.Module | None,
+    ) -> tuple[Predictor, list[dict[str, float]]]:
+        """A predictor of trained scores, and the course of training."""
+        withheld = described.task.withheld
+        model = model if model is not None else _plan_model(described)
+        bind(model, described, store)
+        train_loader = seed_loader(store, splits["train"], self.plan, withheld, training=True)
+        val_loader = seed_loader(store, splits["val"], self.plan, withheld)
+        history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
+        return Predictor(model, described, _device(self._accelerator)), history
+
+    def _fit_ranking(
+        self,
+        described: Description,
+        course: Course,
+        splits: dict[str, TrainingTable],
+        store: Store,
+        model: nn.Module | None,
+    ) -> tuple[RankingPredictor, list[dict[str, float]]]:
+        """A predictor of trained rankings, and the course of training."""
+        if model is not None:
+            raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
+        train_cut = int(splits["train"].anchor_times.max())
+        ranking = RankingModel.before_training(described, store, train_cut)
+        ranking.bind(described, store)
+        history = fit_ranking(ranking, course, splits, store)
+        return RankingPredictor(ranking, described, _device(self._accelerator)), history
+
     def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
-        metrics = _metrics_of(self.predict(table, store).scores, table)
+        predictions = self.predict(table, store)
+        if isinstance(predictions, Rankings):
+            return predictions.metrics()
+        metrics = _metrics_of(predictions.scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
 
@@ -294,8 +338,10 @@ def _target_scale(train: TrainingTable) -> TargetScale | None:
     return TargetScale(float(target.mean()), float(target.std()) or 1.0, float(lowest), float(highest))
 
 
-def _monitor(val: TrainingTable, notes: list[str]) -> str:
+def _monitor(val: TrainingTable, task: Task, notes: list[str]) -> str:
     """The metric to choose the best epoch by."""
+    if task.task_type == TaskType.link_prediction:
+        return f"map@{ranks_of(task)}"
     tuned = TUNED_METRIC[val.task_type]
     if val.task_type == TaskType.binary and len(np.unique(np.asarray(val.target))) < 2:
         fallback = FALLBACK_METRIC[val.task_type]
@@ -309,6 +355,8 @@ def _monitor(val: TrainingTable, notes: list[str]) -> str:
 def _judge_baselines(
     known: TrainingTable, asked: TrainingTable, store: Store, described: Description
 ) -> dict[str, dict[str, float]]:
+    if asked.task_type == TaskType.link_prediction:
+        return judge_baselines(asked, store, described)
     found = baseline_scores(known, asked)
     boosted = described.plan.training_job.boosted_baseline and len(asked)
     trees = boosted_scores(known, asked, store) if boosted else None

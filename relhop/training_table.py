@@ -83,6 +83,8 @@ class TrainingTable:
             prediction), ascending; `None` in a prediction table and where labels are no lists.
         item_table: Of a link prediction: the table whose rows are listed.
         top_k: How many items the query asks for, if it says so.
+        target_links: Of a link prediction: the names of two links of the listed rows' table, to the entity
+            and to the item.
         withheld: Columns that the model must not see, as `table.column`: the target of a static query, and
             what goes one to one with it.
         weight: float32 [n], how much each example counts in the loss; `None`: all alike.
@@ -101,6 +103,7 @@ class TrainingTable:
     lists: Lists | None = None
     item_table: str | None = None
     top_k: int | None = None
+    target_links: tuple[str, str] | None = None
     withheld: tuple[str, ...] = ()
     weight: NDArray[np.float32] | None = None
 

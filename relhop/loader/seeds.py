@@ -124,11 +124,16 @@ class SeedLoader:
         """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches."""
         self._epoch = epoch
 
-    def __iter__(self) -> Iterator[HeteroData]:
-        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
+    def order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The examples of an epoch, int64 [n], in the order in which they come."""
         input_ids = np.arange(len(self.table))
         if self.shuffle:
-            input_ids = np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
+            return np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
+        return input_ids
+
+    def __iter__(self) -> Iterator[HeteroData]:
+        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
+        input_ids = self.order()
         pipeline = _native.Pipeline(
             self._sampler.topology,
             [(reader.native, False, number) for number, reader in enumerate(self._readers.values())],

@@ -43,7 +43,7 @@ def split_at_random(rows: NDArray[np.int64], shares: tuple[float, float]) -> NDA
         TrainingError: If there are fewer than three examples.
     """
     rank = np.empty(len(rows), np.int64)
-    rank[np.argsort(_mixed(rows), kind="stable")] = np.arange(len(rows))
+    rank[np.argsort(mixed(rows), kind="stable")] = np.arange(len(rows))
     num_val, num_test = (max(1, int(len(rows) * share)) for share in shares)
     split = np.full(len(rows), TRAIN, np.int8)
     split[rank < num_val + num_test] = VAL
@@ -53,7 +53,7 @@ def split_at_random(rows: NDArray[np.int64], shares: tuple[float, float]) -> NDA
     return split
 
 
-def _mixed(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+def mixed(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
     """splitmix64 of row numbers: the same on every machine."""
     x = rows.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
