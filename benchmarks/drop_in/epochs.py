@@ -104,7 +104,8 @@ Make = Callable[[torch.Tensor, bool], Any]
 
 def _loaders(files: GraphFiles, source: Source, shape: Shape) -> Make:
     """What makes a loader of some seeds, with attributes or without."""
-    fanouts, size = list(shape.num_neighbors), {"batch_size": shape.batch_size}
+    fanouts = list(shape.num_neighbors)
+    size: dict[str, Any] = {"batch_size": shape.batch_size}
     if source.pool is not None:
         pool = {"memory": "disk", "buffer_pool_size": int(source.pool * files.feature_bytes)}
         store = files.open(**(pool if source.pool else {"memory": "ram"}))
@@ -118,8 +119,11 @@ def _loaders(files: GraphFiles, source: Source, shape: Shape) -> Make:
     )
     kind = NeighborLoader
     if source.name != "relhop":
-        kind, size["num_workers"] = PyGNeighborLoader, source.num_workers
+        kind = PyGNeighborLoader
         operators()
+        if source.num_workers:
+            # A process that was spawned would spawn its workers, too, which would know no operators.
+            size |= {"num_workers": source.num_workers, "multiprocessing_context": "fork"}
     sampler = kind(full, fanouts).node_sampler
     return lambda seeds, rows: kind(full if rows else bare, fanouts, seeds, neighbor_sampler=sampler, **size)
 
