@@ -104,7 +104,7 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("version", "text", "advice"),
     [
-        (4, "4", "use a newer relhop"),
+        (5, "5", "use a newer relhop"),
         (2, "2", "build the store again"),
         ("3", "'3'", "build the store again"),
     ],
