@@ -72,6 +72,28 @@ def test_the_code_about_arrays_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(found, features[[5, 0, 5]])
 
 
+def test_the_code_about_migration_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a diff, what it leads to runs, and what it leads from is Python."""
+    text = (ROOT / "docs" / "migration.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.save("node_feat.npy", rng.random((1000, 128), np.float32))
+    np.save("label.npy", rng.integers(0, 10, 1000))
+    np.save("edge_index.npy", rng.integers(0, 1000, (2, 5000)))
+    names: dict[str, object] = {}
+    for language, block in re.findall(r"```(python|diff)\n(.*?)```", text, re.DOTALL):
+        before, after = (
+            block if language == "python" else "".join(re.findall(rf"^[ {sign}](.*\n)", block, re.MULTILINE))
+            for sign in "-+"
+        )
+        compile(before, "docs/migration.md", "exec")
+        exec(compile(after, "docs/migration.md", "exec"), names)
+        if language == "diff":
+            batch = next(iter(names["loader"]))  # type: ignore[call-overload]
+            assert batch.batch_size == 64
+            assert batch.x.shape == (batch.num_nodes, 128)
+
+
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
     monkeypatch.chdir(tmp_path)
