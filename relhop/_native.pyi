@@ -289,7 +289,7 @@ class Pipeline:
 
     def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """
-        Adds a batch: of each seed, which are of one table, its number, row and anchor time. Copies them. After the pipeline's end nothing follows.
+        Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the pipeline's end nothing follows.
         """
 
     def finish(self) -> None:

@@ -100,6 +100,16 @@ def test_the_code_about_migration_runs(
             assert batch.x.shape == (batch.num_nodes, 128)
 
 
+def test_the_code_about_pyg_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "pyg.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile("\n".join(blocks), "docs/pyg.md", "exec"), names)
+    assert names["batch"].num_sampled_nodes[0] == 100  # type: ignore[attr-defined]
+    assert next(iter(names["links"])).edge_label.sum() == 100  # type: ignore[call-overload]
+    assert (names["part"]["paper"].y == 3).all()  # type: ignore[index]
+
+
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ from torch_geometric.data import EdgeAttr, GraphStore
 from torch_geometric.data.graph_store import EdgeLayout
 
 from relhop.errors import StoreError
+from relhop.pyg.edge_pieces import edge_pieces
 from relhop.pyg.graph_data import EdgeKey, GraphData, Int64s
 from relhop.pyg.in_store import graph_of_store
 from relhop.store.reader import Store
@@ -106,52 +107,19 @@ class StoreEdges(GraphStore):  # type: ignore[misc]
 
 def _decode(store: Store, graph: GraphData, edge_type: EdgeKey) -> _Edges:
     """The edges of a type that exist under the store's `as_of`."""
-    sources, targets, ids, edge_cap = _rows(store, list(graph.edges).index(edge_type))
     edges = graph.edges[edge_type]
-    caps = {key: graph.caps[number] for key, number in graph.tables.items()}
-    exist = (sources >= 0) & (sources < caps[edges.source]) & (targets < caps[edges.target])
-    if ids is not None and edge_cap is not None:
-        exist &= ids < edge_cap
-    if not exist.all():
-        sources, targets, ids = sources[exist], targets[exist], None if ids is None else ids[exist]
+    sources, targets, ids = map(np.concatenate, zip(*edge_pieces(store, graph, edge_type), strict=True))
     of_sources, of_targets = graph.nodes[edges.source].numbering, graph.nodes[edges.target].numbering
     sources, targets = of_sources.numbers(sources), of_targets.numbers(targets)
-    if ids is not None and edges.numbering is not None:
-        ids = edges.numbering.numbers(ids)
+    numbers = None if edges.numbering is None else edges.numbering.numbers(ids)
     if of_targets.order is not None:
         order = np.argsort(targets, kind="stable")
-        sources, targets, ids = sources[order], targets[order], None if ids is None else ids[order]
-    return _Edges(sources, targets, ids)
-
-
-def _rows(store: Store, number: int) -> tuple[Int64s, Int64s, Int64s | None, int | None]:
-    """Sources, targets and ids of the edges of a type, as rows by target row; and how many edges exist,
-    where they have times.
-    """
-    links = list(store.links.values())
-    if number < 2 * len(links):
-        link = links[number // 2]
-        if number % 2:
-            parents = np.asarray(link.parents[:])
-            children = np.arange(len(parents))
-            return parents, children, children, None
-        children = np.asarray(link.children[:])
-        return children, _owners(link.offsets), children, None
-    all_lists = [(edges, lists) for edges in store.edge_tables.values() for lists in edges.lists.values()]
-    stored, lists = all_lists[number - 2 * len(links)]
-    ids = None if lists.edge_ids is None else np.asarray(lists.edge_ids[:])
-    cap = (
-        None
-        if stored.time is None or store.as_of_time is None
-        else store.cut_edges(stored.table.name, store.as_of_time)
-    )
-    return np.asarray(lists.neighbors[:]), _owners(lists.offsets), ids, cap
-
-
-def _owners(offsets: Any) -> Int64s:
-    """The row whose list each place is in."""
-    lengths = np.diff(np.asarray(offsets[:]))
-    return np.repeat(np.arange(len(lengths)), lengths)
+        sources, targets, numbers = (
+            sources[order],
+            targets[order],
+            None if numbers is None else numbers[order],
+        )
+    return _Edges(sources, targets, numbers)
 
 
 def _pointers(ends: Int64s, size: int) -> Int64s:

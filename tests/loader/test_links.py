@@ -10,7 +10,6 @@ from torch_geometric.loader import LinkNeighborLoader as PyGLinkNeighborLoader
 from relhop.errors import SchemaError
 from relhop.loader import LinkNeighborLoader
 from tests.pyg import graphs
-from tests.pyg.conftest import place, put  # noqa: F401
 from tests.pyg.graphs import CITES, NUM_PAPERS, WRITES
 
 

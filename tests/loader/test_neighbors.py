@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader import NeighborLoader as PyGNeighborLoader
-from torch_geometric.nn import GraphConv, SAGEConv, to_hetero
+from torch_geometric.nn import GraphConv, GraphSAGE, SAGEConv, to_hetero
 from torch_geometric.utils import k_hop_subgraph, trim_to_layer
 
 from relhop.errors import SchemaError
 from relhop.loader import NeighborLoader
 from tests.pyg import graphs
-from tests.pyg.conftest import place, put  # noqa: F401
 from tests.pyg.graphs import CITES, NUM_AUTHORS, NUM_PAPERS, WRITES, WRITTEN
 
 
@@ -160,6 +159,14 @@ def test_layers_that_trim_their_input_give_the_same(put, place):
         )
         x = conv(x, edge_index)
     assert torch.allclose(x[:10], whole, atol=1e-5)
+
+
+def test_inference_layer_by_layer_gives_what_the_whole_graph_gives(put, place):
+    data = graphs.homogeneous()
+    torch.manual_seed(2)
+    model = GraphSAGE(4, 8, num_layers=2, out_channels=3).eval()
+    found = model.inference(NeighborLoader(put(data, place), [-1], batch_size=30))
+    assert torch.allclose(found, model(data.x, data.edge_index), atol=1e-4)
 
 
 def test_nodes_and_edges_of_a_hop_follow_one_another(put, place):
@@ -396,7 +403,7 @@ def test_attributes_of_a_store_can_be_chosen(put):
     assert batch.y.tolist() == (batch.n_id % 7).tolist()
     with pytest.raises(SchemaError, match=r"^no node type has the attribute 'z'\."):
         NeighborLoader(store, [2], node_attrs=["z"])
-    with pytest.raises(ValueError, match="^node_attrs and edge_attrs choose what is read of a store"):
+    with pytest.raises(ValueError, match=r"^node_attrs and edge_attrs choose what is read of a store"):
         NeighborLoader(graphs.homogeneous(), [2], node_attrs=["x"])
 
 
