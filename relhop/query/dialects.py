@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from relhop.errors import QueryError, nearest
 from relhop.query.compiler import CompiledQuery
-from relhop.query.expressions import quoted
 from relhop.schema import Link, Schema
+from relhop.sources.quoting import quoted
 from relhop.training_table import TaskType
 
 if TYPE_CHECKING:

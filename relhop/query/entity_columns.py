@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError, nearest
-from relhop.query.expressions import quoted
+from relhop.sources.quoting import quoted
 from relhop.training_table import PREDICTION, SPLIT_NAMES
 
 
