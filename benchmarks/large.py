@@ -70,11 +70,11 @@ def sample(folder: Path, num_nodes: int, num_edges: int) -> dict[str, float]:
     found = {"seconds to open": time.perf_counter() - begin}
     rules = [[_native.Rule(fanout, _native.Strategy.uniform)] for fanout in FANOUTS]
     seeds = np.random.default_rng(1).integers(0, num_nodes, (BATCHES + 2, SEEDS))
-    times = np.full(SEEDS, _END)
+    tables, times = np.zeros(SEEDS, np.uint32), np.full(SEEDS, _END)
 
     def batch(number: int) -> int:
         options = _native.SampleOptions(rules, 0, number, [num_nodes], disjoint=False)
-        return len(topology.sample(options, 0, seeds[number], times)["edges"][0]["source"])
+        return len(topology.sample(options, tables, seeds[number], times)["edges"][0]["source"])
 
     for threads in (1, 2):
         with ThreadPoolExecutor(threads) as pool:

@@ -27,16 +27,18 @@ class Relhop:
 
     def sample(self, case: Case, seeds: Seeds, number: int) -> dict[str, list[dict[str, Any]]]:
         """Batch `number`, which is the key of its draws, too."""
+        tables = np.zeros(len(seeds.rows), np.uint32)
         return self._topology.sample(
-            self._options(case, number), 0, seeds.rows, seeds.times, self.num_threads
+            self._options(case, number), tables, seeds.rows, seeds.times, self.num_threads
         )
 
     def prepare(self, case: Case, seeds: Seeds, number: int) -> Any:
         """See `peers.System`."""
         options, threads = self._options(case, number), self.num_threads
+        tables = np.zeros(len(seeds.rows), np.uint32)
 
         def work() -> int:
-            sample = self._topology.sample(options, 0, seeds.rows, seeds.times, threads)
+            sample = self._topology.sample(options, tables, seeds.rows, seeds.times, threads)
             return sum(len(of_type["source"]) for of_type in sample["edges"])
 
         return work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import (
     CorruptStore,
     PlanError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CorruptStore",
     "DeviceCost",
+    "EdgeTable",
     "Graph",
     "Link",
     "ModelPlan",

@@ -185,9 +185,9 @@ class TableRows:
 
 class EdgeRows:
     @staticmethod
-    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None) -> EdgeRows:
+    def lists(name: str, expanded: int, found: int, offsets: PackedRows | PagedRows, neighbors: PackedRows | PagedRows, reverse: int = -1, weights: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | PagedRows | None = None, edge_ids: PackedRows | PagedRows | None = None, timed_by: int = -1) -> EdgeRows:
         """
-        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits.
+        The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All in memory or all on disk, where weights are numbers of 64 bits. `timed_by`: the table whose rows the edges are, where they have times of their own.
         """
 
     @staticmethod
@@ -199,8 +199,10 @@ class EdgeRows:
 class Topology:
     def __init__(self, tables: Sequence[TableRows], edge_types: Sequence[EdgeRows]) -> None: ...
 
-    def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
-        """The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type."""
+    def sample(self, options: SampleOptions, tables: NDArray[numpy.uint32], rows: NDArray[numpy.int64], times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, Any]]]:
+        """
+        The neighborhoods of seeds, each a table's number, a row and an anchor time: 'nodes' by table, 'edges' by edge type. Each table's nodes begin with its seeds in the order given; 'batch' is the seed's place in it.
+        """
 
 class Rule:
     def __init__(self, fanout: int, strategy: Strategy = Strategy.recency, replace: bool = False, window: int = 0) -> None: ...
@@ -243,7 +245,7 @@ class Request:
     def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
 class DiskRecords:
-    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int] | None, num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
 
     @property
     def engine(self) -> str:
@@ -272,17 +274,36 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
-        """The columns of some rows by kind; see relhop.features.RowFeatures."""
+        """
+        The columns of some rows by kind; see relhop.features.RowFeatures. Of raw records, which have no `num_fields`, their bytes: {'raw': uint8 [N, record_size]}.
+        """
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
+    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0) -> None:
+        """
+        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk.
+        """
+
+    def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """
+        Adds a batch: of each seed, which are of one table, its number, row and anchor time. Copies them. After the pipeline's end nothing follows.
+        """
+
+    def finish(self) -> None:
+        """Says that no batch follows."""
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
-        The next batch: what sample() returns and 'features' by table. None after the last.
+        The next batch: what sample() returns, and 'features' as they are wanted, each as gather() of a FeatureTable gives them. None after the last. A RuntimeError where there is none to wait for.
+        """
+
+    @property
+    def capacity(self) -> int:
+        """
+        So many batches, put and not yet taken, keep the threads busy and the look-ahead full.
         """
 
     @property
@@ -291,7 +312,7 @@ class Pipeline:
 
     def take_stats(self) -> list[dict[str, float]]:
         """
-        What was read from disk since the last call, by table; nothing where no table is on disk.
+        What was read from disk since the last call, of each that is wanted; nothing where none is on disk.
         """
 
     def close(self) -> None:

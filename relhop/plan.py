@@ -422,7 +422,7 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
     except SchemaError as error:
         raise PlanError(str(error)) from None
     fanout, channels, epochs = widths[run_mode]
-    hops = 2 if store.schema.links else 1
+    hops = 2 if store.schema.edge_types else 1
     rows = sum(table.num_rows for table in store.tables.values())
     dropout = 0.1 if rows >= 10_000 else 0.3
     loss: Any = _LOSSES[task_type]

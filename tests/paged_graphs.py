@@ -53,8 +53,10 @@ def paged(
     for e, columns in enumerate(written):
         edges = graph.edge_types[e]
         make = _native.EdgeRows.parents if edges.is_key else _native.EdgeRows.lists
-        rows = {name: pool.rows(c) for name, c in columns.items()}
-        edge_types.append(make(f"e{e}", edges.expanded, edges.found, reverse=edges.reverse, **rows))
+        more = {name: pool.rows(c) for name, c in columns.items()}
+        if edges.timed_by >= 0:
+            more["timed_by"] = edges.timed_by
+        edge_types.append(make(f"e{e}", edges.expanded, edges.found, reverse=edges.reverse, **more))
     return _native.Topology(tables_to_native(graph), edge_types), pool.native
 
 

@@ -48,6 +48,7 @@ def edges_to_native(graph: Graph, e: int, width: int | None) -> _native.EdgeRows
         edges.reverse,
         np.array(sums, np.float64) if edges.weighted else None,
         packing.rows(numbers, max(numbers, default=0) + 1, width) if edges.numbered else None,
+        edges.timed_by,
     )
 
 
@@ -74,9 +75,8 @@ def native_options(options: Options, *, group: int = 64, edge_ids: bool = True) 
 class Case:
     graph: Graph
     options: Options
-    table: int
-    seeds: list[tuple[int, int]]
-    """Row and anchor time."""
+    seeds: list[tuple[int, int, int]]
+    """Table, row and anchor time."""
 
     def run(
         self,
@@ -86,16 +86,16 @@ class Case:
         group: int = 64,
         edge_ids: bool = True,
     ) -> dict[str, list[dict[str, Any]]]:
-        rows, times = np.array(self.seeds, np.int64).reshape(-1, 2).T
+        tables, rows, times = np.array(self.seeds, np.int64).reshape(-1, 3).T
         options = native_options(self.options, group=group, edge_ids=edge_ids)
         topology = topology or to_native(self.graph)
-        return topology.sample(options, self.table, rows.copy(), times.copy(), num_threads)
+        return topology.sample(options, tables.astype(np.uint32), rows.copy(), times.copy(), num_threads)
 
     def expected(self) -> list[Sampled]:
         """By seed; of a merged batch only one."""
         if not self.options.disjoint:
-            return [sample(self.graph, self.options, self.table, [row for row, _ in self.seeds], END)]
-        return [sample(self.graph, self.options, self.table, [row], time) for row, time in self.seeds]
+            return [sample(self.graph, self.options, [seed[:2] for seed in self.seeds], END)]
+        return [sample(self.graph, self.options, [seed[:2]], seed[2]) for seed in self.seeds]
 
     def of_batch(self, batch: dict[str, list[dict[str, Any]]]) -> list[Sampled]:
         """What `expected` returns, out of a native batch."""
@@ -141,14 +141,15 @@ def same_bits(a: dict[str, list[dict[str, Any]]], b: dict[str, list[dict[str, An
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Up to 4 tables, some timed with ties; foreign keys and many-to-many edges, self-references among both."""
+    """Up to 4 tables, some timed with ties; foreign keys and many-to-many edges, self-references among both. Edges with
+    times of their own are rows of further tables."""
     num_rows = draw(st.lists(st.integers(1, 20), min_size=1, max_size=4))
     time = [
         draw(st.none() | st.lists(st.integers(0, 9) | st.just(END), min_size=n, max_size=n).map(sorted))
         for n in num_rows
     ]
     graph = Graph(num_rows, time, [])
-    table = st.integers(0, len(num_rows) - 1)
+    table = st.sampled_from(range(len(num_rows)))
     for a, b in draw(st.lists(st.tuples(table, table), max_size=3)):
         if draw(st.booleans()):
             add_foreign_key(draw, graph, a, b)
@@ -178,7 +179,11 @@ def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
     kind = draw(st.sampled_from(["one way", "both ways"] + ["undirected"] * (a == b)))
     if kind == "undirected":
         ends += [(y, x) for x, y in ends]
-    weight, weighted, numbered = weights(draw), draw(st.booleans()), draw(st.booleans())
+    timed_by = -1
+    if draw(st.booleans()):
+        timed_by = add_edge_times(draw, graph, (a, b), ends)
+    weight, weighted = weights(draw), draw(st.booleans())
+    numbered = timed_by >= 0 or draw(st.booleans())
     sizes = [draw(weight) for _ in ends]
     e = len(graph.edge_types)
     for turned in range(2 if kind == "both ways" else 1):
@@ -188,11 +193,25 @@ def add_many_to_many(draw: st.DrawFn, graph: Graph, a: int, b: int) -> None:
             row = end[1 - turned]
             lists[end[turned]].append(Neighbor(row, i if numbered else row, sizes[i]))
         for of_row in lists:
-            of_row.sort(key=lambda n: n.row)
+            of_row.sort(key=lambda n: n.row if timed_by < 0 else n.edge)
         reverse = {"one way": -1, "both ways": e + 1 - turned, "undirected": e}[kind]
         graph.edge_types.append(
-            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered)
+            EdgeType(expanded, found, lists, reverse, weighted=weighted, numbered=numbered, timed_by=timed_by)
         )
+
+
+def add_edge_times(
+    draw: st.DrawFn, graph: Graph, tables: tuple[int, int], ends: list[tuple[int, int]]
+) -> int:
+    """A table with a row for each edge, at its own or its ends' time, whichever is the latest. Sorts the edges."""
+    own = draw(st.lists(st.integers(0, 9) | st.just(END), min_size=len(ends), max_size=len(ends)))
+    of_ends = [[graph.time_of(t, row) or 0 for t, row in zip(tables, end, strict=True)] for end in ends]
+    visible = [max(time, *times) for time, times in zip(own, of_ends, strict=True)]
+    order = sorted(range(len(ends)), key=lambda i: visible[i])
+    ends[:] = [ends[i] for i in order]
+    graph.num_rows.append(len(ends))
+    graph.time.append([visible[i] for i in order])
+    return len(graph.num_rows) - 1
 
 
 def weights(draw: st.DrawFn) -> st.SearchStrategy[float]:
@@ -222,34 +241,47 @@ def rules(edge_type: EdgeType, windows: bool) -> st.SearchStrategy[Rule]:
 @st.composite
 def cases(draw: st.DrawFn, *, disjoint: bool, graph: Graph | None = None) -> Case:
     graph = graph or draw(graphs())
-    table = draw(st.integers(0, len(graph.num_rows) - 1))
-    row = st.integers(0, graph.num_rows[table] - 1)
+    tables = draw(st.lists(st.sampled_from(graph.node_tables()), min_size=1, max_size=3))
     windows = disjoint and draw(st.booleans())
     anchor = st.integers(-1, 11) if windows else st.integers(-1, 11) | st.just(END)
-    seeds = st.tuples(row, anchor if disjoint else st.just(END))
+    seeds = st.one_of(
+        st.tuples(st.just(t), st.integers(0, graph.num_rows[t] - 1), anchor if disjoint else st.just(END))
+        for t in tables
+    )
     num_hops = draw(st.integers(0, 4))
     return Case(
         graph,
         Options(
             [[draw(rules(e, windows)) for e in graph.edge_types] for _ in range(num_hops)],
-            [n if draw(st.booleans()) else draw(st.integers(0, n)) for n in graph.num_rows],
+            draw(caps(graph)),
             (draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 5))),
             disjoint,
             draw(st.sampled_from(["directional", "bidirectional", "induced"])),
-            draw(metapaths(graph, table)),
+            draw(metapaths(graph, tables)),
             disjoint and draw(st.booleans()),
         ),
-        table,
         draw(st.lists(seeds, min_size=1, max_size=6)),
     )
 
 
 @st.composite
-def metapaths(draw: st.DrawFn, graph: Graph, table: int) -> list[list[int]]:
-    """None, or several, most of which begin at the seeds' table and go on where they are."""
+def caps(draw: st.DrawFn, graph: Graph) -> list[int]:
+    """Any; where edges have times, which are no earlier than their ends', those of one time."""
+    if len(graph.node_tables()) == len(graph.num_rows):
+        return [n if draw(st.booleans()) else draw(st.integers(0, n)) for n in graph.num_rows]
+    as_of = draw(st.just(END) | st.integers(-1, 10))
+    return [
+        n if time is None else sum(t <= as_of for t in time)
+        for n, time in zip(graph.num_rows, graph.time, strict=True)
+    ]
+
+
+@st.composite
+def metapaths(draw: st.DrawFn, graph: Graph, tables: list[int]) -> list[list[int]]:
+    """None, or several, which begin at the seeds' tables and go on where they are."""
     paths = []
     for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
-        path, at = [], table
+        path, at = [], draw(st.sampled_from(tables))
         for _ in range(draw(st.integers(0, 4))):
             onward = [e for e, edge_type in enumerate(graph.edge_types) if edge_type.expanded == at]
             if not onward:

@@ -36,6 +36,8 @@ class EdgeType:
     is_key: bool = False
     weighted: bool = False
     numbered: bool = False
+    timed_by: int = -1
+    """The table whose rows the edges' numbers are, where edges have times of their own."""
 
 
 @dataclass
@@ -43,6 +45,11 @@ class Graph:
     num_rows: list[int]
     time: list[list[int] | None]
     edge_types: list[EdgeType]
+
+    def node_tables(self) -> list[int]:
+        """The tables whose rows are not edges."""
+        of_edges = {edge_type.timed_by for edge_type in self.edge_types}
+        return [t for t in range(len(self.num_rows)) if t not in of_edges]
 
     def time_of(self, table: int, row: int) -> int | None:
         times = self.time[table]
@@ -157,14 +164,15 @@ class Nodes:
 
 
 class Sampling:
-    def __init__(self, graph: Graph, options: Options, table: int, rows: Sequence[int], anchor: int) -> None:
+    def __init__(self, graph: Graph, options: Options, seeds: Sequence[tuple[int, int]], anchor: int) -> None:
         self.graph, self.options, self.anchor = graph, options, anchor
         key = fold(*options.key)
-        self.key = fold(key, table, rows[0], anchor) if options.disjoint else key
+        self.key = fold(key, *seeds[0], anchor) if options.disjoint else key
         self.nodes = [Nodes() for _ in graph.num_rows]
-        self.nodes[table] = Nodes(list(rows), [set(range(len(options.metapaths))) for _ in rows])
-        self.num_seeds, self.seed_table = len(rows), table
-        self.out = Sampled([], [])
+        for table, row in seeds:
+            self.nodes[table].rows.append(row)
+            self.nodes[table].paths.append(set(range(len(options.metapaths))))
+        self.seed_table = seeds[0][0]
 
     def run(self) -> Sampled:
         num_hops = len(self.options.rules)
@@ -195,6 +203,14 @@ class Sampling:
             return False
         return window == 0 or time is None or time > self.anchor - window
 
+    def is_seen(self, edge_type: EdgeType, neighbor: Neighbor, window: int) -> bool:
+        """Whether an edge is visible: one with a time of its own by that, another by its neighbor's."""
+        if edge_type.timed_by < 0:
+            return self.is_visible(edge_type.found, neighbor.row, window)
+        seen = self.is_visible(edge_type.timed_by, neighbor.edge, window)
+        assert not seen or self.is_visible(edge_type.found, neighbor.row, 0), "an edge is older than its end"
+        return seen
+
     def is_expanded(self, table: int, node: int, hop: int, e: int) -> bool:
         """Whether a frontier node is on a path that goes on along the edge type; without paths all are."""
         paths = self.options.metapaths
@@ -212,9 +228,7 @@ class Sampling:
                 continue
             paths = {p for p in expanded.paths[node] if self.options.metapaths[p][hop : hop + 1] == [e]}
             neighbors = edge_type.lists[expanded.rows[node]]
-            seen = [
-                i for i, n in enumerate(neighbors) if self.is_visible(edge_type.found, n.row, rule.window)
-            ]
+            seen = [i for i, n in enumerate(neighbors) if self.is_seen(edge_type, n, rule.window)]
             if not seen:
                 continue
             row = expanded.rows[node]
@@ -290,13 +304,13 @@ class Sampling:
             (found.index(n.row), target, n.edge)
             for target, row in enumerate(expanded)
             for n in edge_type.lists[row]
-            if n.row in found
+            if n.row in found and (edge_type.timed_by < 0 or self.is_seen(edge_type, n, 0))
         ]
         # Edges of foreign keys are ordered by the child, both ways.
         is_key = edge_type.reverse >= 0 and self.graph.edge_types[edge_type.reverse].is_key
         return sorted(edges, key=lambda edge: edge[:2]) if is_key and not edge_type.is_key else edges
 
 
-def sample(graph: Graph, options: Options, table: int, rows: Sequence[int], anchor: int) -> Sampled:
-    """Of one seed, or of the seeds of a merged batch."""
-    return Sampling(graph, options, table, rows, anchor).run()
+def sample(graph: Graph, options: Options, seeds: Sequence[tuple[int, int]], anchor: int) -> Sampled:
+    """Of one seed, or of the seeds of a merged batch; each is a table and a row."""
+    return Sampling(graph, options, seeds, anchor).run()

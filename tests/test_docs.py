@@ -59,6 +59,19 @@ def test_the_code_about_sampling_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert rh.to_micros("2024-02-01") < times.min() <= times.max() <= rh.to_micros("2024-05-01")
 
 
+def test_the_code_about_arrays_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "graphs.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    years = np.array([2003, 2001, 2002, 2004, 2000, 2005])
+    features = np.arange(6 * 128, dtype=np.float32).reshape(6, 128)
+    for name, array in {"ids": np.arange(6), "year": years, "node_feat": features}.items():
+        np.save(f"{name}.npy", array)
+    names: dict[str, object] = {"labels": np.zeros(6, np.int64), "np": np}
+    exec(compile("\n".join(blocks[:2]), "docs/graphs.md", "exec"), names)
+    found = names["x"].gather(np.array([5, 3, 5]))  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found, features[[5, 0, 5]])
+
+
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
     monkeypatch.chdir(tmp_path)

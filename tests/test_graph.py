@@ -148,7 +148,7 @@ class TestYaml:
         [
             (
                 "table: {}",
-                ": unknown key 'table'; known are sources, tables, links, exclude_tables."
+                ": unknown key 'table'; known are sources, tables, links, edges, exclude_tables."
                 " Did you mean 'tables'?",
             ),
             (

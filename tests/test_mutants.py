@@ -46,16 +46,31 @@ MUTANTS = {
     ),
     "takes the first seed's cut for all": (
         "sampling/lists.h",
-        "neighbors.count_below(item.begin, item.end, expansion_.cuts[item.seed])",
-        "neighbors.count_below(item.begin, item.end, expansion_.cuts[0])",
+        "order.count_below(item.begin, item.end, expansion_.order_cuts[item.seed])",
+        "order.count_below(item.begin, item.end, expansion_.order_cuts[0])",
     ),
     "returns to an origin of the future": (
         "sampling/parents.h",
         "row < expansion.cuts[seed] && is_new_enough",
         "is_new_enough",
     ),
+    "follows edges of the future": (
+        "sampling/block.cpp",
+        "cuts_of_block_ + ordering * num_cuts_",
+        "cuts_of_block_ + edges.found * num_cuts_",
+    ),
+    "induces edges of the future": (
+        "sampling/subgraph.cpp",
+        "edges.is_timed() && !is_visible_(edges.ordering_table(), id, seed)",
+        "edges.is_timed() && !is_visible_(edges.found, neighbor, seed)",
+    ),
 }
-GUARDS = ["tests/native/test_sampler.py", "tests/test_canary.py", "--hypothesis-profile=unshrunk"]
+GUARDS = [
+    "tests/native/test_sampler.py",
+    "tests/native/test_sampler_timed_edges.py",
+    "tests/test_canary.py",
+    "--hypothesis-profile=unshrunk",
+]
 
 
 def all_sources() -> list[Path]:

@@ -66,7 +66,7 @@ def test_an_unknown_time_unit_is_refused() -> None:
 def test_an_unknown_stype_is_refused_with_the_nearest() -> None:
     with refused(
         "table 't', column 'a': unknown semantic type 'numeric'; choose one of numerical, categorical,"
-        " timestamp, multicategorical, text, id. Did you mean 'numerical'?"
+        " timestamp, multicategorical, text, id, tensor. Did you mean 'numerical'?"
     ):
         Table("t", stypes={"a": "numeric"})
 

@@ -16,6 +16,7 @@ ENTRY = {
     "record_size": 0,
     "record_order": "rows",
     "rows_per_block": {},
+    "attributes": {},
 }
 CONTENT = {
     "fingerprint": "f",
@@ -35,7 +36,7 @@ def write(folder, **changes):
 
 def rewrite(folder, content):
     """A manifest whose checksum fits, whatever it says."""
-    full = {"format": "relhop-store", "version": 3, **content}
+    full = {"format": "relhop-store", "version": 4, **content}
     (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
 
 
@@ -113,7 +114,7 @@ def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice)
     with pytest.raises(StoreError) as caught:
         layout.read_manifest(tmp_path)
     assert not isinstance(caught.value, CorruptStore)
-    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 3; {advice}"
+    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 4; {advice}"
 
 
 @pytest.mark.parametrize("changes", [{"fingerprint": "g"}, {"checksum": "00"}, {"extra": 1}])

@@ -229,7 +229,7 @@ def test_a_column_of_weights_must_be_there_and_hold_numbers(tmp_path: Path) -> N
     with pytest.raises(SourceError) as words:
         graph.snapshot(tmp_path / "x.rh", progress=False)
     assert str(words.value) == (
-        "orders.user_id: weight of a link, but VARCHAR and no number: 8 of 8 rows; cast it with sql, or name"
+        "orders.user_id: column of weights, but VARCHAR and no number: 8 of 8 rows; cast it with sql, or name"
         " another column"
     )
     with pytest.raises(SchemaError) as nothing:

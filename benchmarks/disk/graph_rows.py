@@ -79,11 +79,9 @@ class GraphFiles:
 
     def trace(self, count: int) -> list[Array]:
         """The rows that each batch wants, int64, in the order in which they are found."""
-        topology, options, rows = self.topology(), self.options(), self.seeds(count)
-        return [
-            topology.sample(options, 0, of_batch, np.full(len(of_batch), _FOREVER))["nodes"][0]["rows"]
-            for of_batch in rows.reshape(count, -1)
-        ]
+        topology, options, rows = self.topology(), self.options(), self.seeds(count).reshape(count, -1)
+        tables, times = np.zeros(rows.shape[1], np.uint32), np.full(rows.shape[1], _FOREVER)
+        return [topology.sample(options, tables, of_batch, times)["nodes"][0]["rows"] for of_batch in rows]
 
     def records(self, rows: Array) -> Array:
         """Where in the matrix's file rows [N] are."""
@@ -144,18 +142,12 @@ def stream(
     """Batches 0 to count - 1 with their rows, as the pipeline gives them."""
     rows = files.seeds(count)
     pipeline = _native.Pipeline(
-        topology,
-        [table],
-        files.options(),
-        0,
-        rows,
-        np.full(len(rows), _FOREVER),
-        files.case.batch_size,
-        num_threads,
-        2 * num_threads,
-        look_ahead,
+        topology, [(table, False, 0)], files.options(), num_threads, 2 * num_threads, look_ahead
     )
     with closing(pipeline):
+        for seeds in np.split(rows, count):
+            pipeline.put(np.zeros(len(seeds), np.uint32), seeds, np.full(len(seeds), _FOREVER))
+        pipeline.finish()
         for _ in range(count):
             batch = pipeline.next()
             assert batch is not None, "the pipeline makes as many batches as there are"

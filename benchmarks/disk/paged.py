@@ -40,8 +40,8 @@ def sample(files: GraphFiles, share: float, count: int, threads: int, device: De
     options, seeds = files.options(), files.seeds(2 * count).reshape(2 * count, -1)
 
     def edges(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
-        times = np.full(len(rows), np.iinfo(np.int64).max)
-        return len(topology.sample(options, 0, rows, times)["edges"][0]["source"])
+        tables, times = np.zeros(len(rows), np.uint32), np.full(len(rows), np.iinfo(np.int64).max)
+        return len(topology.sample(options, tables, rows, times)["edges"][0]["source"])
 
     with ThreadPoolExecutor(threads) as executor:
         list(executor.map(edges, seeds[:count]))

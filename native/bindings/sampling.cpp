@@ -118,7 +118,8 @@ void bind_sampling(nb::module_& m) {
       .def_static(
           "lists",
           [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& offsets, const AnyRows& neighbors,
-             int64_t reverse, const std::optional<AnyWeights>& weights, const std::optional<AnyRows>& edge_ids) {
+             int64_t reverse, const std::optional<AnyWeights>& weights, const std::optional<AnyRows>& edge_ids,
+             int64_t timed_by) {
             PyEdges result;
             EdgeRows& edges = result.edges;
             edges.name = std::move(name);
@@ -130,13 +131,15 @@ void bind_sampling(nb::module_& m) {
             result.hold(neighbors, edges.neighbors, &PagedEdges::neighbors);
             if (weights) result.hold(*weights);
             if (edge_ids) result.hold(*edge_ids, edges.edge_ids, &PagedEdges::edge_ids);
+            edges.timed_by = timed_by;
             result.check();
             return result;
           },
           "name"_a, "expanded"_a, "found"_a, "offsets"_a, "neighbors"_a, "reverse"_a = -1, "weights"_a = nb::none(),
-          "edge_ids"_a = nb::none(),
+          "edge_ids"_a = nb::none(), "timed_by"_a = -1,
           "The list of neighbors of each row of table `expanded` in table `found`; see native/sampling/topology.h. All "
-          "in memory or all on disk, where weights are numbers of 64 bits.")
+          "in memory or all on disk, where weights are numbers of 64 bits. `timed_by`: the table whose rows the edges "
+          "are, where they have times of their own.")
       .def_static(
           "parents",
           [](std::string name, uint32_t expanded, uint32_t found, const AnyRows& parents, int64_t reverse) {
@@ -157,19 +160,20 @@ void bind_sampling(nb::module_& m) {
       .def(nb::new_(&make_topology), "tables"_a, "edge_types"_a)
       .def(
           "sample",
-          [](const SharedTopology& topology, const SampleOptions& options, uint32_t table, const Array<int64_t>& rows,
-             const Array<int64_t>& times, unsigned num_threads) {
+          [](const SharedTopology& topology, const SampleOptions& options, const Array<uint32_t>& tables,
+             const Array<int64_t>& rows, const Array<int64_t>& times, unsigned num_threads) {
             Sample result;
             {
               nb::gil_scoped_release release;
-              result = topology.sampler->sample(options, {table, view(rows), view(times)}, num_threads);
+              result = topology.sampler->sample(options, {view(tables), view(rows), view(times)}, num_threads);
             }
             return give_sample(result, options);
           },
-          "options"_a, "table"_a, "rows"_a, "times"_a, "num_threads"_a = 1,
-          nb::sig("def sample(self, options: SampleOptions, table: int, rows: NDArray[numpy.int64],"
+          "options"_a, "tables"_a, "rows"_a, "times"_a, "num_threads"_a = 1,
+          nb::sig("def sample(self, options: SampleOptions, tables: NDArray[numpy.uint32], rows: NDArray[numpy.int64],"
                   " times: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, list[dict[str, typing.Any]]]"),
-          "The neighborhoods of seeds: 'nodes' by table, 'edges' by edge type.");
+          "The neighborhoods of seeds, each a table's number, a row and an anchor time: 'nodes' by table, 'edges' by "
+          "edge type. Each table's nodes begin with its seeds in the order given; 'batch' is the seed's place in it.");
 
   nb::class_<Rule>(m, "Rule").def(nb::init<int64_t, Strategy, bool, int64_t>(), "fanout"_a,
                                   "strategy"_a = Strategy::recency, "replace"_a = false, "window"_a = 0);

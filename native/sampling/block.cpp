@@ -55,13 +55,13 @@ class BlockSampler {
     tables_of_nodes().resize(num_tables_);
     for (uint32_t t = 0; t < num_tables_; ++t) {
       scratch_.node_begin[t] = part_.rows[t].size();
-      tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
+      if (topology_.has_nodes(t)) tables_of_nodes()[t].reserve(1, topology_.tables()[t].num_rows);
       scratch_.known[t] = 0;
       if (!scratch_.paths.empty()) scratch_.paths[t].clear();
     }
     add_seeds(seeds, begin, end);
     close_hop();
-    if (options_.adaptive) plan_nodes(topology_, options_, seeds.table, scratch_.planned);
+    if (options_.adaptive) plan(seeds.tables.subspan(begin, end - begin));
     scratch_.edge_begin.clear();
     for (const PartEdges& edges : part_.edges) scratch_.edge_begin.push_back(edges.source.size());
     for (size_t hop = 0; hop < options_.rules.size(); ++hop) {
@@ -113,9 +113,10 @@ class BlockSampler {
     const uint64_t batch_key = fold(options_.random_seed, options_.epoch);
     for (size_t i = 0; i < num_slots_; ++i)
       scratch_.seed_keys[i] =
-          !options_.disjoint ? batch_key
-                             : fold(fold(fold(batch_key, seeds.table), static_cast<uint64_t>(seeds.rows[begin + i])),
-                                    static_cast<uint64_t>(anchors_[i]));
+          !options_.disjoint
+              ? batch_key
+              : fold(fold(fold(batch_key, seeds.tables[begin + i]), static_cast<uint64_t>(seeds.rows[begin + i])),
+                     static_cast<uint64_t>(anchors_[i]));
   }
 
   // For each seed, how many of the table's rows are too old for the window.
@@ -129,21 +130,45 @@ class BlockSampler {
   }
 
   void add_seeds(const Seeds& seeds, size_t begin, size_t end) {
-    const uint32_t t = seeds.table;
-    Table& table = tables_of_nodes()[t];
-    table.reserve(end - begin, topology_.tables()[t].num_rows);
-    const auto nodes = table.view();
-    scratch_.seed_table = t;
-    scratch_.repeats.clear();
-    for (size_t i = begin; i < end; ++i) {
-      const auto row = static_cast<uint64_t>(seeds.rows[i]);
-      const auto number = scratch_.known[t]++;
-      const uint32_t first = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
-      if (first != number) scratch_.repeats.emplace_back(first, number);
-      part_.rows[t].push_back(seeds.rows[i]);
-      if (options_.disjoint) part_.seeds[t].push_back(number);
-      if (!scratch_.paths.empty()) scratch_.paths[t].push_back(UINT64_MAX);
+    scratch_.repeats.resize(num_tables_);
+    for (auto& of_table : scratch_.repeats) of_table.clear();
+    for (size_t i = begin; i < end;) {
+      const size_t first = i;
+      while (i < end && seeds.tables[i] == seeds.tables[first]) ++i;
+      add_seeds_of_table(seeds, begin, first, i);
     }
+  }
+
+  // The seeds [first, last), all of one table; the block's begin at `begin`.
+  void add_seeds_of_table(const Seeds& seeds, size_t begin, size_t first, size_t last) {
+    const uint32_t t = seeds.tables[first];
+    Table& table = tables_of_nodes()[t];
+    table.reserve(scratch_.known[t] + (last - first), topology_.tables()[t].num_rows);
+    const auto nodes = table.view();
+    uint32_t number = scratch_.known[t];
+    for (size_t i = first; i < last; ++i, ++number) {
+      const auto row = static_cast<uint64_t>(seeds.rows[i]);
+      const uint32_t known = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
+      if (known != number) scratch_.repeats[t].emplace_back(known, number);
+    }
+    scratch_.known[t] = number;
+    const auto rows = seeds.rows.subspan(first, last - first);
+    const size_t before = part_.rows[t].size();
+    part_.rows[t].resize(before + rows.size());
+    std::copy(rows.begin(), rows.end(), part_.rows[t].data() + before);
+    if (!scratch_.paths.empty()) scratch_.paths[t].resize(number, UINT64_MAX);
+    if (!options_.disjoint) return;
+    part_.seeds[t].resize(before + rows.size());
+    std::iota(part_.seeds[t].data() + before, part_.seeds[t].data() + part_.seeds[t].size(),
+              static_cast<uint32_t>(first - begin));
+  }
+
+  void plan(std::span<const uint32_t> seed_tables) {
+    scratch_.planned.resize(num_tables_);
+    for (auto& of_table : scratch_.planned) of_table.clear();
+    for (const uint32_t t : seed_tables)
+      if (scratch_.planned[t].empty()) plan_nodes(topology_, options_, t, scratch_.planned[t]);
+    seed_tables_ = seed_tables;
   }
 
   // What was found since the last call becomes the frontier.
@@ -170,6 +195,7 @@ class BlockSampler {
           [&](uint32_t table, uint64_t row, uint32_t seed) {
             return tables_of_nodes()[table].view().find(Connector<Table>::key(row, seed));
           },
+          [&](uint32_t table, uint64_t row, uint32_t seed) { return row < cuts_of_block_[table * num_cuts_ + seed]; },
           scratch_, part_);
     for (uint32_t e = 0; e < num_edge_types_; ++e) count_edges(e, scratch_.edge_begin[e]);
   }
@@ -189,9 +215,12 @@ class BlockSampler {
     fanouts.assign(num_slots_, 0);
     for (uint32_t node = scratch_.frontier_begin[table]; node < scratch_.frontier_end[table]; ++node)
       fanouts[seed_of(table, node)] += scratch_.paths.empty() || (scratch_.paths[table][node] & along) != 0;
-    const uint64_t planned = options_.metapaths.empty() ? scratch_.planned[hop * num_tables_ + table]
-                                                        : planned_on(topology_, options_, along, hop);
-    for (int64_t& value : fanouts) {
+    const bool has_paths = !options_.metapaths.empty();
+    for (size_t seed = 0; seed < num_slots_; ++seed) {
+      int64_t& value = fanouts[seed];
+      const uint32_t from = seed_tables_[seed];
+      const uint64_t planned = has_paths ? planned_on(topology_, options_, from, along, hop)
+                                         : scratch_.planned[from][hop * num_tables_ + table];
       const auto found = static_cast<uint64_t>(std::max<int64_t>(value, 1));
       const uint64_t allowed = std::clamp(planned, found, kMostAdapted * found);
       // Fanouts of 2^31 take all that a batch can hold, and their products would not fit.
@@ -215,19 +244,21 @@ class BlockSampler {
     if (first == last) return;
     const bool adapted = options_.adaptive && rule.fanout > 0 && edges.kind == EdgeRows::Kind::lists;
     if (adapted) adapt_fanouts(edges.expanded, hop, along, rule.fanout);
-    const TableRows& found_table = topology_.tables()[edges.found];
+    const uint32_t ordering = edges.ordering_table();
     // A table without times has no row that is too old.
-    const bool has_window = rule.window > 0 && found_table.timed;
+    const bool has_window = rule.window > 0 && topology_.tables()[ordering].timed;
     const Expansion expansion{edges,
                               rule,
                               e,
-                              found_table.num_rows,
+                              topology_.tables()[edges.found].num_rows,
+                              topology_.tables()[ordering].num_rows,
                               nodes(edges.expanded),
                               nodes(edges.found),
                               along,
                               options_.group,
                               cuts_of_block_ + edges.found * num_cuts_,
-                              has_window ? find_low_cuts(edges.found, rule.window) : nullptr,
+                              cuts_of_block_ + ordering * num_cuts_,
+                              has_window ? find_low_cuts(ordering, rule.window) : nullptr,
                               adapted ? scratch_.fanouts.data() : nullptr,
                               scratch_.seed_keys.data()};
     const uint32_t before = scratch_.known[edges.found];
@@ -271,6 +302,7 @@ class BlockSampler {
   const uint64_t* cuts_of_block_ = nullptr;   // of the first table
   size_t num_slots_ = 1;                      // seeds of the block with a cut and draws of their own
   std::span<const int64_t> anchors_;          // theirs
+  std::span<const uint32_t> seed_tables_;     // of the block; known where fanouts adapt
 };
 
 }  // namespace
@@ -298,8 +330,9 @@ void Part::note_sizes(Workspace& workspace) const {
 void sample_blocks(const Topology& topology, const SampleOptions& options, const Seeds& seeds, size_t begin, size_t end,
                    Workspace& workspace, Part& part) {
   const auto rows_at_most = [&](uint64_t most) {
-    return std::all_of(topology.tables().begin(), topology.tables().end(),
-                       [most](const TableRows& table) { return table.num_rows <= most; });
+    for (uint32_t t = 0; t < topology.tables().size(); ++t)
+      if (topology.has_nodes(t) && topology.tables()[t].num_rows > most) return false;
+    return true;
   };
   if (!options.disjoint && rows_at_most(kMostSlots))
     BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);

@@ -41,10 +41,11 @@ struct Workspace {
   std::vector<uint64_t> cuts;       // [tables][seeds of some blocks]: rows from here on are not visible
   std::vector<uint64_t> low_cuts;   // [seeds]: rows below are too old for the window
   std::vector<uint64_t> seed_keys;  // [seeds]: of the draws
-  uint32_t seed_table = 0;
-  std::vector<std::pair<uint32_t, uint32_t>> repeats;  // seeds of a merged batch: the first node of a row, and another
-  std::vector<uint64_t> planned;                       // [hops + 1][tables]: nodes that the fanouts allow a seed
-  std::vector<int64_t> fanouts;                        // [seeds]
+  // [tables]: seeds of a merged batch: the first node of a row, and another
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> repeats;
+  std::vector<std::vector<uint64_t>>
+      planned;                   // [seed tables] -> [hops + 1][tables]: nodes that the fanouts allow a seed
+  std::vector<int64_t> fanouts;  // [seeds]
   std::vector<int64_t> window_ends;
   // Nodes of the found table that an edge type found, by number.
   struct Range {

@@ -32,11 +32,12 @@ void plan_nodes(const Topology& topology, const SampleOptions& options, uint32_t
     }
 }
 
-uint64_t planned_on(const Topology& topology, const SampleOptions& options, uint64_t along, size_t hop) {
+uint64_t planned_on(const Topology& topology, const SampleOptions& options, uint32_t seed_table, uint64_t along,
+                    size_t hop) {
   const auto& paths = options.metapaths;
   uint64_t planned = 0;
   for (size_t i = 0; i < paths.size(); ++i) {
-    if ((along >> i & 1) == 0) continue;
+    if ((along >> i & 1) == 0 || topology.edge_types()[paths[i][0]].expanded != seed_table) continue;
     bool is_new = true;
     for (size_t j = 0; j < i; ++j)
       is_new &= (along >> j & 1) == 0 || !std::equal(paths[i].begin(), paths[i].begin() + hop, paths[j].begin());

@@ -13,7 +13,9 @@ namespace relhop {
 void plan_nodes(const Topology& topology, const SampleOptions& options, uint32_t seed_table,
                 std::vector<uint64_t>& planned);
 
-// By the hop on the metapaths `along`, a bit each; a beginning that some of them share counts once.
-uint64_t planned_on(const Topology& topology, const SampleOptions& options, uint64_t along, size_t hop);
+// By the hop on the metapaths `along`, a bit each, that begin at the seed's table; a beginning that some of them share
+// counts once.
+uint64_t planned_on(const Topology& topology, const SampleOptions& options, uint32_t seed_table, uint64_t along,
+                    size_t hop);
 
 }  // namespace relhop

@@ -29,6 +29,7 @@ class Connector {
         queue_(queue),
         out_(out),
         edge_ids_(edge_ids),
+        reads_ids_(edges_.edge_ids.data != nullptr && (edge_ids || edges_.is_timed())),
         disjoint_(!expansion.expanded.seeds.empty()) {}
 
   static Key key(uint64_t row, uint64_t seed) {
@@ -130,10 +131,25 @@ class Connector {
       rows[i] = row;
       table.prefetch(key(row, seeds[i]));
     }
+    if (reads_ids_) ask_for_ids(end);
     read_ = end;
   }
 
+  // These two are kept out of the way of edges without numbers and times, whose speed depends on what is inlined.
+  [[gnu::noinline]] void ask_for_ids(size_t end) const {
+    for (size_t i = read_; i < end; ++i) edges_.edge_ids.prefetch(queue_.places[i]);
+  }
+  // As of rows: of an unsorted list never pass on an edge of the future. Those on disk were checked as they were read.
+  [[gnu::noinline]] void check_edges(size_t end) const {
+    if (edges_.paged) return;
+    for (size_t i = inserted_; i < end; ++i) {
+      const uint64_t id = edges_.edge_ids[queue_.places[i]];
+      if (id >= expansion_.order_cuts[queue_.seeds[i]]) throw_corrupt(edges_, "edge_ids", id);
+    }
+  }
+
   void insert(size_t end) {
+    if (edges_.is_timed()) check_edges(end);
     const size_t edge = out_.source.size(), count = end - inserted_;
     out_.source.resize(edge + count);
     out_.target.resize(edge + count);
@@ -196,7 +212,7 @@ class Connector {
   Table& table_;
   EdgeQueue& queue_;
   PartEdges& out_;
-  const bool edge_ids_, disjoint_;
+  const bool edge_ids_, reads_ids_, disjoint_;
   size_t added_ = 0, read_ = 0, inserted_ = 0;  // in the queue
   size_t room_ = 0;                             // of the queue, and of all that it fills until it is empty
 };

@@ -34,15 +34,16 @@ struct Expansion {
   const EdgeRows& edges;
   const Rule& rule;
   uint32_t edge_type;
-  uint64_t num_found;  // rows of the found table
+  uint64_t num_found, num_ordered;  // rows of the found table, and of the one that lists are ordered by
   BlockNodes expanded, found;
   uint64_t along;  // the metapaths that go along the edge type at this hop
   uint32_t group;  // see SampleOptions
   // [seeds], one where all seeds share one graph:
-  const uint64_t* cuts;       // rows from here on are not visible
-  const uint64_t* low_cuts;   // rows below are too old; null where none is
-  const int64_t* fanouts;     // null where the rule's is everyone's
-  const uint64_t* seed_keys;  // of the draws
+  const uint64_t* cuts;        // found rows from here on are not visible
+  const uint64_t* order_cuts;  // the same of the table that lists are ordered by
+  const uint64_t* low_cuts;    // its rows below are too old; null where none is
+  const int64_t* fanouts;      // null where the rule's is everyone's
+  const uint64_t* seed_keys;   // of the draws
 
   bool is_expanded(uint32_t node) const { return expanded.paths == nullptr || ((*expanded.paths)[node] & along) != 0; }
 };

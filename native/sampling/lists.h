@@ -54,19 +54,19 @@ class ListFollower {
 
   // Reads where the lists lie, and asks for those that have to be searched for their visible part.
   void locate(ListScratch::Group& group) {
-    const PackedRows offsets = edges_.offsets, neighbors = edges_.neighbors;
+    const PackedRows offsets = edges_.offsets, order = edges_.order();
     group.searches.clear();
     for (Item& item : group.items) {
       item.begin = offsets[item.row];
       item.end = offsets[item.row + 1];
-      if (item.begin > item.end || item.end > neighbors.size) throw_corrupt(edges_, "offsets", item.end);
-      const uint64_t length = item.end - item.begin, bits = length * neighbors.width;
-      const uint64_t cut = expansion_.cuts[item.seed];
-      item.searched = length == 0 || (cut >= expansion_.num_found && expansion_.low_cuts == nullptr);
+      if (item.begin > item.end || item.end > order.size) throw_corrupt(edges_, "offsets", item.end);
+      const uint64_t length = item.end - item.begin, bits = length * order.width;
+      const uint64_t cut = expansion_.order_cuts[item.seed];
+      item.searched = length == 0 || (cut >= expansion_.num_ordered && expansion_.low_cuts == nullptr);
       if (item.searched) continue;
       if (bits <= kNearBits) {
         for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
-          __builtin_prefetch(neighbors.data + (item.begin * neighbors.width + bit) / 8);
+          __builtin_prefetch(order.data + (item.begin * order.width + bit) / 8);
         continue;
       }
       item.searched = true;
@@ -78,28 +78,28 @@ class ListFollower {
 
   // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
   void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, const Item& item, uint64_t bound) {
-    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_found);
+    const PackedRows& order = edges_.order();
+    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_ordered);
     const uint64_t length = item.end - item.begin;
     const auto guess = static_cast<uint64_t>(static_cast<double>(length) * std::min(share, 1.0));
     const uint64_t probe = item.begin + std::min(guess, length - 1);
-    edges_.neighbors.prefetch(probe);
-    group.searches.push_back(
-        {number, for_end, bound, item.begin, item.end, probe, kLineBits / edges_.neighbors.width, false});
+    order.prefetch(probe);
+    group.searches.push_back({number, for_end, bound, item.begin, item.end, probe, kLineBits / order.width, false});
   }
 
   // The searches go in step: each asks for its next probe's memory before any of them waits for it. They go from their
   // guess in longer and longer strides until they have passed the bound, and then halve what is left.
   void search_long_lists(ListScratch::Group& group) {
-    const PackedRows neighbors = edges_.neighbors;
-    const uint64_t line = kLineBits / neighbors.width;
+    const PackedRows order = edges_.order();
+    const uint64_t line = kLineBits / order.width;
     for (bool is_first = true, going = !group.searches.empty(); going; is_first = false) {
       going = false;
       for (Search& search : group.searches) {
         if (search.low == search.high) continue;
-        const bool below = neighbors[search.probe] < search.bound;
+        const bool below = order[search.probe] < search.bound;
         (below ? search.low : search.high) = search.probe + below;
         if (search.high - search.low <= line) {
-          search.low += neighbors.count_below(search.low, search.high, search.bound);
+          search.low += order.count_below(search.low, search.high, search.bound);
           search.high = search.low;
           continue;
         }
@@ -108,7 +108,7 @@ class ListFollower {
         search.stride = strides ? 4 * search.stride : 0;
         const uint64_t step = strides ? search.stride / 4 : (search.high - search.low) / 2;
         search.probe = search.rising || !strides ? search.low + step : search.high - step;
-        neighbors.prefetch(search.probe);
+        order.prefetch(search.probe);
         going = true;
       }
     }
@@ -118,12 +118,12 @@ class ListFollower {
 
   void choose(std::span<const Item> items) {
     const Rule& rule = expansion_.rule;
-    const PackedRows neighbors = edges_.neighbors;
+    const PackedRows order = edges_.order();
     for (Item item : items) {
       if (!item.searched) {
-        item.end = item.begin + neighbors.count_below(item.begin, item.end, expansion_.cuts[item.seed]);
+        item.end = item.begin + order.count_below(item.begin, item.end, expansion_.order_cuts[item.seed]);
         if (expansion_.low_cuts != nullptr)
-          item.begin += neighbors.count_below(item.begin, item.end, expansion_.low_cuts[item.seed]);
+          item.begin += order.count_below(item.begin, item.end, expansion_.low_cuts[item.seed]);
       }
       if (item.begin >= item.end) continue;
       const uint64_t visible = item.end - item.begin;

@@ -25,8 +25,9 @@ class PagedListFollower {
         scratch_(scratch),
         chooser_(chooser),
         connector_(connector),
-        edge_ids_(edge_ids && arrays_.edge_ids.file != nullptr),
-        near_(PagedScratch::near(arrays_.neighbors)) {}
+        order_(edges_.is_timed() ? arrays_.edge_ids : arrays_.neighbors),
+        reads_ids_(edges_.is_timed() || (edge_ids && arrays_.edge_ids.file != nullptr)),
+        near_(PagedScratch::near(order_)) {}
 
   // Expands the nodes [first, last).
   void run(uint32_t first, uint32_t last) {
@@ -76,7 +77,7 @@ class PagedListFollower {
   }
 
   bool is_cut(const Item& item) const {
-    return expansion_.cuts[item.seed] < expansion_.num_found || expansion_.low_cuts != nullptr;
+    return expansion_.order_cuts[item.seed] < expansion_.num_ordered || expansion_.low_cuts != nullptr;
   }
   int64_t wanted(const Item& item) const {
     return expansion_.fanouts == nullptr ? expansion_.rule.fanout : expansion_.fanouts[item.seed];
@@ -109,10 +110,10 @@ class PagedListFollower {
         ask_for_list(item, 0);
         continue;
       }
-      begin_search(item, expansion_.cuts[item.seed]);
+      begin_search(item, expansion_.order_cuts[item.seed]);
       if (expansion_.low_cuts != nullptr) begin_search(item, expansion_.low_cuts[item.seed]);
     }
-    scratch_.gather(arrays_.neighbors, scratch_.places, scratch_.listed);
+    scratch_.gather(order_, scratch_.places, scratch_.listed);
     for (Item& item : piece_) {
       if (item.known == kNone) continue;
       const uint64_t* const list = scratch_.listed.data() + item.known;
@@ -122,18 +123,28 @@ class PagedListFollower {
                                      list);
       };
       const uint64_t too_old = expansion_.low_cuts == nullptr ? 0 : below(expansion_.low_cuts[item.seed]);
-      item.end = item.begin + below(expansion_.cuts[item.seed]);
+      item.end = item.begin + below(expansion_.order_cuts[item.seed]);
       item.begin += too_old;
       item.known += too_old;
     }
-    if (scratch_.searches.empty()) return;
-    scratch_.search(arrays_.neighbors, [](const Search& search, uint64_t row) { return row < search.bound; });
+    if (!scratch_.searches.empty()) search_long_lists();
+    if (edges_.is_timed()) forget_listed();
+  }
+
+  void search_long_lists() {
+    scratch_.search(order_, [](const Search& search, uint64_t row) { return row < search.bound; });
     auto search = scratch_.searches.begin();
     for (Item& item : piece_) {
       if (!is_cut(item) || item.known != kNone) continue;
       item.end = (search++)->low;
       if (expansion_.low_cuts != nullptr) item.begin = (search++)->low;
     }
+  }
+
+  // What was listed of timed edges are their numbers, not the neighbors.
+  void forget_listed() {
+    scratch_.listed.clear();
+    for (Item& item : piece_) item.known = kNone;
   }
 
   void ask_for_list(Item& item, uint64_t num_listed) {
@@ -143,7 +154,7 @@ class PagedListFollower {
 
   // Rows are spread over a list about as over the table.
   void begin_search(const Item& item, uint64_t bound) {
-    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_found);
+    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_ordered);
     scratch_.searches.push_back(PagedScratch::guess(item.begin, item.end, share, near_));
     scratch_.searches.back().bound = bound;
   }
@@ -312,7 +323,7 @@ class PagedListFollower {
       next += item.count;
     }
     scratch_.gather(arrays_.neighbors, scratch_.places, scratch_.rows);
-    if (edge_ids_) scratch_.gather(arrays_.edge_ids, chosen, scratch_.ids);
+    if (reads_ids_) scratch_.gather(arrays_.edge_ids, chosen, scratch_.ids);
     const uint64_t* unlisted = scratch_.rows.data();
     next = 0;
     for (const Item& item : piece_) {
@@ -327,7 +338,9 @@ class PagedListFollower {
           // As in Connector: never pass a row of the future on.
           if (row >= cut) throw_corrupt(edges_, "children", row);
           rows[i] = row;
-          if (edge_ids_) ids[i] = scratch_.ids[next + i];
+          if (reads_ids_) ids[i] = scratch_.ids[next + i];
+          if (edges_.is_timed() && ids[i] >= expansion_.order_cuts[item.seed])
+            throw_corrupt(edges_, "edge_ids", ids[i]);
         }
         std::fill_n(connector_.targets(), count, item.node);
         std::fill_n(connector_.seeds(), count, item.seed);
@@ -344,7 +357,8 @@ class PagedListFollower {
   PagedScratch& scratch_;
   Chooser& chooser_;
   Connector<Table>& connector_;
-  const bool edge_ids_;
+  const PagedRows& order_;  // what lists are ascending in
+  const bool reads_ids_;
   const uint64_t near_;
   std::span<Item> piece_;
   struct Total {

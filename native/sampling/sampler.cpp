@@ -44,15 +44,32 @@ void check_options(const Topology& topology, const SampleOptions& options) {
   refuse_unless(options.disjoint || !options.adaptive, "adaptive fanouts need disjoint subgraphs");
 }
 
+void check_seed_table(const Topology& topology, size_t seed, uint32_t table) {
+  const size_t num_tables = topology.tables().size();
+  if (table >= num_tables)
+    throw std::invalid_argument("seed " + std::to_string(seed) + " is of table " + std::to_string(table) +
+                                "; there are " + std::to_string(num_tables));
+  if (!topology.has_nodes(table))
+    throw std::invalid_argument("seed " + std::to_string(seed) + " is of table " + topology.tables()[table].name +
+                                ", whose rows are edges");
+}
+
 void check_seeds(const Topology& topology, const SampleOptions& options, const Seeds& seeds) {
-  refuse_unless(seeds.table < topology.tables().size(), "the seeds' table does not exist");
+  const auto& tables = topology.tables();
+  refuse_unless(seeds.rows.size() == seeds.tables.size(), std::to_string(seeds.rows.size()) + " seed rows, but " +
+                                                              std::to_string(seeds.tables.size()) + " tables");
   refuse_unless(seeds.rows.size() == seeds.times.size(), std::to_string(seeds.rows.size()) + " seed rows, but " +
                                                              std::to_string(seeds.times.size()) + " anchor times");
-  const auto num_rows = static_cast<int64_t>(topology.tables()[seeds.table].num_rows);
-  for (size_t i = 0; i < seeds.rows.size(); ++i)
-    if (seeds.rows[i] < 0 || seeds.rows[i] >= num_rows)
+  uint64_t num_rows = 0;
+  for (size_t i = 0; i < seeds.rows.size(); ++i) {
+    if (i == 0 || seeds.tables[i] != seeds.tables[i - 1]) {
+      check_seed_table(topology, i, seeds.tables[i]);
+      num_rows = tables[seeds.tables[i]].num_rows;
+    }
+    if (static_cast<uint64_t>(seeds.rows[i]) >= num_rows)
       throw std::invalid_argument("seed " + std::to_string(i) + " is row " + std::to_string(seeds.rows[i]) +
                                   " of a table of " + std::to_string(num_rows) + " rows");
+  }
   bool has_window = false;
   for (const std::vector<Rule>& hop : options.rules)
     for (const Rule& rule : hop) has_window |= rule.window > 0;

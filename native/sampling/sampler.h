@@ -20,7 +20,8 @@ struct Rule {
   int64_t fanout = 0;  // how many; 0 none, -1 all that are visible. Along a key any but 0 takes the one parent
   Strategy strategy = Strategy::recency;
   bool replace = false;  // of a fanout that is a count
-  int64_t window = 0;    // > 0: of a timed table only neighbors with a time in (anchor - window, anchor]
+  // > 0: of a timed table, and along timed edges, only what has a time in (anchor - window, anchor]
+  int64_t window = 0;
 };
 
 enum class Subgraph : uint8_t {
@@ -50,8 +51,9 @@ struct SampleOptions {
   uint32_t group = 64;
 };
 
+// [seeds] each. Each table's nodes begin with its seeds, in the order given.
 struct Seeds {
-  uint32_t table = 0;
+  std::span<const uint32_t> tables;
   std::span<const int64_t> rows;
   std::span<const int64_t> times;  // anchor times; INT64_MAX sees rows without a time as well
 };
@@ -59,7 +61,7 @@ struct Seeds {
 struct Sample {
   struct Nodes {
     Buffer<int64_t> rows;
-    Buffer<int64_t> batch;  // which seed's subgraph a node is in; empty unless disjoint
+    Buffer<int64_t> batch;  // which seed's subgraph a node is in: its place in Seeds; empty unless disjoint
     // [hops + 1], the seeds first; the nodes of a hop are contiguous.
     std::vector<int64_t> num_per_hop;
   };

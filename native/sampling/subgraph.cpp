@@ -13,34 +13,37 @@ uint64_t pair_key(int64_t source, int64_t target) {
 // Seeds of a merged batch that are there already.
 class Repeats {
  public:
-  explicit Repeats(const Workspace& workspace) : table_(workspace.seed_table), by_first_(workspace.repeats) {
-    for (const auto& [first, node] : by_first_) nodes_.push_back(node);  // ascending, as seeds are numbered
-    std::sort(by_first_.begin(), by_first_.end());
+  explicit Repeats(const Workspace& workspace) : by_first_(workspace.repeats), nodes_(by_first_.size()) {
+    for (size_t t = 0; t < by_first_.size(); ++t) {
+      for (const auto& [first, node] : by_first_[t]) nodes_[t].push_back(node);  // ascending, as seeds are numbered
+      std::sort(by_first_[t].begin(), by_first_[t].end());
+    }
   }
 
   bool holds(uint32_t table, uint32_t node) const {
-    return table == table_ && std::binary_search(nodes_.begin(), nodes_.end(), node);
+    return std::binary_search(nodes_[table].begin(), nodes_[table].end(), node);
   }
   // Calls visit(node) for each node of a row, given its first.
   void for_each_node(uint32_t table, uint32_t first, auto visit) const {
     visit(first);
-    if (table != table_) return;
-    const auto begin = std::lower_bound(by_first_.begin(), by_first_.end(), std::pair(first, uint32_t{0}));
-    for (auto i = begin; i != by_first_.end() && i->first == first; ++i) visit(i->second);
+    const auto& repeats = by_first_[table];
+    const auto begin = std::lower_bound(repeats.begin(), repeats.end(), std::pair(first, uint32_t{0}));
+    for (auto i = begin; i != repeats.end() && i->first == first; ++i) visit(i->second);
   }
 
  private:
-  const uint32_t table_;
-  std::vector<std::pair<uint32_t, uint32_t>> by_first_;
-  std::vector<uint32_t> nodes_;
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> by_first_;  // [tables]
+  std::vector<std::vector<uint32_t>> nodes_;
 };
 
 class Inducer {
  public:
-  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, Workspace& workspace, Part& part)
+  Inducer(const Topology& topology, bool edge_ids, const FindNode& find, const IsVisible& is_visible,
+          Workspace& workspace, Part& part)
       : topology_(topology),
         edge_ids_(edge_ids),
         find_(find),
+        is_visible_(is_visible),
         workspace_(workspace),
         repeats_(workspace),
         part_(part) {}
@@ -152,7 +155,9 @@ class Inducer {
 
   void add_neighbor(const EdgeRows& edges, uint32_t target, uint64_t neighbor, uint64_t id) {
     check(edges, "children", neighbor);
-    const uint32_t source = find_(edges.found, neighbor, node(edges.expanded, target).seed);
+    const uint32_t seed = node(edges.expanded, target).seed;
+    if (edges.is_timed() && !is_visible_(edges.ordering_table(), id, seed)) return;
+    const uint32_t source = find_(edges.found, neighbor, seed);
     if (source != UINT32_MAX) add(source, target, id);
   }
 
@@ -169,6 +174,7 @@ class Inducer {
   const Topology& topology_;
   const bool edge_ids_;
   const FindNode& find_;
+  const IsVisible& is_visible_;
   Workspace& workspace_;
   const Repeats repeats_;
   Part& part_;
@@ -206,8 +212,8 @@ void add_reverses(const Topology& topology, std::span<const size_t> begin, bool 
 }
 
 void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
-            Workspace& workspace, Part& part) {
-  Inducer inducer(topology, edge_ids, find, workspace, part);
+            const IsVisible& is_visible, Workspace& workspace, Part& part) {
+  Inducer inducer(topology, edge_ids, find, is_visible, workspace, part);
   for (uint32_t e = 0; e < topology.num_edge_types(); ++e) {
     PartEdges& edges = part.edges[e];
     edges.source.resize(begin[e]);

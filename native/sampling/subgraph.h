@@ -11,6 +11,8 @@ namespace relhop {
 
 // The number of a row's node in the block, or UINT32_MAX.
 using FindNode = std::function<uint32_t(uint32_t table, uint64_t row, uint32_t seed)>;
+// Whether a row is visible to a seed.
+using IsVisible = std::function<bool(uint32_t table, uint64_t row, uint32_t seed)>;
 
 // Both: where a seed of a merged batch repeats, edges lead into each node of its row, and out of the first.
 //
@@ -19,9 +21,9 @@ using FindNode = std::function<uint32_t(uint32_t table, uint64_t row, uint32_t s
 void add_reverses(const Topology& topology, std::span<const size_t> begin, bool edge_ids, Workspace& workspace,
                   Part& part);
 
-// Puts in the place of the block's edges every edge that leads from one of its nodes to another: those of foreign keys
-// in the order of the child nodes, others in the order of the nodes whose lists hold them.
+// Puts in the place of the block's edges every visible edge that leads from one of its nodes to another: those of
+// foreign keys in the order of the child nodes, others in the order of the nodes whose lists hold them.
 void induce(const Topology& topology, std::span<const size_t> begin, bool edge_ids, const FindNode& find,
-            Workspace& workspace, Part& part);
+            const IsVisible& is_visible, Workspace& workspace, Part& part);
 
 }  // namespace relhop

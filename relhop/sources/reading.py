@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from relhop.errors import SourceError
+from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
+from relhop.sources.edge_arrays import EdgeArrays, edge_source
 from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
 from relhop.sources.quoting import first_line, literal, quoted
 from relhop.sources.sqlite import SqliteTable, read_batches
@@ -34,11 +37,12 @@ class Relation:
     notes: tuple[str, ...] = ()
 
 
-def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
-    """A source as the user gives it, as one of the three kinds that are read.
+def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table | ArraySource:
+    """A source as the user gives it, as one of the four kinds that are read.
 
     Args:
-        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame or an Arrow table.
+        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame, an Arrow table, a
+            mapping of columns to arrays (see `relhop.sources.arrays.array_column`), or arrays of edges.
         name: The source's name; of a SQLite file, the table that is meant.
 
     Raises:
@@ -50,10 +54,14 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
         return _plain(_to_arrow(source, name), name)
     if isinstance(source, pa.Table):
         return _plain(source, name)
+    if isinstance(source, Mapping):
+        return array_source(source, name)
+    if isinstance(source, EdgeArrays):
+        return edge_source(source, name)
     if not isinstance(source, (str, os.PathLike)):
         raise SourceError(
             f"source '{name}' is a {type(source).__name__}; give a path of a CSV, Parquet or SQLite file,"
-            " a pandas DataFrame or an Arrow table"
+            " a pandas DataFrame, an Arrow table or a mapping of columns to arrays"
         )
     path = Path(source).absolute()
     if not path.is_file():
@@ -66,7 +74,7 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
 
 
 def relation(
-    connection: duckdb.DuckDBPyConnection, source: Path | SqliteTable | pa.Table, alias: str
+    connection: duckdb.DuckDBPyConnection, source: Path | SqliteTable | pa.Table | ArraySource, alias: str
 ) -> Relation:
     """Makes a source readable in a connection.
 
@@ -92,6 +100,11 @@ def relation(
             status = source.stat()
             return _csv(str(source), status.st_size, status.st_mtime_ns)
         return Relation(f"read_parquet({_path(source)}, hive_partitioning = false)")
+    if isinstance(source, ArraySource):
+        table = source.table()
+        if table is None:
+            return Relation(f"(SELECT range AS {quoted(POSITION_COLUMN)} FROM range({source.num_rows}))")
+        source = table
     connection.register(alias, source)
     return Relation(quoted(alias))
 

@@ -120,10 +120,11 @@ def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
         topology = listing(column, len(rows))
 
         def work(key: int, topology: _native.Topology = topology) -> None:
-            seeds = np.random.default_rng(key).integers(0, len(rows), 3000)
+            seeds = np.unique(np.random.default_rng(key).integers(0, len(rows), 3000))
             options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [len(rows), PARENTS], disjoint=False)
-            found = topology.sample(options, 0, np.unique(seeds), np.full(len(np.unique(seeds)), 2**63 - 1))
-            expected = rows[np.unique(seeds)]
+            tables, times = np.zeros(len(seeds), np.uint32), np.full(len(seeds), 2**63 - 1)
+            found = topology.sample(options, tables, seeds, times)
+            expected = rows[seeds]
             edges = found["edges"][0]
             np.testing.assert_array_equal(found["nodes"][1]["rows"][edges["source"]], expected)
 

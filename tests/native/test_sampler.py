@@ -30,9 +30,8 @@ def rules(num_neighbors, strategies):
 def run(topology, tables, seeds, num_neighbors, strategies, key=(0, 0), num_threads=1):
     caps = tables.caps or tables.num_rows
     options = _native.SampleOptions(rules(num_neighbors, strategies), key[0], key[1], caps)
-    rows = np.array([row for _, row, _ in seeds], dtype=np.int64)
-    times = np.array([time for _, _, time in seeds], dtype=np.int64)
-    return topology.sample(options, seeds[0][0], rows, times, num_threads)
+    tables_, rows, times = np.array(seeds, dtype=np.int64).T
+    return topology.sample(options, tables_.astype(np.uint32), rows.copy(), times.copy(), num_threads)
 
 
 def of_seed(sample, seed, tables):
@@ -62,9 +61,11 @@ def cases(draw):
     tables = draw(graphs())
     if draw(st.booleans()):
         tables.caps = [draw(st.integers(0, n)) for n in tables.num_rows]
-    table = draw(st.integers(0, len(tables.num_rows) - 1))
-    row, anchor = st.integers(0, tables.num_rows[table] - 1), st.integers(-1, 11)
-    seeds = draw(st.lists(st.tuples(st.just(table), row, anchor), min_size=1, max_size=6))
+    table = st.integers(0, len(tables.num_rows) - 1)
+    seeds = table.flatmap(
+        lambda t: st.tuples(st.just(t), st.integers(0, tables.num_rows[t] - 1), st.integers(-1, 11))
+    )
+    seeds = draw(st.lists(seeds, min_size=1, max_size=6))
     hops = draw(st.integers(1, 6))
     e = 2 * len(tables.links)
     per_hop = lambda values: [draw(st.lists(values, min_size=e, max_size=e)) for _ in range(hops)]  # noqa: E731
@@ -127,7 +128,7 @@ def drawn_ranks(strategy: str, n: int, k: int, draws: int) -> Counter[int]:
     ranks: Counter[int] = Counter()
     for epoch in range(draws):
         options_ = _native.SampleOptions(rules([[k, 0]], [[strategy] * 2]), 7, epoch, tables.num_rows)
-        sample = topology.sample(options_, 0, np.array([0]), np.array([n]), 1)
+        sample = topology.sample(options_, np.zeros(1, np.uint32), np.array([0]), np.array([n]), 1)
         rows = sample["nodes"][1]["rows"]
         assert len(np.unique(rows)) == k
         ranks.update((n - 1 - rows).tolist())
@@ -218,7 +219,7 @@ def test_a_damaged_list_is_an_error_and_no_neighbor(damage, message):
     options = _native.SampleOptions(rules([[-1, -1]] * 2, [["last"] * 2] * 2), 0, 0, [1, 4])
     seed_table = 1 if damage == "parents" else 0
     with pytest.raises(CorruptStore) as raised:
-        topology.sample(options, seed_table, np.array([0]), np.array([9]), 2)
+        topology.sample(options, np.array([seed_table], np.uint32), np.array([0]), np.array([9]), 2)
     assert str(raised.value) == message
 
 
@@ -229,7 +230,7 @@ def test_a_damaged_list_is_an_error_and_no_neighbor(damage, message):
         ({"times": [1, 2]}, "1 seed rows, but 2 anchor times"),
         ({"caps": [1]}, "caps must name each of the 2 tables"),
         ({"fanouts": [[1]]}, "hop 1 does not name each of the 2 edge types"),
-        ({"table": 2}, "the seeds' table does not exist"),
+        ({"table": 2}, "seed 0 is of table 2; there are 2"),
     ],
 )
 def test_calls_that_do_not_fit_the_graph_are_refused(change, message):
@@ -238,4 +239,10 @@ def test_calls_that_do_not_fit_the_graph_are_refused(change, message):
         [[_native.Rule(n) for n in hop] for hop in call["fanouts"]], 0, 0, call["caps"]
     )
     with pytest.raises(ValueError, match=f"^{message}$"):
-        to_native(hub(3)).sample(options, call["table"], np.array(call["rows"]), np.array(call["times"]), 1)
+        to_native(hub(3)).sample(
+            options,
+            np.array([call["table"]], np.uint32),
+            np.array(call["rows"]),
+            np.array(call["times"]),
+            1,
+        )

@@ -23,7 +23,7 @@ def star(weights: list[float], times: list[int] | None = None) -> Graph:
 
 def drawn(graph: Graph, rule: Rule, draws: int = DRAWS, anchor: int = END - 1) -> list[tuple[int, ...]]:
     """What each of many seeds, all of row 0, drew. Their anchor times are the keys of the draws."""
-    case = Case(graph, Options([[rule]], graph.num_rows), 0, [(0, anchor - i) for i in range(draws)])
+    case = Case(graph, Options([[rule]], graph.num_rows), [(0, 0, anchor - i) for i in range(draws)])
     batch = case.run()
     sources, owners = batch["edges"][0]["source"], batch["nodes"][0]["batch"][batch["edges"][0]["target"]]
     rows = batch["nodes"][1]["rows"][sources].tolist()
@@ -112,10 +112,10 @@ def test_a_window_is_drawn_from_and_nothing_else(rule: Rule) -> None:
     rows = set(itertools.chain(*drawn(star([1.0] * 100, times), rule, 1, anchor=151)))
     assert rows <= set(range(61, 76))  # times 122 to 150
     case = Case(
-        star([1.0] * 100, times), Options([[rule]], [1, 100]), 0, [(0, 120), (0, 151), (0, 29), (0, -1)]
+        star([1.0] * 100, times), Options([[rule]], [1, 100]), [(0, 0, t) for t in (120, 151, 29, -1)]
     )
     batch = case.run()["nodes"][1]
-    for seed, (_, anchor) in enumerate(case.seeds):
+    for seed, (_, _, anchor) in enumerate(case.seeds):
         found = [times[row] for row in batch["rows"][batch["batch"] == seed]]
         assert all(anchor - 30 < time <= anchor for time in found)
         assert bool(found) == (anchor >= 0)
@@ -127,7 +127,7 @@ def test_weights_outside_of_the_window_count_nothing(replace: bool) -> None:
     graph = star(weights, list(range(100)))
     graph.num_rows[0], graph.edge_types[0].lists = 3000, graph.edge_types[0].lists * 3000
     options = Options([[Rule(1, "weighted", replace, window=5)]], graph.num_rows)
-    batch = Case(graph, options, 0, [(row, 54) for row in range(3000)]).run()
+    batch = Case(graph, options, [(0, row, 54) for row in range(3000)]).run()
     counts = Counter((row,) for row in batch["nodes"][1]["rows"].tolist())
     assert pvalue(counts, {(50 + i,): (i + 1) / 15 for i in range(5)}) > 1e-4
 
@@ -155,10 +155,10 @@ def test_labor_finds_fewer_different_rows_than_uniform_and_as_many_edges() -> No
         [Neighbor(int(r), 0) for r in np.sort(random.choice(500, 100, replace=False))] for _ in range(200)
     ]
     graph = Graph([200, 500], [None, None], [EdgeType(0, 1, lists)])
-    topology, seeds = to_native(graph), [(row, END) for row in range(200)]
+    topology, seeds = to_native(graph), [(0, row, END) for row in range(200)]
     found = {}
     for strategy in ("uniform", "labor"):
-        case = Case(graph, Options([[Rule(5, strategy)]], [200, 500], disjoint=False), 0, seeds)
+        case = Case(graph, Options([[Rule(5, strategy)]], [200, 500], disjoint=False), seeds)
         batch = case.run(topology)
         assert len(batch["edges"][0]["source"]) == 1000
         found[strategy] = len(batch["nodes"][1]["rows"])

@@ -32,7 +32,7 @@ def hub(weights: list[float]) -> Graph:
 def test_fanouts_larger_than_any_queue_equal_the_reference(rule: Rule, fanout: int) -> None:
     graph = hub([1.0] * 5001 if rule.strategy == "weighted" and not rule.replace else [1.0] * 6000)
     rules = [[Rule(fanout, rule.strategy, rule.replace)]]
-    case = Case(graph, Options(rules, graph.num_rows), 0, [(0, 5990), (0, 5990)])
+    case = Case(graph, Options(rules, graph.num_rows), [(0, 0, 5990), (0, 0, 5990)])
     batch = case.run()
     if rule.strategy != "weighted":  # the twin is too slow for weighted draws of thousands
         assert case.of_batch(batch) == case.expected()
@@ -53,7 +53,9 @@ def test_enormous_fanouts_are_met_exactly(strategy: str) -> None:
     options = _native.SampleOptions(
         [[_native.Rule(k, _native.Strategy[strategy])]], 0, 0, [1, n], disjoint=False
     )
-    rows = topology.sample(options, 0, np.zeros(1, np.int64), np.full(1, END))["nodes"][1]["rows"]
+    rows = topology.sample(options, np.zeros(1, np.uint32), np.zeros(1, np.int64), np.full(1, END))["nodes"][
+        1
+    ]["rows"]
     assert len(rows) == k
     assert (np.diff(rows) > 0).all()
     assert rows[-1] < n
@@ -67,11 +69,11 @@ def call(change: dict[str, Any]) -> None:
         "random_seed": 0,
         "epoch": 0,
         "caps": [1, 3],
-        "table": 0,
+        "tables": [0],
         "rows": [0],
         "times": [5],
     } | change
-    table, rows, times = options.pop("table"), options.pop("rows"), options.pop("times")
+    tables, rows, times = (np.array(options.pop(name), np.int64) for name in ("tables", "rows", "times"))
     options["rules"] = [[native_rule(rule) for rule in hop] for hop in options["rules"]]
     graph = Graph(
         [1, 3],
@@ -81,9 +83,7 @@ def call(change: dict[str, Any]) -> None:
             EdgeType(1, 0, [[Neighbor(0, c)] for c in range(3)], 0, True),
         ],
     )
-    to_native(graph).sample(
-        _native.SampleOptions(**options), table, np.array(rows, np.int64), np.array(times, np.int64)
-    )
+    to_native(graph).sample(_native.SampleOptions(**options), tables.astype(np.uint32), rows, times)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,10 @@ def call(change: dict[str, Any]) -> None:
         ({"metapaths": [[0]] * 65}, "at most 64 metapaths can be followed"),
         ({"metapaths": [[0, 2]]}, "a metapath names an edge type that does not exist"),
         ({"adaptive": True, "disjoint": False, "times": [END]}, "adaptive fanouts need disjoint subgraphs"),
-        ({"table": 2}, "the seeds' table does not exist"),
-        ({"rows": [0, 0]}, "2 seed rows, but 1 anchor times"),
-        ({"rows": [0, 1], "times": [5, 5]}, "seed 1 is row 1 of a table of 1 rows"),
+        ({"tables": [2]}, "seed 0 is of table 2; there are 2"),
+        ({"rows": [0, 0]}, "2 seed rows, but 1 tables"),
+        ({"tables": [0, 0], "rows": [0, 0]}, "2 seed rows, but 1 anchor times"),
+        ({"tables": [1, 0], "rows": [2, 1], "times": [5, 5]}, "seed 1 is row 1 of a table of 1 rows"),
         ({"rows": [-1]}, "seed 0 is row -1 of a table of 1 rows"),
         (
             {"rules": [[Rule(1, window=1)] * 2], "times": [END]},
@@ -129,7 +130,8 @@ def test_calls_that_make_no_sense_are_refused(change: dict[str, Any], message: s
 def test_the_call_is_otherwise_sound() -> None:
     call({})
     call({"rules": [[Rule(1), Rule(1, "weighted")]]})  # a key's parent is taken whatever the weights
-    call({"metapaths": [[0]] * 64, "rows": [], "times": []})
+    call({"metapaths": [[0]] * 64, "tables": [], "rows": [], "times": []})
+    call({"tables": [1, 0], "rows": [2, 0], "times": [5, 5]})
 
 
 def tables() -> list[_native.TableRows]:
@@ -182,4 +184,6 @@ def test_damage_is_an_error_whatever_the_subgraph(
         with pytest.raises(
             CorruptStore, match=f"^link e: {message}, which cannot be there; run `relhop verify`$"
         ):
-            topology.sample(options, seed_table, np.zeros(1, np.int64), np.full(1, END))
+            topology.sample(
+                options, np.full(1, seed_table, np.uint32), np.zeros(1, np.int64), np.full(1, END)
+            )

@@ -11,6 +11,7 @@ from tests.graphs import to_native
 from tests.reference import Tables
 
 NUM_ROWS = 6000
+OF_FIRST = np.zeros(NUM_ROWS, np.uint32)
 
 
 def spread(kind: str) -> tuple[list[int], list[int | None]]:
@@ -38,7 +39,9 @@ def test_the_visible_part_is_found_wherever_it_is(kind: str, width: int | None, 
     )
     seeds = rng.integers(0, 3, len(anchors))
     rules = [[_native.Rule(-1, window=window), _native.Rule(0)]]
-    found = topology.sample(_native.SampleOptions(rules, 0, 0, [3, NUM_ROWS]), 0, seeds, anchors)["nodes"][1]
+    found = topology.sample(
+        _native.SampleOptions(rules, 0, 0, [3, NUM_ROWS]), OF_FIRST[: len(seeds)], seeds, anchors
+    )["nodes"][1]
     born, owner = np.array(times), np.array(parents)
     for i, (anchor, seed) in enumerate(zip(anchors, seeds, strict=True)):
         visible = (owner == seed) & (born <= anchor) & ((window == 0) | (born > anchor - window))
@@ -66,7 +69,9 @@ def test_thousands_of_parents_are_found_on_both_sides_of_children_that_return_to
     rules = [[_native.Rule(k) for k in hop] for hop in ([-1, 0, -1, 0, -1, 0], [0, 0, 0, 1, 0, 0])]
     options = _native.SampleOptions(rules, 0, 0, [num_parents, num_children], disjoint=False)
     seeds = np.arange(num_seeds)
-    found = _native.Topology(tables, edge_types).sample(options, 0, seeds, np.full(num_seeds, 2**63 - 1))
+    found = _native.Topology(tables, edge_types).sample(
+        options, OF_FIRST[:num_seeds], seeds, np.full(num_seeds, 2**63 - 1)
+    )
     np.testing.assert_array_equal(found["nodes"][0]["rows"], np.arange(num_parents))
     np.testing.assert_array_equal(found["nodes"][1]["rows"], np.arange(num_children))
     np.testing.assert_array_equal(found["edges"][3]["source"], keys[1])

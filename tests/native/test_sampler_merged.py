@@ -26,7 +26,7 @@ def merged(
     graph: Graph, rules: list[list[Rule]], seeds: list[int], table: int = 0, **options: object
 ) -> Case:
     choices = Options(rules, graph.num_rows, disjoint=False, **options)  # type: ignore[arg-type]
-    return Case(graph, choices, table, [(row, END) for row in seeds])
+    return Case(graph, choices, [(table, row, END) for row in seeds])
 
 
 def edges_of(case: Case, e: int) -> list[tuple[int, int]]:
@@ -136,7 +136,7 @@ def test_only_metapaths_are_followed(
     paths: list[list[int]], followed: list[list[int]], disjoint: bool
 ) -> None:
     graph = square()
-    case = Case(graph, Options([[ALL] * 6] * 3, [1] * 4, disjoint=disjoint, metapaths=paths), 0, [(0, END)])
+    case = Case(graph, Options([[ALL] * 6] * 3, [1] * 4, disjoint=disjoint, metapaths=paths), [(0, 0, END)])
     edges = case.run()["edges"]
     assert [[e for e in range(6) if edges[e]["num_per_hop"][hop]] for hop in range(3)] == followed
 
@@ -187,7 +187,7 @@ def test_seeds_that_found_fewer_nodes_have_larger_fanouts(
     fanouts: tuple[int, int], found: int, expected: int
 ) -> None:
     rules = [[Rule(fanouts[0]), NONE], [NONE, Rule(fanouts[1])]]
-    case = Case(chain(found, 100), Options(rules, [1, found, found * 100], adaptive=True), 0, [(0, 5)])
+    case = Case(chain(found, 100), Options(rules, [1, found, found * 100], adaptive=True), [(0, 0, 5)])
     batch = case.run()
     assert batch["nodes"][2]["num_per_hop"] == [0, 0, expected]
     assert case.of_batch(batch) == case.expected()
@@ -200,7 +200,7 @@ def test_adaptive_fanouts_count_the_nodes_and_the_plan_of_the_metapaths_alone() 
     graph.edge_types[0].lists = [[Neighbor(0, 0), Neighbor(1, 1)]]
     rules = [[Rule(4), NONE, Rule(4)], [NONE, Rule(3), NONE]]
     options = Options(rules, graph.num_rows, metapaths=[[0, 1], [2]], adaptive=True)
-    case = Case(graph, options, 0, [(0, 5)])
+    case = Case(graph, options, [(0, 0, 5)])
     batch = case.run()
     assert batch["nodes"][1]["num_per_hop"] == [0, 4, 0]
     assert batch["nodes"][2]["num_per_hop"] == [0, 0, 2 * 6]
@@ -220,7 +220,7 @@ def test_a_subgraph_of_several_blocks_has_its_added_edges_between_its_own_nodes(
     graph = foreign_key([i // 3 for i in range(300)], 100)
     for subgraph in ("bidirectional", "induced"):
         options = Options([[ALL, NONE], [NONE, ALL]], graph.num_rows, subgraph=subgraph)
-        case = Case(graph, options, 0, [(i % 100, 0) for i in range(150)])
+        case = Case(graph, options, [(0, i % 100, 0) for i in range(150)])
         batch = case.run(to_native(graph), num_threads=3)
         assert len(batch["edges"][1]["source"]) == 450
         for e, (found, expanded) in enumerate(itertools.permutations((1, 0))):

@@ -48,7 +48,7 @@ def test_edge_numbers_are_there_only_if_asked_for(case: Case) -> None:
 def test_a_seed_gets_the_same_in_any_batch(case: Case) -> None:
     together = case.of_batch(case.run())
     for seed, subgraph in zip(case.seeds, together, strict=True):
-        alone = Case(case.graph, case.options, case.table, [seed])
+        alone = Case(case.graph, case.options, [seed])
         assert alone.of_batch(alone.run()) == [subgraph]
 
 
@@ -60,7 +60,7 @@ def test_no_option_shows_a_row_of_the_future_or_beyond_a_cap(case: Case) -> None
         found = nodes["rows"][nodes["num_per_hop"][0] :].tolist()
         anchors = [END] * len(found)
         if case.options.disjoint:
-            anchors = [case.seeds[seed][1] for seed in nodes["batch"][nodes["num_per_hop"][0] :]]
+            anchors = [case.seeds[seed][2] for seed in nodes["batch"][nodes["num_per_hop"][0] :]]
         for row, anchor in zip(found, anchors, strict=True):
             assert row < case.options.caps[table]
             time = case.graph.time_of(table, row)

@@ -112,7 +112,7 @@ def batch(
     seeds = (NUM_OWNERS * rng.random(60) ** 2).astype(np.int64)
     times = rng.integers(0, 110_000, 60) if disjoint else np.full(60, END)
     options = _native.SampleOptions([[rule]], 5, key, [NUM_OWNERS, NUM_FOUND], disjoint, edge_ids=True)
-    return topology.sample(options, 0, seeds, times, threads)
+    return topology.sample(options, np.zeros(60, np.uint32), seeds, times, threads)
 
 
 RULES = [
@@ -179,9 +179,8 @@ def test_wrong_bytes_are_noticed(tmp_path: Path) -> None:
 
     def found(topology: _native.Topology, time: int) -> Any:
         options = _native.SampleOptions([[_native.Rule(-1)]], 0, 0, [2, 5])
-        return topology.sample(options, 0, np.array([0, 1]), np.array([time] * 2))["nodes"][1][
-            "rows"
-        ].tolist()
+        sample = topology.sample(options, np.zeros(2, np.uint32), np.array([0, 1]), np.array([time] * 2))
+        return sample["nodes"][1]["rows"].tolist()
 
     assert found(topology([0, 2, 4], [1, 3, 0, 4]), 3) == [1, 3, 0]
     with pytest.raises(CorruptStore, match="link link: offsets holds 5, which cannot be there"):
@@ -199,7 +198,8 @@ def test_keys_that_lead_nowhere_are_noticed(tmp_path: Path) -> None:
 
     def found(row: int) -> Any:
         options = _native.SampleOptions([[_native.Rule(1)]], 0, 0, [4, 3])
-        return topology.sample(options, 0, np.array([row]), np.array([END]))["nodes"][1]["rows"].tolist()
+        sample = topology.sample(options, np.zeros(1, np.uint32), np.array([row]), np.array([END]))
+        return sample["nodes"][1]["rows"].tolist()
 
     assert [found(row) for row in (0, 1, 3)] == [[1], [], [0]]
     with pytest.raises(CorruptStore, match="link key: parents holds 5, which cannot be there"):

@@ -131,25 +131,26 @@ class SeedLoader:
             input_ids = np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
         pipeline = _native.Pipeline(
             self._sampler.topology,
-            [reader.native for reader in self._readers.values()],
+            [(reader.native, False, number) for number, reader in enumerate(self._readers.values())],
             self._sampler.options(self._epoch),
-            self._sampler.table_number(self.table.entity_table),
-            self._rows[input_ids],
-            self._times[input_ids],
-            self.batch_size,
             self.num_threads,
             _AHEAD if self._read else _AHEAD * self.num_threads,
             self.look_ahead,
         )
         self._pipelines.add(pipeline)
+        batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
         try:
-            for begin in range(0, len(input_ids), self.batch_size):
+            put = 0
+            for taken, ids in enumerate(batches):
+                for seeds in batches[put : taken + pipeline.capacity]:
+                    self._put(pipeline, seeds)
+                    put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
                 self._waited += time.perf_counter() - asked
-                assert batch is not None, "the pipeline makes as many batches as there are"
+                assert batch is not None, "a batch was put"
                 self._batches += 1
-                yield self._assemble(batch, input_ids[begin : begin + self.batch_size])
+                yield self._assemble(batch, ids)
         finally:
             pipeline.close()
             self._count(pipeline)
@@ -159,6 +160,11 @@ class SeedLoader:
         for pipeline in list(self._pipelines):
             self._count(pipeline)
         return LoaderStats(self._batches, self._waited, dict(self._read))
+
+    def _put(self, pipeline: _native.Pipeline, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        number = self._sampler.table_number(self.table.entity_table)
+        tables = np.full(len(input_ids), number, np.uint32)
+        pipeline.put(tables, self._rows[input_ids], self._times[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
         """Adds what a pipeline read since the last time."""
