@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
 from relhop.schema import Stype
-from relhop.store import sql
+from relhop.sources.quoting import quoted
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 
@@ -113,16 +113,16 @@ def _own(
     for name, stype in store.schema.feature_columns(entity).items():
         if f"{entity}.{name}" in withheld:
             continue
-        value = f"e.{sql.name(name)}"
+        value = f"e.{quoted(name)}"
         if stype == Stype.numerical:
-            columns.append(f"CAST({value} AS DOUBLE) AS {sql.name(name)}")
+            columns.append(f"CAST({value} AS DOUBLE) AS {quoted(name)}")
         elif stype == Stype.timestamp:
-            columns.append(f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY} AS {sql.name(name)}")
+            columns.append(f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY} AS {quoted(name)}")
         elif stype == Stype.categorical:
-            columns.append(f"CAST({value} AS VARCHAR) AS {sql.name(name)}")
+            columns.append(f"CAST({value} AS VARCHAR) AS {quoted(name)}")
             categories.append(name)
     frame: pd.DataFrame = connection.sql(
-        f"SELECT {', '.join(columns)} FROM _rh_examples x JOIN {sql.name(entity)} e ON e._rh_row = x.entity"
+        f"SELECT {', '.join(columns)} FROM _rh_examples x JOIN {quoted(entity)} e ON e._rh_row = x.entity"
         " ORDER BY x.example"
     ).df()
     frame = frame.drop(columns="example").astype(dict.fromkeys(categories, "category"))
@@ -136,13 +136,13 @@ def _pointing(connection: duckdb.DuckDBPyConnection, store: Store, child: str, f
     if timed:
         columns.append(f"(epoch_us(any_value(x.anchor)) - epoch_us(max(c._rh_time))) / {_DAY} AS age")
     columns += [
-        f"avg(CAST(c.{sql.name(name)} AS DOUBLE)) AS m{place}"
+        f"avg(CAST(c.{quoted(name)} AS DOUBLE)) AS m{place}"
         for place, (name, stype) in enumerate(store.schema.feature_columns(child).items())
         if stype == Stype.numerical
     ]
     visible = " AND c._rh_time <= x.anchor" if timed else ""
     frame: pd.DataFrame = connection.sql(
-        f"SELECT {', '.join(columns)} FROM _rh_examples x LEFT JOIN {sql.name(child)} c"
-        f" ON c.{sql.name('_rh_' + fkey)} = x.entity{visible} GROUP BY x.example ORDER BY x.example"
+        f"SELECT {', '.join(columns)} FROM _rh_examples x LEFT JOIN {quoted(child)} c"
+        f" ON c.{quoted('_rh_' + fkey)} = x.entity{visible} GROUP BY x.example ORDER BY x.example"
     ).df()
     return frame.add_prefix(f"{child}_{fkey}_".replace("+", "_"))

@@ -97,7 +97,7 @@ def spark(tmp_path_factory):
     if shutil.which("java") is None:
         pytest.skip("there is no Java for Spark")
     session = (
-        pyspark.sql.SparkSession.builder.master("local[2]")
+        pyspark.sql.SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
@@ -105,6 +105,11 @@ def spark(tmp_path_factory):
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
         .config("spark.driver.memory", "1g")
+        # The tables are tiny: compiling takes longer than what it speeds up.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        .config("spark.sql.adaptive.enabled", "false")
         .getOrCreate()
     )
     yield session
@@ -117,9 +122,10 @@ def test_spark_finds_what_the_reference_finds(spark, rows, tmp_path):
         pq.write_table(table, tmp_path / f"{name}.parquet")
         spark.read.parquet(str(tmp_path / f"{name}.parquet")).createOrReplaceTempView(name)
     for text in QUERIES:
-        anchors = spark.createDataFrame(
-            [tuple(row.values()) for row in anchors_for(text)], "anchor_id int, anchor_time timestamp_ntz"
+        values = ", ".join(
+            f"({row['anchor_id']}, TIMESTAMP_NTZ '{row['anchor_time']}')" for row in anchors_for(text)
         )
+        anchors = spark.sql(f"SELECT * FROM VALUES {values} AS given(anchor_id, anchor_time)")
         anchors.createOrReplaceTempView("_rh_anchors")
         found = spark.sql(PredictiveQuery(SCHEMA, text).sql("spark")).collect()
         same([tuple(row) for row in found], expected(text, rows))
