@@ -54,6 +54,11 @@ def plan_extents(records: NDArray[numpy.uint64], record_size: int, file: DirectF
     What to read for ascending, distinct records: offset, length, first record and the one after the last, a row an extent.
     """
 
+def choose_now(records: NDArray[numpy.uint64], needed: NDArray[numpy.uint8], record_size: int, file: DirectFile, reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint8]:
+    """
+    Of ascending, distinct records, whether to read each now, where some are needed, or later; see native/io/two_plans.h.
+    """
+
 def probe(path: str, seconds: float) -> tuple[float, float, bool]:
     """
     Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
@@ -245,7 +250,7 @@ class Request:
     def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
 class DiskRecords:
-    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int], num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int] | None, num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', reads_ahead: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
 
     @property
     def engine(self) -> str:
@@ -262,8 +267,8 @@ class DiskRecords:
     def stats(self) -> dict[str, float]:
         """What was read so far; see native/rows/disk_records.h."""
 
-    def enter(self, batch: Request) -> None:
-        """Puts a batch at the window's end."""
+    def enter(self, batch: Request) -> bool:
+        """Puts a batch at the window's end; whether there was room for it."""
 
     def leave(self, batch: Request) -> None:
         """Takes a batch out of the window, unread."""
@@ -274,17 +279,36 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int], time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
-        """The columns of some rows by kind; see relhop.features.RowFeatures."""
+        """
+        The columns of some rows by kind; see relhop.features.RowFeatures. Of raw records, which have no `num_fields`, their bytes: {'raw': uint8 [N, record_size]}.
+        """
 
 class Pipeline:
-    def __init__(self, topology: Topology, features: Sequence[FeatureTable], options: SampleOptions, table: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], batch_size: int, num_threads: int, depth: int, look_ahead: int = 0) -> None: ...
+    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0) -> None:
+        """
+        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk.
+        """
+
+    def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """
+        Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the pipeline's end nothing follows.
+        """
+
+    def finish(self) -> None:
+        """Says that no batch follows."""
 
     def next(self) -> dict[str, list[dict[str, Any]]] | None:
         """
-        The next batch: what sample() returns and 'features' by table. None after the last.
+        The next batch: what sample() returns, and 'features' as they are wanted, each as gather() of a FeatureTable gives them. None after the last. A RuntimeError where there is none to wait for.
+        """
+
+    @property
+    def capacity(self) -> int:
+        """
+        So many batches, put and not yet taken, keep the threads busy and the look-ahead full.
         """
 
     @property
@@ -293,7 +317,7 @@ class Pipeline:
 
     def take_stats(self) -> list[dict[str, float]]:
         """
-        What was read from disk since the last call, by table; nothing where no table is on disk.
+        What was read from disk since the last call, of each that is wanted; nothing where none is on disk.
         """
 
     def close(self) -> None:

@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
+from relhop.store import layout
 from relhop.store.precision import Precision
-from relhop.store.summary import LinkSummary, StoreSummary, TableSummary
+from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, TableSummary
 from relhop.times import format_time
 
 if TYPE_CHECKING:
@@ -197,10 +198,19 @@ def _show(summary: StoreSummary) -> None:
             _per_edge(link.bytes_per_edge),
             _bits(link.bits_per_row),
         )
-    for grid in (tables, links):
-        out.print(grid)
+    attributes = Grid("attribute", "dtype and shape", "bytes")
+    of_attributes = [(part.name, part.attributes, part.bytes) for part in summary.tables]
+    of_attributes += [(part.name, part.attributes, part.bytes) for part in summary.edge_tables]
+    for title, described, files in of_attributes:
+        for name, what in described.items():
+            content, _ = layout.attribute_files(name)
+            attributes.add_row(f"{title}.{name}", escape(what), _bytes(files[content]))
+    for grid in (tables, links, _edge_tables(summary), attributes):
+        if grid.row_count:
+            out.print(grid)
     by_part: dict[str, int] = {}
-    for files in [part.bytes for part in summary.tables] + [part.bytes for part in summary.links]:
+    sizes = [part.bytes for part in summary.tables] + [part.bytes for part in summary.links]
+    for files in sizes + [part.bytes for part in summary.edge_tables]:
         for name, size in files.items():
             by_part[name] = by_part.get(name, 0) + size
     parts = ", ".join(f"{name} {_bytes(size)}" for name, size in sorted(by_part.items(), key=lambda p: -p[1]))
@@ -209,6 +219,42 @@ def _show(summary: StoreSummary) -> None:
     out.print(
         f"links and times: {_per_edge(summary.bytes_per_edge)} bytes an edge and direction", highlight=False
     )
+
+
+def _edge_tables(summary: StoreSummary) -> Grid:
+    grid = Grid(
+        "edge table",
+        "between",
+        "edges",
+        "left out",
+        "from",
+        "to",
+        "never",
+        "delayed",
+        "weight",
+        "mean and max degree",
+        "bytes",
+    )
+    for edges in summary.edge_tables:
+        left_out = {"null": edges.nulls, "dangling": edges.dangling}
+        degrees = [
+            f"{direction} {mean:.1f}, {edges.degree_max[direction]:,}"
+            for direction, mean in edges.degree_mean.items()
+        ]
+        grid.add_row(
+            edges.name,
+            f"{edges.src} → {edges.dst}",
+            f"{edges.edges:,}",
+            ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count) or "–",
+            _time(edges.oldest_time),
+            _time(edges.newest_time),
+            f"{edges.null_times:,}",
+            f"{edges.delayed:,}",
+            _weight(edges),
+            "; ".join(degrees),
+            _bytes(sum(edges.bytes.values())),
+        )
+    return grid
 
 
 def _numbers(summary: StoreSummary) -> str:
@@ -244,7 +290,7 @@ def _time(micros: int | None) -> str:
     return "–" if micros is None else format_time(micros)
 
 
-def _weight(link: LinkSummary) -> str:
+def _weight(link: LinkSummary | EdgeTableSummary) -> str:
     if link.weight is None:
         return "–"
     return f"{link.weight} ({link.null_weights:,} null)" if link.null_weights else link.weight

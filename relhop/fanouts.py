@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relhop.schema import EdgeType
-from relhop.store.arrays import StoredLink
+from relhop.store.arrays import LinkRows
 from relhop.store.reader import Store
 
 INFERRED = "inferred"
@@ -29,13 +29,17 @@ def inferred_fanout(store: Store, edge_type: EdgeType, hop: int) -> int:
     most: int = max(1, _MOST_AT_FIRST_HOP // _LESS_PER_HOP ** (hop - 1))
     for link in store.links.values():
         if link.link.to_parent == edge_type:
-            return min(most, _covering_degree(link))
+            return min(most, _covering_degree(link.offsets))
+    for edges in store.edge_tables.values():
+        for found, lists in zip(edges.table.edge_types, edges.lists.values(), strict=True):
+            if found == edge_type:
+                return min(most, _covering_degree(lists.offsets))
     return 1
 
 
-def _covering_degree(link: StoredLink) -> int:
-    num_parents = len(link.offsets) - 1
-    rows = np.arange(0, num_parents, max(1, num_parents // _SAMPLED_ROWS))
-    degrees = link.offsets[rows + 1] - link.offsets[rows]
+def _covering_degree(offsets: LinkRows) -> int:
+    num_rows = len(offsets) - 1
+    rows = np.arange(0, num_rows, max(1, num_rows // _SAMPLED_ROWS))
+    degrees = offsets[rows + 1] - offsets[rows]
     degrees = degrees[degrees > 0]
     return int(np.quantile(degrees, _COVERED, method="inverted_cdf")) if len(degrees) else 1

@@ -1,4 +1,5 @@
-"""Row numbers -> a table's features: timestamps, numbers and category codes, as arrays.
+"""Row numbers -> a table's features as arrays: timestamps, numbers and category codes out of its records, and
+rows of its attributes.
 
 Knows nothing of graphs, seeds or torch.
 """
@@ -13,7 +14,10 @@ import numpy as np
 from relhop import _native
 from relhop.schema import Stype
 from relhop.store import encoding
+from relhop.store.attributes import AttributeReader
 from relhop.store.reader import StoredTable
+
+__all__ = ["AttributeReader", "FeatureReader", "ReadStats", "RowFeatures"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A graph: tables and links bound to the sources that their rows come from."""
+"""A graph: tables, links and edge tables bound to the sources that their rows come from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Any
 
 import duckdb
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, StoreError, nearest
 from relhop.infer.guess import Explanation, complete
 from relhop.infer.printing import print_explanations
+from relhop.infer.tensors import with_tensors, without_tensors
 from relhop.schema import Link, Schema, Table
+from relhop.sources.arrays import ArraySource
 from relhop.sources.binding import all_sources, bind, bind_inputs
 from relhop.sources.description import FILE_NAME, Description, merged, read_description, write_description
+from relhop.sources.edge_arrays import DST, SRC, wrapped
+from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
 from relhop.sources.paths import sources_in
 from relhop.sources.quoting import literal
@@ -29,7 +34,7 @@ from relhop.validation import ValidationReport, refuse_errors, validate
 
 
 class Graph:
-    """Tables, the links between them, and where their rows come from.
+    """Tables, the links and edges between them, and where their rows come from.
 
     What the descriptions leave open (keys, times, semantic types, links) is inferred from the data at once;
     what they say stands. Nothing is stored: `snapshot` does that.
@@ -38,10 +43,13 @@ class Graph:
         tables: The tables. One that has neither source nor SQL takes the source of its name.
         links: All foreign keys; `None`: inferred.
         sources: More sources by name, for tables and for SQL: paths of CSV, Parquet or SQLite files, pandas
-            DataFrames, Arrow tables. In SQL each source, also a table's own, goes by its name.
+            DataFrames, Arrow tables, mappings of columns to arrays. In SQL each source, also a table's own,
+            goes by its name.
+        edges: Edge tables between the tables. One that has neither source nor SQL takes the source of its
+            name.
 
     Attributes:
-        schema: Tables and links with nothing left open.
+        schema: Tables, links and edge tables with nothing left open.
         sources: All sources by name.
         explanations: What was taken for what, and why: (table, column or `None`, guess, why).
 
@@ -55,24 +63,34 @@ class Graph:
         tables: Iterable[Table],
         links: Iterable[Link] | None = None,
         sources: Mapping[str, Any] | None = None,
+        edges: Iterable[EdgeTable] = (),
     ) -> None:
-        described = list(tables)
+        described, edge_tables = list(tables), list(edges)
         if not described:
             raise SchemaError("a graph needs at least one table")
-        Schema(described)  # Refuses names given twice before anything is read.
-        self.sources: dict[str, Any] = all_sources(described, sources or {})
-        declared = {}
-        for table in described:
-            source = self.sources.get(table.name) if table.sql is None else None
-            origin = None if source is None else normalized(source, table.name)
-            if isinstance(origin, SqliteTable):
-                declared[table.name] = declared_keys(origin)
+        # Refuses names given twice, and ends that are no tables, before anything is read.
+        Schema(described, edge_tables=edge_tables)
+        as_tables = [as_table(e) for e in edge_tables]
+        of_edges = {e.name: wrapped(s) for e in edge_tables if (s := (sources or {}).get(e.name)) is not None}
+        self.sources: dict[str, Any] = all_sources([*described, *as_tables], {**(sources or {}), **of_edges})
+        origins = self._origins(described)
+        declared = {name: declared_keys(o) for name, o in origins.items() if isinstance(o, SqliteTable)}
+        arrays = {name: origin for name, origin in origins.items() if isinstance(origin, ArraySource)}
+        described = [without_tensors(table, arrays.get(table.name)) for table in described]
         with duckdb.connect() as connection, failing("the tables cannot be read"):
-            notes = bind_inputs(connection, described, self.sources)
+            notes = bind_inputs(connection, [*described, *as_tables], self.sources)
             schema, explanations = complete(connection, described, links, declared)
-        self.schema: Schema = schema
+            edge_tables = resolved(connection, edge_tables)
+        schema, of_tensors = with_tensors(schema, arrays)
+        explanations += of_tensors
+        self.schema: Schema = Schema(schema.tables.values(), schema.links, edge_tables)
         reading = [Explanation(table, None, "read", note) for table, found in notes.items() for note in found]
         self.explanations: list[Explanation] = reading + explanations
+
+    def _origins(self, tables: Iterable[Table]) -> dict[str, Any]:
+        """The sources of tables that have no SQL, as they are read."""
+        given = {t.name: self.sources[t.name] for t in tables if t.sql is None and t.name in self.sources}
+        return {name: normalized(source, name) for name, source in given.items()}
 
     @classmethod
     def from_folder(
@@ -81,6 +99,7 @@ class Graph:
         *,
         tables: Iterable[Table] = (),
         links: Iterable[Link] | None = None,
+        edges: Iterable[EdgeTable] | None = None,
         exclude_tables: Collection[str] = (),
         verbose: bool = True,
     ) -> Graph:
@@ -94,6 +113,7 @@ class Graph:
             tables: Descriptions that add to or override those of the folder: columns' meanings, keys, times,
                 or SQL over the folder's files for a table of whatever name.
             links: All foreign keys; `None`: those of `graph.yaml`, else inferred.
+            edges: All edge tables; `None`: those of `graph.yaml`. The files of their names are no tables.
             exclude_tables: Tables that are no part of the graph; SQL may still use them.
             verbose: Print what was inferred, and why.
 
@@ -106,7 +126,9 @@ class Graph:
         file = root / FILE_NAME
         written = read_description(file) if file.is_file() else Description()
         given = {table.name: table for table in tables}
-        names = list(dict.fromkeys([*sources, *written.tables, *given]))
+        edge_tables = list(written.edges if edges is None else edges)
+        of_edges = {table.name for table in edge_tables}
+        names = [n for n in dict.fromkeys([*sources, *written.tables, *given]) if n not in of_edges]
         excluded = {*exclude_tables, *written.exclude_tables}
         for name in excluded:
             if name not in names:
@@ -118,7 +140,8 @@ class Graph:
             for name in names
             if name not in excluded
         ]
-        graph = cls(described, written.links if links is None else links, {**sources, **written.sources})
+        links = written.links if links is None else links
+        graph = cls(described, links, {**sources, **written.sources}, edge_tables)
         if verbose:
             print_explanations(graph.explanations, graph.schema)
         return graph
@@ -137,7 +160,7 @@ class Graph:
         """
         written = read_description(Path(path))
         tables = [table for name, table in written.tables.items() if name not in written.exclude_tables]
-        return cls(tables, written.links, {**written.sources, **(sources or {})})
+        return cls(tables, written.links, {**written.sources, **(sources or {})}, written.edges)
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The graph as text that `from_yaml` reads; written to `path` if one is given.
@@ -157,7 +180,7 @@ class Graph:
             SourceError: If a source cannot be read.
         """
         with duckdb.connect() as connection, failing("the tables cannot be checked"):
-            bind(connection, self.schema.tables.values(), self.sources)
+            bind(connection, self._tables(), self.sources)
             return validate(connection, self.schema)
 
     def snapshot(
@@ -194,7 +217,7 @@ class Graph:
             raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
         if row_order not in ("auto", "time"):
             raise ValueError(f"row_order is {row_order!r}; choose 'auto' or 'time'")
-        tables = list(self.schema.tables.values())
+        tables = self._tables()
         settings = {"precision": precision, "row_order": row_order}
         identity = fingerprint(self.schema, tables, self.sources, settings)
         try:
@@ -212,6 +235,8 @@ class Graph:
                     connection.execute(f"SET memory_limit = {literal(memory_limit)}")
                 bind(connection, tables, self.sources)
                 refuse_errors(connection, self.schema)
+            origins = self._origins(tables)
+            arrays = {name: origin for name, origin in origins.items() if isinstance(origin, ArraySource)}
             write_store(
                 path,
                 self.schema,
@@ -221,8 +246,19 @@ class Graph:
                 row_order=row_order,
                 memory_limit=memory_limit,
                 progress=progress,
+                attributes={name: origin.attributes for name, origin in arrays.items()},
+                ends={
+                    name: (arrays[name].columns[SRC], arrays[name].columns[DST])
+                    for name in self.schema.edge_tables
+                    if name in arrays
+                },
             )
         return Store.open(path)
 
+    def _tables(self) -> list[Table]:
+        """All that is read as a table."""
+        return [*self.schema.tables.values(), *map(as_table, self.schema.edge_tables.values())]
+
     def __repr__(self) -> str:
-        return f"Graph({', '.join(self.schema.tables)}; {len(self.schema.links)} links)"
+        edges = f", {len(self.schema.edge_tables)} edge tables" if self.schema.edge_tables else ""
+        return f"Graph({', '.join(self.schema.tables)}; {len(self.schema.links)} links{edges})"

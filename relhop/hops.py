@@ -62,13 +62,20 @@ def read_strategy(value: Any) -> tuple[dict[str, str], ...]:
 
 
 def steps_by_name(schema: Schema) -> dict[str, EdgeType]:
-    """The edge type behind each step `A.x->B.y`: from a row of A to rows of B, hence messages from B to A."""
+    """The edge type behind each step `A.x->B.y`: from a row of A to rows of B, hence messages from B to A.
+
+    A step along an edge type (B, name, A) of an edge table is `A.name->B`.
+    """
     steps = {}
     for link in schema.links:
         child = f"{link.child}.{link.fkey_name}"
         parent = f"{link.parent}.{'+'.join(schema.table(link.parent).pkey)}"
         steps[f"{parent}->{child}"] = link.to_parent
         steps[f"{child}->{parent}"] = link.to_child
+    for edges in schema.edge_tables.values():
+        steps |= {
+            f"{target}.{name}->{source}": (source, name, target) for source, name, target in edges.edge_types
+        }
     return steps
 
 

@@ -23,7 +23,7 @@ from relhop.errors import SchemaError, TrainingError, nearest
 from relhop.fanouts import INFERRED, inferred_fanout
 from relhop.hops import MAX_HOPS
 from relhop.schema import EdgeType, Schema
-from relhop.store.reader import Store
+from relhop.store.reader import Store, StoredEdges
 from relhop.strategies import Strategy, parse_strategy
 from relhop.times import END_OF_TIME, NULL_TIME, format_time
 
@@ -86,12 +86,14 @@ class Subgraphs:
     @classmethod
     def from_native(cls, schema: Schema, sample: dict[str, list[dict[str, object]]]) -> Subgraphs:
         """Names what the native sampler numbers."""
-        nodes = {t: SampledNodes(**n) for t, n in zip(schema.tables, sample["nodes"], strict=True)}  # type: ignore[arg-type]
+        # Tables that are the times of edges follow; they have no nodes.
+        of_tables = sample["nodes"][: len(schema.tables)]
+        nodes = {t: SampledNodes(**n) for t, n in zip(schema.tables, of_tables, strict=True)}  # type: ignore[arg-type]
         edges = {e: SampledEdges(**n) for e, n in zip(schema.edge_types, sample["edges"], strict=True)}  # type: ignore[arg-type]
         return cls(nodes, edges)
 
 
-class NeighborSampler:
+class SeedSampler:
     """Samples the neighborhoods of a store's rows as of their anchor times.
 
     A strategy chooses k of a node's n visible neighbors along an edge type:
@@ -271,7 +273,37 @@ def native_topology(store: Store) -> _native.Topology:
         )
         parents = _native.EdgeRows.parents(link.link.name, child, parent, link.parents.native, reverse=2 * i)
         edge_types += [lists, parents]
+    for name, edges in store.edge_tables.items():
+        timed_by = -1
+        if edges.time is not None:
+            timed_by = len(tables)
+            tables.append(_native.TableRows(name, edges.num_rows, edges.time.native))
+        edge_types += _edge_lists(edges, numbers, len(edge_types), timed_by)
     return _native.Topology(tables, edge_types)
+
+
+def _edge_lists(
+    edges: StoredEdges, numbers: Mapping[str, int], first: int, timed_by: int
+) -> list[_native.EdgeRows]:
+    """The edge types of an edge table, the first of which has the number `first`."""
+    src, dst = numbers[edges.table.src], numbers[edges.table.dst]
+    lists = []
+    for i, (name, stored) in enumerate(edges.lists.items()):
+        expanded, found = (dst, src) if name == "in" else (src, dst)
+        lists.append(
+            _native.EdgeRows.lists(
+                edges.table.name,
+                expanded,
+                found,
+                stored.offsets.native,
+                stored.neighbors.native,
+                reverse=-1 if edges.outgoing is None else first + 1 - i,
+                weights=stored.weights if stored.paged_weights is None else stored.paged_weights,
+                edge_ids=None if stored.edge_ids is None else stored.edge_ids.native,
+                timed_by=timed_by,
+            )
+        )
+    return lists
 
 
 def _rules(
@@ -306,7 +338,13 @@ def _rules(
 
 
 def _check_weights(store: Store, hop: int, edge_type: EdgeType) -> None:
-    """Of a step from parents to their children, that there are weights to draw by."""
+    """Of a step along lists, that there are weights to draw by."""
+    for edges in store.schema.edge_tables.values():
+        if edge_type in edges.edge_types and edges.weight_col is None:
+            raise SchemaError(
+                f"the strategy of hop {hop}, {edge_type} is weighted, but the edge table '{edges.name}' has"
+                " no weights; name a column of it in weight_col, or choose another strategy"
+            )
     for link in store.schema.links:
         if link.to_parent == edge_type and link.weight is None:
             fkey = link.columns[0] if len(link.columns) == 1 else link.columns

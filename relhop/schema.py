@@ -1,4 +1,4 @@
-"""What the data is: tables, their keys and times, and the links between them. Does no I/O.
+"""What the data is: tables, their keys and times, the links between them, and edge tables. Does no I/O.
 
 A `Schema` is immutable and checked when made. `relhop.Graph` binds one to sources; a store carries one in its
 manifest.
@@ -10,8 +10,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
+from relhop.descriptions import check_name, check_origin
+from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, nearest
 from relhop.times import TimeUnit
 
@@ -28,6 +30,7 @@ class Stype(StrEnum):
     multicategorical = "multicategorical"
     text = "text"
     id = "id"
+    tensor = "tensor"
 
 
 FEATURE_STYPES = frozenset({Stype.numerical, Stype.categorical, Stype.timestamp})
@@ -42,8 +45,9 @@ class Table:
 
     Args:
         name: Name of the table in queries and in batches.
-        source: A path of a CSV, Parquet or SQLite file (with a table of this name), a pandas DataFrame or an
-            Arrow table. `None`: the graph's source of the same name.
+        source: A path of a CSV, Parquet or SQLite file (with a table of this name), a pandas DataFrame, an
+            Arrow table, or a mapping of columns to arrays: paths of .npy and .npz files, NumPy arrays, torch
+            tensors. `None`: the graph's source of the same name.
         sql: A DuckDB SELECT over the graph's sources, instead of `source`. Inside it the names are those of
             sources. Without an ORDER BY, rows are in the order of the primary key.
         pkey_col: Column or columns that name a row; `()`: there is no key.
@@ -66,17 +70,8 @@ class Table:
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\\0") or self.name.startswith("."):
-            raise SchemaError(
-                f"table name {self.name!r} cannot name a folder; choose one without '/' and leading '.'"
-            )
-        if self.source is not None and self.sql is not None:
-            raise SchemaError(f"table '{self.name}' has both a source and sql; give one")
-        if self.time_unit is not None and self.time_unit not in get_args(TimeUnit):
-            raise SchemaError(
-                f"table '{self.name}': time_unit {self.time_unit!r} is not one of"
-                f" {', '.join(get_args(TimeUnit))}"
-            )
+        check_name("table", self.name)
+        check_origin(f"table '{self.name}'", self.source is not None, self.sql, self.time_unit)
         object.__setattr__(self, "pkey_col", _columns(self.pkey_col))
         object.__setattr__(self, "exclude", _columns(self.exclude) or ())
         object.__setattr__(self, "stypes", {c: self._stype(c, s) for c, s in self.stypes.items()})
@@ -150,18 +145,22 @@ class Link:
 
 
 class Schema:
-    """Tables and links that fit together.
+    """Tables, links and edge tables that fit together.
 
     Attributes:
         tables: By name, in the order given.
         links: In the order given; the order numbers the edge types.
+        edge_tables: By name, in the order given, which numbers their edge types after those of links.
 
     Raises:
         SchemaError: On a name given twice, a link to or from an unknown table, or one to a table without
-            (or with a wider or narrower) primary key.
+            (or with a wider or narrower) primary key; on an edge table between unknown tables, or those whose
+            primary keys have several columns.
     """
 
-    def __init__(self, tables: Iterable[Table], links: Iterable[Link] = ()) -> None:
+    def __init__(
+        self, tables: Iterable[Table], links: Iterable[Link] = (), edge_tables: Iterable[EdgeTable] = ()
+    ) -> None:
         self.tables: dict[str, Table] = {}
         for table in tables:
             if table.name in self.tables:
@@ -185,11 +184,44 @@ class Schema:
             if link.name in seen:
                 raise SchemaError(f"two links are named {link.name}")
             seen.add(link.name)
+        self.edge_tables: dict[str, EdgeTable] = {}
+        for edges in edge_tables:
+            self._check_edge_table(edges)
+            self.edge_tables[edges.name] = edges
+
+    def _check_edge_table(self, edges: EdgeTable) -> None:
+        if edges.name in self.tables or edges.name in self.edge_tables:
+            raise SchemaError(
+                f"two tables are named '{edges.name}'; rename the edge table, relation= keeps its edge type"
+            )
+        for end in (edges.src, edges.dst):
+            if end not in self.tables:
+                raise SchemaError(
+                    f"the edge table '{edges.name}' names the table '{end}', which the graph does not have."
+                    f"{nearest(end, self.tables)}"
+                )
+            pkey = self.tables[end].pkey
+            if len(pkey) > 1:
+                raise SchemaError(
+                    f"the edge table '{edges.name}' has one column for rows of '{end}', whose primary key is"
+                    f" ({', '.join(pkey)}); make one column of them with sql"
+                )
+        for edge_type in edges.edge_types:
+            if edge_type in self.edge_types:
+                raise SchemaError(
+                    f"the edge type {edge_type} of edge table '{edges.name}' is there already; choose another"
+                    " relation"
+                )
 
     @property
     def edge_types(self) -> tuple[EdgeType, ...]:
-        """All edge types: of link i, number 2i is `to_parent` and number 2i + 1 is `to_child`."""
-        return tuple(e for link in self.links for e in (link.to_parent, link.to_child))
+        """All edge types, in the order of their numbers.
+
+        Of link i, number 2i is `to_parent` and number 2i + 1 is `to_child`. Then come those of the edge
+        tables, one each or, with `reverse`, two.
+        """
+        of_links = [e for link in self.links for e in (link.to_parent, link.to_child)]
+        return (*of_links, *(e for edges in self.edge_tables.values() for e in edges.edge_types))
 
     def table(self, name: str) -> Table:
         """The table of that name.
@@ -212,6 +244,17 @@ class Schema:
             if link.name == name:
                 return link
         raise SchemaError(f"there is no link '{name}'.{nearest(name, [link.name for link in self.links])}")
+
+    def edge_table(self, name: str) -> EdgeTable:
+        """The edge table of that name.
+
+        Raises:
+            SchemaError: If there is none; suggests the nearest.
+        """
+        try:
+            return self.edge_tables[name]
+        except KeyError:
+            raise SchemaError(f"there is no edge table '{name}'.{nearest(name, self.edge_tables)}") from None
 
     def links_between(self, child: str, parent: str) -> list[Link]:
         """The links from one table to another; several where a child holds two keys of one parent."""
@@ -244,7 +287,8 @@ class Schema:
             | ({} if k.weight is None else {"weight": k.weight})
             for k in self.links
         ]
-        return {"tables": tables, "links": links}
+        edges = {name: table.to_dict() for name, table in self.edge_tables.items()}
+        return {"tables": tables, "links": links, "edge_tables": edges}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Schema:
@@ -263,18 +307,21 @@ class Schema:
         links = [
             Link(k["child"], tuple(k["fkey"]), k["parent"], weight=k.get("weight")) for k in data["links"]
         ]
-        return cls(tables, links)
+        edges = [EdgeTable.from_dict(name, e) for name, e in data.get("edge_tables", {}).items()]
+        return cls(tables, links, edges)
 
     def replace_table(self, table: Table) -> Schema:
         """A schema in which that table takes the place of its namesake."""
         self.table(table.name)
-        return Schema([table if t.name == table.name else t for t in self.tables.values()], self.links)
+        tables = [table if t.name == table.name else t for t in self.tables.values()]
+        return Schema(tables, self.links, self.edge_tables.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Schema) and self.to_dict() == other.to_dict()
 
     def __repr__(self) -> str:
-        return f"Schema({len(self.tables)} tables, {len(self.links)} links)"
+        edges = f", {len(self.edge_tables)} edge tables" if self.edge_tables else ""
+        return f"Schema({len(self.tables)} tables, {len(self.links)} links{edges})"
 
     __hash__ = None  # type: ignore[assignment]
 

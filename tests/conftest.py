@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A run says something about a change only if it tries what the last run tried; `make fuzz` tries what is new.
-settings.register_profile("repeated", derandomize=True)
-settings.register_profile("fuzz", derandomize=False, print_blob=True)
+settings.register_profile("repeated", derandomize=True, deadline=None)
+settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
 settings.register_profile(
     "unshrunk", settings.get_profile("repeated"), phases=[Phase.explicit, Phase.generate]
 )

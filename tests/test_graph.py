@@ -148,7 +148,7 @@ class TestYaml:
         [
             (
                 "table: {}",
-                ": unknown key 'table'; known are sources, tables, links, exclude_tables."
+                ": unknown key 'table'; known are sources, tables, links, edges, exclude_tables."
                 " Did you mean 'tables'?",
             ),
             (
@@ -167,7 +167,14 @@ class TestYaml:
             ),
             ("links: [a]", ", link a must hold some of the keys child, fkey, parent, weight"),
             ("links: {a: b}", ": 'links' must be a list of child, fkey and parent"),
-            ("- a", " must hold some of the keys sources, tables, links, exclude_tables"),
+            ("- a", " must hold some of the keys sources, tables, links, edges, exclude_tables"),
+            ("edges: [a]", ": 'edges' must hold one entry an edge table, by name"),
+            ("edges: {e: {src: a}}", ", edge table 'e' does not say its 'dst'"),
+            (
+                "edges: {e: {src: a, dst: a, reverse: 1}}",
+                ", edge table 'e': 'reverse' must be true or false, not 1",
+            ),
+            ("edges: {e: {src: a, dst: a, time_col: 1}}", ", edge table 'e': 'time_col' must be text, not 1"),
             ("tables: [a]", ": 'tables' must hold one entry a table, by name"),
             ("sources: [a]", ": 'sources' must hold one path a source, by name"),
             ("tables: {a: {sql: 1}}", ", table 'a': 'sql' must be text, not 1"),

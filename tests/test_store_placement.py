@@ -39,11 +39,32 @@ def test_auto_loads_links_and_times_first_then_records(monkeypatch, free, record
 def test_small_tables_are_loaded_and_large_ones_share_what_is_left():
     found = place(manifest(a=5000, b=100, c=900, d=4000), "disk", 3600)
     assert found.tables == {
-        "a": TablePlacement("disk", 5000, 1000),
+        "a": TablePlacement("disk", 5000, 1111),
         "b": TablePlacement("ram", 100),
         "c": TablePlacement("ram", 900),
-        "d": TablePlacement("disk", 4000, 1000),
+        "d": TablePlacement("disk", 4000, 888),
     }
+
+
+def test_attributes_are_placed_as_records_are():
+    with_attributes = manifest(a=1000)
+    sizes = {
+        "tables/a/attributes/x.bin": 3000,
+        "tables/a/attributes/y.bin": 10,
+        "edges/e/attributes/x.bin": 0,
+    }
+    for file, size in sizes.items():
+        with_attributes.files[file] = layout.FileEntry(bytes=size, blake2b="")
+    found = place(with_attributes, "disk", 610 + 1000)
+    assert found.tables == {"a": TablePlacement("disk", 1000, 250)}
+    assert found.attributes == {
+        "tables/a/attributes/x.bin": TablePlacement("disk", 3000, 750),
+        "tables/a/attributes/y.bin": TablePlacement("ram", 10),
+        "edges/e/attributes/x.bin": TablePlacement("ram", 0),
+    }
+    for memory in ("ram", "mmap"):
+        mapped = place(with_attributes, memory, None)
+        assert {placed.place for placed in [*mapped.tables.values(), *mapped.attributes.values()]} == {memory}
 
 
 def test_links_have_a_part_of_the_pool_by_their_bytes():

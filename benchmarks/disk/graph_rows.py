@@ -142,18 +142,12 @@ def stream(
     """Batches 0 to count - 1 with their rows, as the pipeline gives them."""
     rows = files.seeds(count)
     pipeline = _native.Pipeline(
-        topology,
-        [table],
-        files.options(),
-        0,
-        rows,
-        np.full(len(rows), _FOREVER),
-        files.case.batch_size,
-        num_threads,
-        2 * num_threads,
-        look_ahead,
+        topology, [(table, False, 0)], files.options(), num_threads, 2 * num_threads, look_ahead
     )
     with closing(pipeline):
+        for seeds in np.split(rows, count):
+            pipeline.put(np.zeros(len(seeds), np.uint32), seeds, np.full(len(seeds), _FOREVER))
+        pipeline.finish()
         for _ in range(count):
             batch = pipeline.next()
             assert batch is not None, "the pipeline makes as many batches as there are"

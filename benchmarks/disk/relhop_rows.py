@@ -70,21 +70,18 @@ def stream(
     """
     topology = _native.Topology([_native.TableRows("rows", matrix.rows, None)], [])
     options = _native.SampleOptions([], 0, 0, [matrix.rows], disjoint=False)
-    rows = np.concatenate(batches)
-    times = np.full(len(rows), np.iinfo(np.int64).max)
     pipeline = _native.Pipeline(
         topology,
-        [table],
+        [(table, False, 0)],
         options,
-        0,
-        rows,
-        times,
-        len(batches[0]),
         num_threads,
         depth(len(batches[0]) * matrix.row_bytes, num_threads),
         look_ahead,
     )
     try:
+        for rows in batches:
+            pipeline.put(np.zeros(len(rows), np.uint32), rows, np.full(len(rows), np.iinfo(np.int64).max))
+        pipeline.finish()
         for _ in batches:
             batch = pipeline.next()
             assert batch is not None, "the pipeline makes as many batches as there are"

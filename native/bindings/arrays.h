@@ -47,6 +47,15 @@ nb::object give(Buffer<T>& buffer, size_t columns = 0) {
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {size / columns, columns}, owner));
 }
 
+// Raw records as uint8 [count, bytes of each].
+inline nb::object give_raw(Buffer<std::byte>& buffer, size_t count) {
+  const size_t size = count == 0 ? 0 : buffer.size() / count;
+  buffer.reserve(1);
+  uint8_t* data = reinterpret_cast<uint8_t*>(buffer.release());
+  nb::capsule owner(data, [](void* p) noexcept { return_memory(p); });
+  return nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<2>>(data, {count, size}, owner));
+}
+
 inline nb::object give_bytes(const void* data, size_t size) {
   Buffer<uint8_t> bytes(size);
   if (size != 0) std::memcpy(bytes.data(), data, size);

@@ -1,4 +1,7 @@
 // Batches made ahead.
+#include <nanobind/stl/tuple.h>
+
+#include <algorithm>
 #include <variant>
 
 #include "bindings/modules.h"
@@ -10,49 +13,58 @@ namespace relhop {
 
 namespace {
 
+using PyWanted = std::tuple<std::shared_ptr<const SharedFeatures>, bool, uint32_t>;
+
+void check(const SharedTopology& topology, const std::vector<PyWanted>& wanted, const SampleOptions& options) {
+  for (const auto& [features, is_edge, number] : wanted) {
+    const size_t count = is_edge ? topology.topology->edge_types().size() : topology.topology->tables().size();
+    if (number >= count) throw nb::index_error("wanted names a table or an edge type that the topology lacks");
+    if (is_edge && !options.edge_ids) throw nb::value_error("features of edges need the option edge_ids");
+  }
+}
+
 struct PyPipeline {
   std::shared_ptr<const SharedTopology> topology;
-  std::vector<std::shared_ptr<const SharedFeatures>> features;
+  std::vector<PyWanted> wanted;
   SampleOptions options;
-  Array<int64_t> rows, times;
-  std::vector<uint32_t> tables;  // of as many seeds as a batch has
-  size_t batch_size;
   std::unique_ptr<Pipeline> pipeline;
-  DiskPipeline* from_disk = nullptr;  // the same, where a table is on disk
+  DiskPipeline* from_disk = nullptr;  // the same, where something that is wanted is on disk
 
-  void start(unsigned num_threads, size_t depth, size_t look_ahead) {
-    const size_t num_batches = (rows.size() + batch_size - 1) / batch_size;
-    std::vector<const FeatureTable*> tables;
+  void start(unsigned num_threads, size_t ahead, size_t look_ahead) {
+    std::vector<Wanted> native;
     bool any_on_disk = false;
-    for (const auto& shared : features) {
-      tables.push_back(&shared->table);
-      any_on_disk = any_on_disk || shared->table.disk != nullptr;
+    for (const auto& [features, is_edge, number] : wanted) {
+      native.push_back({&features->table, is_edge, number});
+      any_on_disk = any_on_disk || features->table.disk != nullptr;
     }
+    const auto sample = [this](const SeedBatch& seeds) { return this->sample(seeds); };
     if (any_on_disk) {
-      auto made = std::make_unique<DiskPipeline>([this](size_t i) { return sample(i); }, std::move(tables), num_batches,
-                                                 num_threads, look_ahead, depth);
+      auto made = std::make_unique<DiskPipeline>(sample, std::move(native), num_threads, look_ahead, ahead);
       from_disk = made.get();
       pipeline = std::move(made);
     } else {
-      pipeline =
-          std::make_unique<MemoryPipeline>([this](size_t i) { return make(i); }, num_batches, num_threads, depth);
+      pipeline = std::make_unique<MemoryPipeline>(sample, std::move(native), num_threads, ahead);
     }
   }
 
-  Sample sample(size_t index) const {
-    const size_t begin = index * batch_size, count = std::min(batch_size, rows.size() - begin);
-    const Seeds seeds{std::span(tables).first(count), view(rows).subspan(begin, count),
-                      view(times).subspan(begin, count)};
+  Sample sample(const SeedBatch& batch) const {
+    const Seeds seeds{{batch.tables.data(), batch.tables.size()},
+                      {batch.rows.data(), batch.rows.size()},
+                      {batch.times.data(), batch.times.size()}};
     return topology->sampler->sample(options, seeds);
   }
 
-  Batch make(size_t index) const {
-    Batch batch{sample(index), {}};
-    for (size_t t = 0; t < features.size(); ++t) {
-      const Buffer<int64_t>& found = batch.sample.nodes[t].rows;
-      batch.features.push_back(features[t]->table.gather({found.data(), found.size()}));
-    }
-    return batch;
+  void put(const Array<uint32_t>& tables, const Array<int64_t>& rows, const Array<int64_t>& times) {
+    if (tables.size() != rows.size() || times.size() != rows.size())
+      throw nb::value_error("a seed has a table, a row and a time");
+    pipeline->put({copy(tables), copy(rows), copy(times)});
+  }
+
+  template <class T>
+  static Buffer<T> copy(const Array<T>& array) {
+    Buffer<T> result(array.size());
+    std::ranges::copy(view(array), result.data());
+    return result;
   }
 
   nb::object next() {
@@ -69,10 +81,10 @@ struct PyPipeline {
       }
       if (auto* batch = std::get_if<Batch>(&result)) {
         nb::dict given = give_sample(batch->sample, options);
-        nb::list columns;
-        for (size_t t = 0; t < features.size(); ++t)
-          columns.append(give_features(batch->features[t], features[t]->table));
-        given["features"] = columns;
+        nb::list features;
+        for (size_t w = 0; w < wanted.size(); ++w)
+          features.append(give_features(batch->features[w], std::get<0>(wanted[w])->table));
+        given["features"] = features;
         return given;
       }
       if (std::holds_alternative<std::monostate>(result)) return nb::none();
@@ -82,7 +94,7 @@ struct PyPipeline {
   nb::list take_stats() const {
     nb::list result;
     if (from_disk != nullptr)
-      for (const ReadStats& of_table : from_disk->take_stats()) result.append(give_stats(of_table));
+      for (const ReadStats& of_one : from_disk->take_stats()) result.append(give_stats(of_one));
     return result;
   }
 
@@ -98,33 +110,37 @@ void bind_loading(nb::module_& m) {
   nb::class_<PyPipeline>(m, "Pipeline", nb::is_weak_referenceable())
       .def(
           "__init__",
-          [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology,
-             std::vector<std::shared_ptr<const SharedFeatures>> features, SampleOptions options, uint32_t table,
-             Array<int64_t> rows, Array<int64_t> times, size_t batch_size, unsigned num_threads, size_t depth,
-             size_t look_ahead) {
-            if (batch_size == 0 || num_threads == 0 || depth == 0)
-              throw nb::value_error("batch_size, num_threads and depth must be at least 1");
-            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 22");
-            std::vector<uint32_t> tables(std::min(batch_size, rows.size()), table);
-            new (self) PyPipeline{std::move(topology),
-                                  std::move(features),
-                                  std::move(options),
-                                  rows,
-                                  times,
-                                  std::move(tables),
-                                  batch_size,
-                                  nullptr};
-            self->start(num_threads, depth, look_ahead);
+          [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology, std::vector<PyWanted> wanted,
+             SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead) {
+            if (num_threads == 0 || ahead == 0) throw nb::value_error("num_threads and ahead must be at least 1");
+            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
+            check(*topology, wanted, options);
+            new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(options), nullptr};
+            self->start(num_threads, ahead, look_ahead);
           },
-          "topology"_a, "features"_a, "options"_a, "table"_a, "rows"_a, "times"_a, "batch_size"_a, "num_threads"_a,
-          "depth"_a, "look_ahead"_a = 0)
+          "topology"_a, "wanted"_a, "options"_a, "num_threads"_a, "ahead"_a, "look_ahead"_a = 0,
+          nb::sig("def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]],"
+                  " options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0) -> None"),
+          "Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids "
+          "of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are "
+          "sampled where something is on disk.")
+      .def("put", &PyPipeline::put, "tables"_a, "rows"_a, "times"_a,
+           "Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the "
+           "pipeline's end nothing follows.")
+      .def(
+          "finish", [](PyPipeline& self) { self.pipeline->finish(); }, "Says that no batch follows.")
       .def("next", &PyPipeline::next, nb::sig("def next(self) -> dict[str, list[dict[str, typing.Any]]] | None"),
-           "The next batch: what sample() returns and 'features' by table. None after the last.")
+           "The next batch: what sample() returns, and 'features' as they are wanted, each as gather() of a "
+           "FeatureTable "
+           "gives them. None after the last. A RuntimeError where there is none to wait for.")
+      .def_prop_ro(
+          "capacity", [](const PyPipeline& self) { return self.pipeline->capacity(); },
+          "So many batches, put and not yet taken, keep the threads busy and the look-ahead full.")
       .def_prop_ro(
           "num_started", [](PyPipeline& self) { return self.pipeline->num_started(); },
           "How many batches were begun so far.")
       .def("take_stats", &PyPipeline::take_stats, nb::sig("def take_stats(self) -> list[dict[str, float]]"),
-           "What was read from disk since the last call, by table; nothing where no table is on disk.")
+           "What was read from disk since the last call, of each that is wanted; nothing where none is on disk.")
       .def("close", &PyPipeline::close, "Stops the threads; no batch follows.");
 }
 

@@ -8,14 +8,19 @@ namespace relhop {
 
 namespace {
 
-RecordLayout layout_of(size_t record_size, const std::vector<size_t>& num_fields, const Numbers* numbers) {
-  if (num_fields.size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
-  return {record_size, num_fields[0], num_fields[1], num_fields[2], numbers != nullptr ? *numbers : Numbers()};
+// Counts of timestamps, numbers and codes; none of raw records.
+using NumFields = std::optional<std::vector<size_t>>;
+
+RecordLayout layout_of(size_t record_size, const NumFields& num_fields, const Numbers* numbers) {
+  if (!num_fields) return {record_size, 0, 0, 0, {}, true};
+  if (num_fields->size() != 3) throw nb::value_error("num_fields: timestamps, numerical, categorical");
+  const std::vector<size_t>& fields = *num_fields;
+  return {record_size, fields[0], fields[1], fields[2], numbers != nullptr ? *numbers : Numbers(), false};
 }
 
 std::shared_ptr<SharedFeatures> make_features(std::string name,
                                               std::variant<std::shared_ptr<DiskRecords>, Records> records,
-                                              const std::vector<size_t>& num_fields, std::optional<SharedTimes> time,
+                                              const NumFields& num_fields, std::optional<SharedTimes> time,
                                               std::optional<SharedRows> order, const Numbers* numbers,
                                               std::optional<SharedRows> slots) {
   auto shared = std::make_shared<SharedFeatures>(SharedFeatures{{}, time, order, slots, {}});
@@ -40,12 +45,12 @@ std::shared_ptr<SharedFeatures> make_features(std::string name,
 }
 
 std::shared_ptr<DiskRecords> make_disk_records(std::string table, const std::string& path, size_t record_size,
-                                               const std::vector<size_t>& num_fields, uint64_t num_records,
-                                               uint64_t pool_bytes, double reads_per_second, double bytes_per_second,
-                                               const std::string& engine, bool keeps_along, const Numbers* numbers,
+                                               const NumFields& num_fields, uint64_t num_records, uint64_t pool_bytes,
+                                               double reads_per_second, double bytes_per_second,
+                                               const std::string& engine, bool reads_ahead, const Numbers* numbers,
                                                std::optional<SharedRows> slots,
                                                std::optional<Array<uint32_t>> checksums) {
-  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along, {}, {}};
+  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, reads_ahead, {}, {}};
   if (checksums) settings.checksums = view(*checksums);
   if (slots) settings.slots = slots->rows;
   if (engine == "io_uring")
@@ -100,6 +105,10 @@ nb::list read_batches(DiskRecords& disk, const std::vector<PyRequest*>& batches,
 
 nb::dict give_features(FeatureRows& rows, const FeatureTable& table) {
   nb::dict result;
+  if (table.layout.is_raw) {
+    result["raw"] = give_raw(rows.raw, rows.count);
+    return result;
+  }
   result["timestamps"] = give_columns(rows.timestamps, table.layout.num_timestamps);
   result["numerical"] = give_columns(rows.numerical, table.layout.num_numerical);
   result["categorical"] = give_columns(rows.categorical, table.layout.num_categorical);
@@ -128,9 +137,9 @@ void bind_rows(nb::module_& m) {
           "records"_a);
 
   nb::class_<DiskRecords>(m, "DiskRecords")
-      .def(nb::new_(&make_disk_records), "table"_a, "path"_a, "record_size"_a, "num_fields"_a, "num_records"_a,
+      .def(nb::new_(&make_disk_records), "table"_a, "path"_a, "record_size"_a, "num_fields"_a.none(), "num_records"_a,
            nb::kw_only(), "pool_bytes"_a, "reads_per_second"_a, "bytes_per_second"_a, "engine"_a = "automatic",
-           "keeps_along"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none(), "checksums"_a = nb::none())
+           "reads_ahead"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none(), "checksums"_a = nb::none())
       .def_prop_ro("engine", &DiskRecords::engine, "What reads: io_uring or pread.")
       .def_prop_ro("is_direct", &DiskRecords::is_direct, "Whether reads go past the page cache.")
       .def_prop_ro("num_slots", &DiskRecords::num_slots, "Records that the pool holds.")
@@ -141,9 +150,10 @@ void bind_rows(nb::module_& m) {
           "enter",
           [](DiskRecords& disk, PyRequest& batch) {
             batch.check(disk);
-            disk.enter(batch.request);
+            return disk.enter(batch.request);
           },
-          "batch"_a, nb::call_guard<nb::gil_scoped_release>(), "Puts a batch at the window's end.")
+          "batch"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "Puts a batch at the window's end; whether there was room for it.")
       .def(
           "leave", [](DiskRecords& disk, PyRequest& batch) { disk.leave(batch.request); }, "batch"_a,
           nb::call_guard<nb::gil_scoped_release>(), "Takes a batch out of the window, unread.")
@@ -152,7 +162,7 @@ void bind_rows(nb::module_& m) {
            "Reads batches at once; what gather() of a FeatureTable gives of each, without times and positions.");
 
   nb::class_<SharedFeatures>(m, "FeatureTable")
-      .def(nb::new_(&make_features), "name"_a, "records"_a, "num_fields"_a, "time"_a.none(), "order"_a.none(),
+      .def(nb::new_(&make_features), "name"_a, "records"_a, "num_fields"_a.none(), "time"_a.none(), "order"_a.none(),
            "numbers"_a.none() = nb::none(), "slots"_a = nb::none())
       .def(
           "gather",
@@ -166,7 +176,9 @@ void bind_rows(nb::module_& m) {
           },
           "rows"_a, "num_threads"_a = 1,
           nb::sig("def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, typing.Any]"),
-          "The columns of some rows by kind; see relhop.features.RowFeatures.");
+          "The columns of some rows by kind; see relhop.features.RowFeatures. Of raw records, which have no "
+          "`num_fields`, "
+          "their bytes: {'raw': uint8 [N, record_size]}.");
 }
 
 }  // namespace relhop

@@ -12,55 +12,62 @@ constexpr size_t kRound = size_t{64} << 20;
 
 }  // namespace
 
-DiskPipeline::DiskPipeline(MakeSample sample, std::vector<const FeatureTable*> tables, size_t num_batches,
-                           unsigned num_threads, size_t look_ahead, size_t depth)
-    : sample_(std::move(sample)),
-      tables_(std::move(tables)),
+DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t look_ahead,
+                           size_t depth)
+    : Pipeline(depth),
+      sample_(std::move(sample)),
+      wanted_(std::move(wanted)),
       num_threads_(num_threads),
       look_ahead_(look_ahead),
-      depth_(depth),
-      end_(num_batches),
-      stats_(tables_.size()) {
+      stats_(wanted_.size()) {
   for (unsigned i = 0; i < num_threads; ++i) threads_.emplace_back([this] { this->sample(); });
   threads_.emplace_back([this] { read(); });
 }
 
 DiskPipeline::~DiskPipeline() { close(); }
 
+size_t DiskPipeline::most_in_round() const { return std::max<size_t>(look_ahead_, 1); }
+
+size_t DiskPipeline::capacity() const { return std::max(depth_, most_in_round()) + most_in_round() + look_ahead_; }
+
 void DiskPipeline::sample() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wanted_.wait(lock, [&] { return closed_ || started_ >= end_ || started_ < allowed_; });
-    if (closed_ || started_ >= end_) return;
-    const size_t index = started_++;
+    changed_.wait(lock, [&] { return is_closed_ || started_ >= end_ || (!queue_.empty() && started_ < allowed_); });
+    if (is_closed_ || started_ >= end_) return;
+    const size_t index = started_;
+    const SeedBatch seeds = start();
     lock.unlock();
     Sampled result;
     try {
-      Sample made = sample_(index);
-      for (size_t t = 0; t < tables_.size(); ++t)
-        tables_[t]->check_rows({made.nodes[t].rows.data(), made.nodes[t].rows.size()});
+      Sample made = sample_(seeds);
+      for (const Wanted& wanted : wanted_) wanted.features->check_rows(wanted.rows(made));
       result = std::move(made);
     } catch (...) {
       result = std::current_exception();
     }
     lock.lock();
     samples_.emplace(index, std::move(result));
-    sampled_.notify_all();
+    changed_.notify_all();
   }
 }
 
 void DiskPipeline::read() {
   size_t first = 0;  // the batch that the window begins with
   std::unique_lock lock(mutex_);
-  while (!closed_ && first < end_) {
-    const size_t behind = std::min(first + most_together_ + look_ahead_, end_), next = first + window_.size();
-    allowed_ = behind;
-    wanted_.notify_all();
-    sampled_.wait(lock, [&] {
-      return closed_ || (next < behind ? samples_.contains(next) : ready_.size() < std::max(depth_, most_together_));
+  while (!is_closed_ && first < end_) {
+    const size_t next = first + window_.size();
+    allowed_ = first + most_together_ + look_ahead_;
+    changed_.notify_all();
+    // What follows a failed batch is not looked at.
+    const auto is_window_full = [&] { return next >= std::min({allowed_, put_, end_}); };
+    changed_.wait(lock, [&] {
+      if (is_closed_ || first >= end_) return true;
+      if (!is_window_full()) return samples_.contains(next);
+      return !window_.empty() && ready_.size() < std::max(depth_, most_together_);
     });
-    if (closed_) break;
-    if (next < behind) {
+    if (is_closed_ || first >= end_) break;
+    if (!is_window_full()) {
       Sampled sampled = std::move(samples_.extract(next).mapped());
       if (std::holds_alternative<std::exception_ptr>(sampled)) end_ = next + 1;
       lock.unlock();
@@ -80,8 +87,8 @@ void DiskPipeline::read() {
   }
   lock.unlock();
   for (Foreseen& foreseen : window_)
-    for (size_t t = 0; t < foreseen.requests.size(); ++t)
-      if (tables_[t]->disk != nullptr) tables_[t]->disk->leave(foreseen.requests[t]);
+    for (size_t w = 0; w < foreseen.requests.size(); ++w)
+      if (wanted_[w].features->disk != nullptr) wanted_[w].features->disk->leave(foreseen.requests[w]);
 }
 
 void DiskPipeline::enter(Sampled sampled) {
@@ -91,34 +98,42 @@ void DiskPipeline::enter(Sampled sampled) {
     return;
   }
   foreseen.batch.sample = std::move(std::get<Sample>(sampled));
-  foreseen.records.resize(tables_.size());
-  std::vector<Request> requests(tables_.size());
+  foreseen.records.resize(wanted_.size());
+  std::vector<Request> requests(wanted_.size());
   try {
-    for (size_t t = 0; t < tables_.size(); ++t) {
-      const Buffer<int64_t>& rows = foreseen.batch.sample.nodes[t].rows;
-      requests[t].records = {rows.data(), rows.size()};
-      if (tables_[t]->disk != nullptr)
-        requests[t].records = tables_[t]->records_of(requests[t].records, foreseen.records[t]);
+    for (size_t w = 0; w < wanted_.size(); ++w) {
+      requests[w].records = wanted_[w].rows(foreseen.batch.sample);
+      if (wanted_[w].features->disk != nullptr)
+        requests[w].records = wanted_[w].features->records_of(requests[w].records, foreseen.records[w]);
     }
   } catch (...) {
     foreseen.failure = std::current_exception();
     return;
   }
   foreseen.requests = std::move(requests);
-  for (size_t t = 0; t < tables_.size(); ++t)
-    if (look_ahead_ > 0 && tables_[t]->disk != nullptr) tables_[t]->disk->enter(foreseen.requests[t]);
-  const size_t most = std::max<size_t>(std::min(look_ahead_, kMostAhead + 1 - look_ahead_), 1);
-  most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most);
+  foresee();
+  most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most_in_round());
+}
+
+// Puts batches into the windows of what is on disk, in order, as far as these have room.
+void DiskPipeline::foresee() {
+  for (size_t w = 0; look_ahead_ > 0 && w < wanted_.size(); ++w) {
+    const auto& disk = wanted_[w].features->disk;
+    if (disk == nullptr) continue;
+    for (Foreseen& foreseen : window_)
+      if (foreseen.failure || (!foreseen.requests[w].seat && !disk->enter(foreseen.requests[w]))) break;
+  }
 }
 
 size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
   size_t bytes = 0;
-  for (size_t t = 0; t < foreseen.requests.size(); ++t)
-    bytes += foreseen.requests[t].records.size() * tables_[t]->layout.decoded_size();
+  for (size_t w = 0; w < foreseen.requests.size(); ++w)
+    bytes += foreseen.requests[w].records.size() * wanted_[w].features->layout.decoded_size();
   return bytes;
 }
 
 std::vector<DiskPipeline::Foreseen> DiskPipeline::take_round() {
+  foresee();
   std::vector<Foreseen> round;
   size_t bytes = 0;
   while (!window_.empty() && round.size() < most_together_) {
@@ -159,63 +174,44 @@ std::vector<DiskPipeline::Made> DiskPipeline::read_round(std::vector<Foreseen>& 
 void DiskPipeline::fill(std::span<Foreseen> round) {
   for (Foreseen& foreseen : round) {
     foreseen.batch.features.clear();
-    for (size_t t = 0; t < tables_.size(); ++t) {
-      const std::span<const int64_t> rows{foreseen.batch.sample.nodes[t].rows.data(),
-                                          foreseen.requests[t].records.size()};
-      foreseen.batch.features.push_back(tables_[t]->make_room(rows.size()));
-      tables_[t]->gather_in_memory(rows, foreseen.batch.features[t], num_threads_);
+    for (const Wanted& wanted : wanted_) {
+      const std::span<const int64_t> rows = wanted.rows(foreseen.batch.sample);
+      foreseen.batch.features.push_back(wanted.features->make_room(rows.size()));
+      wanted.features->gather_in_memory(rows, foreseen.batch.features.back(), num_threads_);
     }
   }
-  for (size_t t = 0; t < tables_.size(); ++t) {
-    if (tables_[t]->disk == nullptr) continue;
+  for (size_t w = 0; w < wanted_.size(); ++w) {
+    if (wanted_[w].features->disk == nullptr) continue;
     std::vector<Request*> requests;
     std::vector<FeatureRows*> out;
     for (Foreseen& foreseen : round) {
-      requests.push_back(&foreseen.requests[t]);
-      out.push_back(&foreseen.batch.features[t]);
+      requests.push_back(&foreseen.requests[w]);
+      out.push_back(&foreseen.batch.features[w]);
     }
-    const ReadStats stats = tables_[t]->disk->read(requests, out, num_threads_, &closed_);
+    const ReadStats stats = wanted_[w].features->disk->read(requests, out, num_threads_, &cancelled_);
     const std::lock_guard lock(mutex_);
-    stats_[t] += stats;
+    stats_[w] += stats;
   }
-}
-
-std::variant<Batch, std::monostate, Pipeline::Wait> DiskPipeline::next(std::chrono::milliseconds timeout) {
-  std::unique_lock lock(mutex_);
-  if (closed_ || delivered_ >= end_) return std::monostate{};
-  if (!made_.wait_for(lock, timeout, [&] { return ready_.contains(delivered_); })) return Wait::timeout;
-  Made result = std::move(ready_.extract(delivered_).mapped());
-  ++delivered_;
-  sampled_.notify_all();
-  if (auto* failure = std::get_if<std::exception_ptr>(&result)) {
-    closed_ = true;
-    wanted_.notify_all();
-    std::rethrow_exception(*failure);
-  }
-  return std::move(std::get<Batch>(result));
-}
-
-size_t DiskPipeline::num_started() {
-  const std::lock_guard lock(mutex_);
-  return started_;
 }
 
 std::vector<ReadStats> DiskPipeline::take_stats() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(stats_, std::vector<ReadStats>(tables_.size()));
+  return std::exchange(stats_, std::vector<ReadStats>(wanted_.size()));
 }
 
 void DiskPipeline::close() {
   {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
+    is_closed_ = true;
   }
-  wanted_.notify_all();
-  sampled_.notify_all();
+  cancelled_ = true;
+  changed_.notify_all();
+  made_.notify_all();
   threads_.clear();
   const std::lock_guard lock(mutex_);
   samples_.clear();
   ready_.clear();
+  queue_.clear();
 }
 
 }  // namespace relhop

@@ -1,9 +1,11 @@
 #include "loading/memory_pipeline.h"
 
+#include <utility>
+
 namespace relhop {
 
-MemoryPipeline::MemoryPipeline(Make make, size_t num_batches, unsigned num_threads, size_t depth)
-    : make_(std::move(make)), num_batches_(num_batches), depth_(depth) {
+MemoryPipeline::MemoryPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t depth)
+    : Pipeline(depth), sample_(std::move(sample)), wanted_(std::move(wanted)) {
   for (unsigned i = 0; i < num_threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -12,13 +14,15 @@ MemoryPipeline::~MemoryPipeline() { close(); }
 void MemoryPipeline::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wanted_.wait(lock, [&] { return closed_ || started_ == num_batches_ || started_ < delivered_ + depth_; });
-    if (closed_ || started_ == num_batches_) return;
-    const size_t index = started_++;
+    changed_.wait(
+        lock, [&] { return is_closed_ || started_ >= end_ || (!queue_.empty() && started_ < delivered_ + depth_); });
+    if (is_closed_ || started_ >= end_) return;
+    const size_t index = started_;
+    const SeedBatch seeds = start();
     lock.unlock();
-    std::variant<Batch, std::exception_ptr> result;
+    Made result;
     try {
-      result = make_(index);
+      result = make(seeds);
     } catch (...) {
       result = std::current_exception();
     }
@@ -28,34 +32,23 @@ void MemoryPipeline::work() {
   }
 }
 
-std::variant<Batch, std::monostate, MemoryPipeline::Wait> MemoryPipeline::next(std::chrono::milliseconds timeout) {
-  std::unique_lock lock(mutex_);
-  if (closed_ || delivered_ == num_batches_) return std::monostate{};
-  if (!made_.wait_for(lock, timeout, [&] { return ready_.contains(delivered_); })) return Wait::timeout;
-  auto result = std::move(ready_.extract(delivered_).mapped());
-  ++delivered_;
-  if (auto* failure = std::get_if<std::exception_ptr>(&result)) {
-    closed_ = true;
-    wanted_.notify_all();
-    std::rethrow_exception(*failure);
-  }
-  wanted_.notify_all();
-  return std::move(std::get<Batch>(result));
-}
-
-size_t MemoryPipeline::num_started() {
-  const std::lock_guard lock(mutex_);
-  return started_;
+Batch MemoryPipeline::make(const SeedBatch& seeds) const {
+  Batch batch{sample_(seeds), {}};
+  for (const Wanted& wanted : wanted_) batch.features.push_back(wanted.features->gather(wanted.rows(batch.sample)));
+  return batch;
 }
 
 void MemoryPipeline::close() {
   {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
-    ready_.clear();
+    is_closed_ = true;
   }
-  wanted_.notify_all();
+  changed_.notify_all();
+  made_.notify_all();
   threads_.clear();
+  const std::lock_guard lock(mutex_);
+  ready_.clear();
+  queue_.clear();
 }
 
 }  // namespace relhop

@@ -42,7 +42,7 @@ FeatureRows FeatureTable::make_room(size_t count) const {
   FeatureRows out;
   layout.make_room(count, out);
   out.time.resize(timed ? count : 0);
-  out.position.resize(count);
+  out.position.resize(layout.is_raw ? 0 : count);
   return out;
 }
 
@@ -91,6 +91,7 @@ void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, siz
       layout.decode(record(i), i, out);
     }
   }
+  if (layout.is_raw) return;
   if (order.data == nullptr) {
     std::copy(rows.begin() + static_cast<ptrdiff_t>(begin), rows.begin() + static_cast<ptrdiff_t>(end),
               out.position.data() + begin);

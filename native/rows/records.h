@@ -1,7 +1,7 @@
 // One record -> its place in the columns.
 //
-// A record holds int64 timestamps, then numbers of one kind (compact.h), then, at a multiple of 4, int32 category codes
-// (docs/format.md).
+// A record holds int64 timestamps, then numbers of one kind (compact.h), then, at a multiple of 4, int32 category
+// codes; or it is raw: bytes that are given as they are, such as a row of a tensor (docs/format.md).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,8 @@
 namespace relhop {
 
 struct FeatureRows {
+  size_t count = 0;
+  Buffer<std::byte> raw;        // [rows, record size], of raw records; nothing else is there then
   Buffer<int64_t> timestamps;   // [rows, num_timestamps]
   Buffer<float> numerical;      // [rows, num_numerical]
   Buffer<int64_t> categorical;  // [rows, num_categorical]
@@ -27,6 +29,7 @@ struct RecordLayout {
   size_t size = 0;
   size_t num_timestamps = 0, num_numerical = 0, num_categorical = 0;
   Numbers numbers;
+  bool is_raw = false;
 
   // Throws CorruptStore where the fields do not fit into the record.
   void check(const std::string& table) const {
@@ -40,9 +43,11 @@ struct RecordLayout {
   }
 
   // Bytes that a row takes in the columns.
-  size_t decoded_size() const { return 8 * num_timestamps + 4 * num_numerical + 8 * num_categorical; }
+  size_t decoded_size() const { return is_raw ? size : 8 * num_timestamps + 4 * num_numerical + 8 * num_categorical; }
 
   void make_room(size_t count, FeatureRows& out) const {
+    out.count = count;
+    out.raw.resize(is_raw ? count * size : 0);
     out.timestamps.resize(count * num_timestamps);
     out.numerical.resize(count * num_numerical);
     out.categorical.resize(count * num_categorical);
@@ -50,6 +55,10 @@ struct RecordLayout {
 
   // Writes row i of the columns.
   void decode(const std::byte* record, size_t i, FeatureRows& out) const {
+    if (is_raw) {
+      std::memcpy(out.raw.data() + i * size, record, size);
+      return;
+    }
     if (num_timestamps != 0) std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
     if (num_numerical != 0)
       numbers.decode(record + 8 * num_timestamps, num_numerical, numbers.scales.data(), numbers.zeros.data(),

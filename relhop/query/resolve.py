@@ -103,4 +103,5 @@ def _columns(schema: Schema, table: str) -> list[str]:
     described = schema.tables[table]
     keys = [c for link in schema.links if link.child == table for c in link.columns]
     times = [described.time_col] if described.time_col is not None else []
-    return list(dict.fromkeys([*described.pkey, *keys, *times, *described.stypes]))
+    ordinary = [column for column, stype in described.stypes.items() if stype != Stype.tensor]
+    return list(dict.fromkeys([*described.pkey, *keys, *times, *ordinary]))

@@ -2,9 +2,11 @@
 
     paths      names of files and folders → sources by name
     reading    one source → a relation in a DuckDB connection; files stay views
+    arrays     the same for a table of arrays; array_columns one of them, array_files those on disk
     sqlite     the same for a table of a SQLite file, with the keys that it declares
     columns    one column → the SQL that gives it the type its meaning asks for
     binding    all tables of a graph → views in a DuckDB connection
+    edges      edge tables as tables to read
     fingerprint  what a store was built from, in one line
 
 Nothing here knows of keys, links or stores.

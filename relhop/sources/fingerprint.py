@@ -10,9 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from relhop.schema import Schema, Table
+from relhop.sources.array_columns import ArrayColumn
+from relhop.sources.arrays import ArraySource
 from relhop.sources.binding import all_sources
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable
@@ -56,7 +59,13 @@ def fingerprint(
     return hashlib.blake2b(json.dumps(described, ensure_ascii=False).encode(), digest_size=16).hexdigest()
 
 
-def _source(source: Path | SqliteTable | pa.Table) -> list[Any]:
+def _source(source: Path | SqliteTable | pa.Table | ArraySource) -> list[Any]:
+    if isinstance(source, ArraySource):
+        return [
+            "arrays",
+            {name: _array(column) for name, column in source.columns.items()},
+            list(source.columns),
+        ]
     if isinstance(source, SqliteTable):
         return [source.table, *_file(source.path)]
     return _file(source) if isinstance(source, Path) else ["arrow", _content(source)]
@@ -68,6 +77,15 @@ def _file(path: Path) -> list[Any]:
         return [path.name, status.st_size, status.st_mtime_ns]
     with path.open("rb") as file:
         return [path.name, status.st_size, hashlib.file_digest(file, "blake2b").hexdigest()]
+
+
+def _array(column: ArrayColumn) -> list[Any]:
+    if column.file is not None:
+        return [column.member, *_file(column.file)]
+    digest = hashlib.blake2b()
+    for piece in column.pieces():
+        digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
+    return [column.dtype, *column.shape, column.num_rows, digest.hexdigest()]
 
 
 class _Hash(io.RawIOBase):

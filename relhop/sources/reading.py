@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +14,16 @@ import pandas as pd
 import pyarrow as pa
 
 from relhop.errors import SourceError
+from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
+from relhop.sources.edge_arrays import EdgeArrays, edge_source
 from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
 from relhop.sources.quoting import first_line, literal, quoted
 from relhop.sources.sqlite import SqliteTable, read_batches
 
 _NULLS = "['', '\\N']"
 _DELIMITERS = ",;\t|"
+_LARGE = 16 << 20  # Bytes of a CSV file that takes long to be read by one thread.
+_FIRST_LINES = 20480
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,12 @@ class Relation:
     notes: tuple[str, ...] = ()
 
 
-def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
-    """A source as the user gives it, as one of the three kinds that are read.
+def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table | ArraySource:
+    """A source as the user gives it, as one of the four kinds that are read.
 
     Args:
-        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame or an Arrow table.
+        source: A path of a CSV, Parquet or SQLite file, a `SqliteTable`, a DataFrame, an Arrow table, a
+            mapping of columns to arrays (see `relhop.sources.arrays.array_column`), or arrays of edges.
         name: The source's name; of a SQLite file, the table that is meant.
 
     Raises:
@@ -50,10 +56,14 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
         return _plain(_to_arrow(source, name), name)
     if isinstance(source, pa.Table):
         return _plain(source, name)
+    if isinstance(source, Mapping):
+        return array_source(source, name)
+    if isinstance(source, EdgeArrays):
+        return edge_source(source, name)
     if not isinstance(source, (str, os.PathLike)):
         raise SourceError(
             f"source '{name}' is a {type(source).__name__}; give a path of a CSV, Parquet or SQLite file,"
-            " a pandas DataFrame or an Arrow table"
+            " a pandas DataFrame, an Arrow table or a mapping of columns to arrays"
         )
     path = Path(source).absolute()
     if not path.is_file():
@@ -66,7 +76,7 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table:
 
 
 def relation(
-    connection: duckdb.DuckDBPyConnection, source: Path | SqliteTable | pa.Table, alias: str
+    connection: duckdb.DuckDBPyConnection, source: Path | SqliteTable | pa.Table | ArraySource, alias: str
 ) -> Relation:
     """Makes a source readable in a connection.
 
@@ -92,6 +102,11 @@ def relation(
             status = source.stat()
             return _csv(str(source), status.st_size, status.st_mtime_ns)
         return Relation(f"read_parquet({_path(source)}, hive_partitioning = false)")
+    if isinstance(source, ArraySource):
+        table = source.table()
+        if table is None:
+            return Relation(f"(SELECT range AS {quoted(POSITION_COLUMN)} FROM range({source.num_rows}))")
+        source = table
     connection.register(alias, source)
     return Relation(quoted(alias))
 
@@ -141,6 +156,9 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
         raise SourceError(f"{path} is empty: not even a header says what its columns are")
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        numbers = _numbers(connection, path) if size > _LARGE else None
+        if numbers is not None:
+            return numbers
         strict = _sniff(connection, path, null_padding=False)
         if isinstance(strict, _Dialect) and not _is_misread(strict):
             return Relation(strict.query(path, "null_padding = false"))
@@ -162,17 +180,49 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
     return Relation(query, (note,) if short else ())
 
 
+def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | None:
+    """How to read a file of nothing but numbers; None where it has something else.
+
+    The sniffer reads a whole file on one thread. What it finds in the first lines is what it would find in
+    all if that can be read so: there is no type that it prefers to those of numbers. Values are looked at as
+    text, for a cast to integers rounds.
+    """
+    found = _sniff(connection, path, null_padding=False, lines=_FIRST_LINES)
+    if not isinstance(found, _Dialect):
+        return None
+    types = {column["name"]: column["type"] for column in found.columns}
+    if not set(types.values()) <= {"BIGINT", "DOUBLE"}:
+        return None
+    conditions = [
+        f"regexp_full_match({quoted(column)}, '-?[0-9]{{1,18}}')"
+        if kind == "BIGINT"
+        else f"TRY_CAST({quoted(column)} AS DOUBLE) IS NOT NULL OR {quoted(column)} IS NULL"
+        for column, kind in types.items()
+    ]
+    text = found._replace(columns=[{"name": column, "type": "VARCHAR"} for column in types])
+    checks = ", ".join(f"coalesce(bool_and({condition}), true)" for condition in conditions)
+    try:
+        [sound] = connection.execute(
+            f"SELECT {checks} FROM {text.query(path, 'null_padding = false')}"
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    return Relation(found.query(path, "null_padding = false")) if all(sound) else None
+
+
 def _is_misread(dialect: _Dialect) -> bool:
     """Whether the sniffer took a file for one column whose header is of several, for some lines are short."""
     return len(dialect.columns) == 1 and any(d in dialect.columns[0]["name"] for d in _DELIMITERS)
 
 
 def _sniff(
-    connection: duckdb.DuckDBPyConnection, path: str, *, null_padding: bool
+    connection: duckdb.DuckDBPyConnection, path: str, *, null_padding: bool, lines: int = -1
 ) -> _Dialect | duckdb.Error:
     names = "Delimiter, Quote, Escape, Comment, Columns, DateFormat, TimestampFormat"
     # Left to itself, the sniffer skips all lines up to one that is longer than the others.
-    options = f"sample_size = -1, header = true, skip = 0, nullstr = {_NULLS}, null_padding = {null_padding}"
+    options = (
+        f"sample_size = {lines}, header = true, skip = 0, nullstr = {_NULLS}, null_padding = {null_padding}"
+    )
     try:
         return _Dialect(
             *connection.execute(f"SELECT {names} FROM sniff_csv({_path(path)}, {options})").fetchall()[0]

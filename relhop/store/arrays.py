@@ -4,8 +4,9 @@ rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from relhop._native import DiskRecords, PackedRows, PackedTimes, PagedRows, PagePool, width_of
+from relhop.dtypes import NUMPY_DTYPES
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, nearest
 from relhop.schema import Link, Schema, Stype
 from relhop.store import encoding, layout, lookup
+from relhop.store.attributes import AttributeReader
 from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
@@ -44,6 +48,7 @@ class StoredTable:
         slots: Row -> record [num_rows]; None where record i is that of row i.
         records: uint8 [num_rows, record_size] in their own order, C-contiguous; mapped where `disk` is there.
         disk: The records behind their pool; None where they are in memory or mapped.
+        attributes: The tensors with a row for each row of the table, by name.
         categories_path: The file that names the codes of categorical features; absent where there is none.
         require_current: Raises StoreError if the files are no longer those of this store.
     """
@@ -60,6 +65,7 @@ class StoredTable:
     slots: Rows | None
     records: npt.NDArray[np.uint8]
     disk: DiskRecords | None
+    attributes: Mapping[str, AttributeReader]
     categories_path: Path
     require_current: Callable[[], None]
 
@@ -136,6 +142,68 @@ class StoredLink:
     null_weights: int
 
 
+@dataclass(frozen=True, eq=False)
+class StoredLists:
+    """Who each row of a table is connected to, one way along an edge table. Arrays are read-only.
+
+    Attributes:
+        offsets: [rows + 1]: the neighbors of row r are neighbors[offsets[r]:offsets[r + 1]].
+        neighbors: Rows of the other table. Edges with a time are in their order, others by neighbor.
+        edge_ids: The number of each edge, beside `neighbors`; None where the store knows none.
+        weights: Beside `neighbors`: the sum of the list's weights up to it; None without. Mapped where
+            `paged_weights` is there.
+        paged_weights: The same for the sampler, where links are on disk behind a pool.
+    """
+
+    offsets: LinkRows
+    neighbors: LinkRows
+    edge_ids: LinkRows | None
+    weights: npt.NDArray[np.float64] | None
+    paged_weights: PagedRows | None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEdges:
+    """One edge table of a store. Arrays are read-only.
+
+    Attributes:
+        table: Its description.
+        num_rows: Edges of the input, which have the numbers 0 to num_rows - 1: of edges with a time in the
+            order of their visible time, of others in the order of the input.
+        num_edges: Those of them that have both ends, so are in the lists.
+        nulls: Edges with an end that is null.
+        dangling: Edges with an end that no row has, and none that is null.
+        null_times: Edges that are never visible to an anchor time, those without an end among them.
+        delayed: Edges that are visible later than their own time says, for one of their ends is.
+        null_weights: Edges whose weight is null, so 0.
+        time: [num_rows] microseconds: when each edge is first visible, ascending, never as NULL_TIME. None
+            without a time column.
+        order: Edge -> position in the input [num_rows]; None without a time column (same order).
+        incoming: The lists of the rows of `table.dst`.
+        outgoing: The lists of the rows of `table.src`; None without `table.reverse`.
+        attributes: The tensors with a row for each edge of the input, by name.
+    """
+
+    table: EdgeTable
+    num_rows: int
+    num_edges: int
+    nulls: int
+    dangling: int
+    null_times: int
+    delayed: int
+    null_weights: int
+    time: Times | None
+    order: Rows | None
+    incoming: StoredLists
+    outgoing: StoredLists | None
+    attributes: Mapping[str, AttributeReader]
+
+    @property
+    def lists(self) -> dict[str, StoredLists]:
+        """By folder: "in" and, with `table.reverse`, "out"."""
+        return {"in": self.incoming} | ({} if self.outgoing is None else {"out": self.outgoing})
+
+
 class Arrays:
     """Reads a store's arrays, whose sizes have been checked.
 
@@ -167,6 +235,7 @@ class Arrays:
         fields, record_size = layout.stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
         in_memory = self._placement.tables[name].place == "ram"
+        files = partial(layout.table_file, name)
         records = self._read(layout.table_file(name, "rows.bin"), in_memory)
         slots = self._slots(name) if entry.record_order != layout.ROWS_ORDER else None
         if self._verify == "always" and self._placement.tables[name].place != "disk":
@@ -178,24 +247,62 @@ class Arrays:
             null_times=entry.null_times,
             duplicate_keys=entry.duplicate_keys,
             null_keys=entry.null_keys,
-            time=self._times(name) if timed else None,
-            order=self._order(name) if timed else None,
+            time=self._times(files, entry.rows) if timed else None,
+            order=self._order(files, entry.rows, in_memory) if timed else None,
             fields=fields,
             record_size=record_size,
             slots=slots,
             records=records.reshape(entry.rows, record_size),
             disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
+            attributes=self._attributes(name, files, entry.attributes, entry.rows),
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )
+
+    def _attributes(
+        self,
+        owner: str,
+        files: Callable[[str], str],
+        entries: Mapping[str, layout.AttributeEntry],
+        num_rows: int,
+    ) -> dict[str, AttributeReader]:
+        """All attributes of a table or an edge table, whose files have these paths."""
+        paths = {name: files(layout.attribute_files(name)[0]) for name in entries}
+        return {
+            name: self._attribute(owner, name, paths[name], entry, num_rows)
+            for name, entry in entries.items()
+        }
+
+    def _attribute(
+        self, owner: str, name: str, file: str, entry: layout.AttributeEntry, num_rows: int
+    ) -> AttributeReader:
+        """An attribute of a table or of edges.
+
+        Args:
+            owner: The table or the edges.
+            name: The attribute.
+            file: Its rows.
+            entry: What the manifest says of it.
+            num_rows: How many rows it has.
+        """
+        placed, path = self._placement.attributes[file], self._folder / file
+        content = self._read(file, placed.place == "ram")
+        if self._verify == "always" and placed.place != "disk":
+            check_records(path, content, entry.row_bytes, None)
+        whole = content.view(NUMPY_DTYPES[entry.dtype]).reshape(num_rows, *entry.shape)
+        disk = None
+        if placed.place == "disk":
+            disk = self._disk_records(f"{owner}.{name}", path, placed.pool_bytes, entry.row_bytes, num_rows)
+        return AttributeReader(name, entry.dtype, whole, disk, owner)
 
     def link(self, link: Link) -> StoredLink:
         """The arrays of one link."""
         entry = self._manifest.links[link.name]
         num_children, num_parents = (self._manifest.tables[t].rows for t in (link.child, link.parent))
         offsets = self._link_rows(layout.link_file(link, "offsets.bin"), num_parents + 1, entry.edges)
-        weights = layout.link_file(link, "weights.bin")
-        has_weights, is_paged = link.weight is not None, self._placement.topology == "disk"
+        weights, paged_weights = None, None
+        if link.weight is not None:
+            weights, paged_weights = self._weights(layout.link_file(link, "weights.bin"), entry.edges)
         return StoredLink(
             link=link,
             parents=PackedColumn(
@@ -207,9 +314,55 @@ class Arrays:
             ),
             nulls=entry.nulls,
             dangling=entry.dangling,
-            weights=self._read_topology(weights).view("<f8") if has_weights else None,
-            paged_weights=self._paged(weights, entry.edges, 64) if has_weights and is_paged else None,
+            weights=weights,
+            paged_weights=paged_weights,
             null_weights=entry.null_weights,
+        )
+
+    def edges(self, table: EdgeTable) -> StoredEdges:
+        """The arrays of one edge table."""
+        entry = self._manifest.edge_tables[table.name]
+        lists = {
+            folder: self._lists(
+                table, entry, folder, self._manifest.tables[owner].rows, self._manifest.tables[listed].rows
+            )
+            for folder, owner, listed in layout.directions(table)
+        }
+        files, timed = partial(layout.edge_file, table.name), table.time_col is not None
+        in_memory = self._placement.topology == "ram"
+        return StoredEdges(
+            table=table,
+            num_rows=entry.rows,
+            num_edges=entry.edges,
+            nulls=entry.nulls,
+            dangling=entry.dangling,
+            null_times=entry.null_times,
+            delayed=entry.delayed,
+            null_weights=entry.null_weights,
+            time=self._times(files, entry.rows) if timed else None,
+            order=self._order(files, entry.rows, in_memory) if timed else None,
+            incoming=lists["in"],
+            outgoing=lists.get("out"),
+            attributes=self._attributes(table.name, files, entry.attributes, entry.rows),
+        )
+
+    def _lists(
+        self, table: EdgeTable, entry: layout.EdgeTableEntry, folder: str, owners: int, listed: int
+    ) -> StoredLists:
+        def file(name: str) -> str:
+            return layout.edge_file(table.name, f"{folder}/{name}")
+
+        offsets = self._link_rows(file("offsets.bin"), owners + 1, entry.edges)
+        weights, paged_weights = None, None
+        if table.weight_col is not None:
+            weights, paged_weights = self._weights(file("weights.bin"), entry.edges)
+        ids = self._link_rows(file("edge_ids.bin"), entry.edges, entry.rows) if entry.edge_ids else None
+        return StoredLists(
+            offsets=PackedColumn(offsets, largest=(1 << offsets.width) - 1),
+            neighbors=PackedColumn(self._link_rows(file("neighbors.bin"), entry.edges, listed)),
+            edge_ids=None if ids is None else PackedColumn(ids),
+            weights=weights,
+            paged_weights=paged_weights,
         )
 
     @property
@@ -234,32 +387,54 @@ class Arrays:
             return self._paged(file, size, width)
         return PackedRows(self._read_topology(file), size, width)
 
+    def _weights(self, file: str, size: int) -> tuple[npt.NDArray[np.float64], PagedRows | None]:
+        paged = self._paged(file, size, 64) if self._placement.topology == "disk" else None
+        return self._read_topology(file).view("<f8"), paged
+
     def _paged(self, file: str, size: int, width: int) -> PagedRows:
         assert self.link_pool is not None, "links are on disk"
         return PagedRows(self.link_pool, str(self._folder / file), size, width)
 
     def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
-        path, entry = self._folder / layout.table_file(name, "rows.bin"), self._manifest.tables[name]
-        device = self._device_cost()
-        return DiskRecords(
+        entry = self._manifest.tables[name]
+        return self._disk_records(
             name,
-            str(path),
+            self._folder / layout.table_file(name, "rows.bin"),
+            self._placement.tables[name].pool_bytes,
             entry.record_size,
-            [len(columns) for columns in columns_of(fields).values()],
             entry.rows,
-            pool_bytes=self._placement.tables[name].pool_bytes,
-            reads_per_second=device.reads_per_second,
-            bytes_per_second=device.bytes_per_second,
+            [len(columns) for columns in columns_of(fields).values()],
             numbers=encoding.native_numbers(fields),
             slots=None if slots is None else slots.native,
-            checksums=read_checksums(path) if self._verify == "always" else None,
         )
 
-    def _order(self, table: str) -> Rows:
-        in_memory = self._placement.tables[table].place == "ram"
-        rows = self._manifest.tables[table].rows
-        array = self._read(layout.table_file(table, "order.bin"), in_memory)
-        return PackedColumn(PackedRows(array, rows, width_of(rows)))
+    def _disk_records(
+        self,
+        title: str,
+        path: Path,
+        pool_bytes: int,
+        record_size: int,
+        count: int,
+        num_fields: list[int] | None = None,
+        **encoded: Any,
+    ) -> DiskRecords:
+        """Records behind a pool; without `num_fields`, raw ones."""
+        device = self._device_cost()
+        return DiskRecords(
+            title,
+            str(path),
+            record_size,
+            num_fields,
+            count,
+            pool_bytes=pool_bytes,
+            reads_per_second=device.reads_per_second,
+            bytes_per_second=device.bytes_per_second,
+            checksums=read_checksums(path) if self._verify == "always" else None,
+            **encoded,
+        )
+
+    def _order(self, files: Callable[[str], str], rows: int, in_memory: bool) -> Rows:
+        return PackedColumn(PackedRows(self._read(files("order.bin"), in_memory), rows, width_of(rows)))
 
     def _slots(self, table: str) -> Rows:
         rows = self._manifest.tables[table].rows
@@ -267,14 +442,13 @@ class Arrays:
         array = self._read_topology(layout.table_file(table, "slots.bin"))
         return PackedColumn(PackedRows(array, rows, width_of(rows)))
 
-    def _times(self, table: str) -> Times:
-        files = (layout.table_file(table, file) for file in ("time_blocks.bin", "time.bin"))
-        blocks, stream = map(self._read_topology, files)
-        path = self._folder / layout.table_file(table, "time_blocks.bin")
+    def _times(self, files: Callable[[str], str], rows: int) -> Times:
+        blocks, stream = (self._read_topology(files(file)) for file in ("time_blocks.bin", "time.bin"))
+        path = self._folder / files("time_blocks.bin")
         if len(stream) != time_bytes(blocks):
             raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {len(stream)}")
         try:
-            return PackedColumn(PackedTimes(blocks, stream, self._manifest.tables[table].rows))
+            return PackedColumn(PackedTimes(blocks, stream, rows))
         except CorruptStore as error:
             raise CorruptStore(f"{path}: {error}") from None
 

@@ -6,6 +6,7 @@ what the schema and the counts demand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,27 +15,32 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
 from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
+from relhop.store.attributes import AttributeReader
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
+_MOST_NUMBERS = 1 << 60
+"""Of an attribute: more than any machine can address."""
 
 
 def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> None:
     """Compares the manifest with its own schema: tables, links, counts, records, files and their sizes."""
     where = folder / layout.MANIFEST
-    _same(where, "tables", list(manifest.tables), list(schema.tables))
-    _same(where, "links", list(manifest.links), [link.name for link in schema.links])
+    same(where, "tables", list(manifest.tables), list(schema.tables))
+    same(where, "links", list(manifest.links), [link.name for link in schema.links])
+    same(where, "edge tables", list(manifest.edge_tables), list(schema.edge_tables))
     for title, table in manifest.tables.items():
         features = schema.feature_columns(title)
         fields, record_size = layout.stored_fields(manifest, schema, title)
-        _same(where, f"the record size of table '{title}'", table.record_size, record_size)
+        same(where, f"the record size of table '{title}'", table.record_size, record_size)
         out_of_range = {entry.column: entry.out_of_range for entry in table.fields}
         expected = layout.field_entries(fields, out_of_range)
-        _same(where, f"the record's fields of table '{title}'", table.fields, expected)
+        same(where, f"the record's fields of table '{title}'", table.fields, expected)
         for field in table.fields:
             if field.out_of_range > table.rows or (field.scale is not None and field.scale <= 0):
                 raise CorruptStore(
@@ -42,7 +48,8 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
                     f" {field.out_of_range} out of range, and the scale {field.scale}"
                 )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
-        _same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
+        _check_attributes(where, title, table, schema)
         if table.record_order not in (layout.ROWS_ORDER, *table.rows_per_block):
             raise CorruptStore(f"{where}: table '{title}' has the order of records {table.record_order!r}")
         timed = schema.tables[title].time_col is not None
@@ -55,7 +62,7 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
     for link in schema.links:
         entry = manifest.links[link.name]
         total = entry.edges + entry.nulls + entry.dangling
-        _same(
+        same(
             where,
             f"edges, nulls and dangling keys of link {link.name}",
             total,
@@ -64,11 +71,56 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
         rows = manifest.tables[link.child].rows if link.weight is not None else 0
         if entry.null_weights > rows:
             raise CorruptStore(f"{where}: link {link.name} has {entry.null_weights} null weights of {rows}")
-    sizes = layout.file_sizes(schema, manifest.tables, manifest.links)
-    _same(where, "files", sorted(manifest.files), sorted(sizes))
+    for name, edges in schema.edge_tables.items():
+        check_edge_entry(where, edges, manifest.edge_tables[name])
+    sizes = layout.file_sizes(schema, manifest.tables, manifest.links, manifest.edge_tables)
+    same(where, "files", sorted(manifest.files), sorted(sizes))
     for file, size in sizes.items():
         if size is not None:
-            _same(where, f"the size of {file}", manifest.files[file].bytes, size)
+            same(where, f"the size of {file}", manifest.files[file].bytes, size)
+
+
+def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry) -> None:
+    """Counts of an edge table that fit together, and what its description asks for."""
+    what, missing = f"edge table '{edges.name}'", entry.nulls + entry.dangling
+    same(where, f"edges, nulls and dangling ends of {what}", entry.edges + missing, entry.rows)
+    timed, weighted = edges.time_col is not None, edges.weight_col is not None
+    for name, count, least, most in (
+        ("null times", entry.null_times, missing if timed else 0, entry.rows if timed else 0),
+        ("delayed edges", entry.delayed, 0, entry.rows - entry.null_times if timed else 0),
+        ("null weights", entry.null_weights, 0, entry.rows if weighted else 0),
+    ):
+        if not least <= count <= most:
+            raise CorruptStore(f"{where}: {what} of {entry.rows} edges has {count} {name}")
+    if (timed or weighted) and not entry.columns:
+        raise CorruptStore(
+            f"{where}: {what} has no columns, but {edges.time_col or edges.weight_col!r} is one"
+        )
+    need_ids = bool(edges.edge_ids or entry.columns or entry.attributes)
+    same(where, f"numbers of the edges of {what}", entry.edge_ids, need_ids)
+    for name, attribute in entry.attributes.items():
+        _check_size(f"{where}: {what}, attribute '{name}'", attribute, entry.rows)
+
+
+def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema: Schema) -> None:
+    stypes = schema.tables[title].stypes
+    tensors = {column for column, stype in stypes.items() if stype == Stype.tensor}
+    if not tensors <= set(table.attributes) <= set(stypes):
+        raise CorruptStore(
+            f"{where}: the attributes of table '{title}': {list(table.attributes)} contradict its columns"
+        )
+    for name, attribute in table.attributes.items():
+        if (name in tensors) != bool(attribute.shape):
+            raise CorruptStore(
+                f"{where}: table '{title}', attribute '{name}': the schema has no shape {attribute.shape}"
+            )
+        _check_size(f"{where}: table '{title}', attribute '{name}'", attribute, table.rows)
+
+
+def _check_size(where: str, attribute: layout.AttributeEntry, rows: int) -> None:
+    # What a shape with a 0 says beside it fits no size.
+    if math.prod(max(1, size) for size in attribute.shape) * max(1, rows) >= _MOST_NUMBERS:
+        raise CorruptStore(f"{where}: {rows} rows of shape {attribute.shape}")
 
 
 def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
@@ -81,33 +133,45 @@ def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
         if size != entry.bytes:
             raise CorruptStore(f"{path} has {size} bytes, not {entry.bytes}; build the store again")
     for title, table in manifest.tables.items():
-        _check_footer(folder / layout.table_file(title, "columns.parquet"), table.rows)
+        check_footer(folder / layout.table_file(title, "columns.parquet"), table.rows)
         if table.categories:
-            _check_footer(
+            check_footer(
                 folder / layout.table_file(title, "categories.parquet"), sum(table.categories.values())
             )
+
+    for name, edge_entry in manifest.edge_tables.items():
+        if edge_entry.columns:
+            check_footer(folder / layout.edge_file(name, "columns.parquet"), edge_entry.rows)
 
 
 def check_ends(folder: Path, tables: Mapping[str, StoredTable], links: Mapping[str, StoredLink]) -> None:
     """Looks at the ends of arrays, where a lie about counts shows."""
     for table in tables.values():
         if table.time is not None:
-            path = folder / layout.table_file(table.name, "time.bin")
-            split = table.num_rows - table.null_times
-            if (table.null_times and table.time[split] != NULL_TIME) or (
-                split and table.time[split - 1] == NULL_TIME
-            ):
-                raise CorruptStore(f"{path}: not {table.null_times} null times at its end")
+            check_null_times(folder / layout.table_file(table.name, "time.bin"), table.time, table.null_times)
     for stored in links.values():
-        path = folder / layout.link_file(stored.link, "offsets.bin")
-        if stored.offsets[0] != 0 or stored.offsets[-1] != len(stored.children):
-            raise CorruptStore(f"{path}: offsets do not run from 0 to {len(stored.children)}")
+        check_offset_ends(
+            folder / layout.link_file(stored.link, "offsets.bin"), stored.offsets, len(stored.children)
+        )
+
+
+def check_null_times(path: Path, time: Times, nulls: int) -> None:
+    """So many times at the end are null, and the one before them is not."""
+    split = len(time) - nulls
+    if (nulls and time[split] != NULL_TIME) or (split and time[split - 1] == NULL_TIME):
+        raise CorruptStore(f"{path}: not {nulls} null times at its end")
+
+
+def check_offset_ends(path: Path, offsets: LinkRows, edges: int) -> None:
+    """Offsets run from 0 to the number of edges."""
+    if offsets[0] != 0 or offsets[-1] != edges:
+        raise CorruptStore(f"{path}: offsets do not run from 0 to {edges}")
 
 
 def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
     """Compares a file's checksum with the manifest, and the blocks of records with theirs."""
     path, entry = folder / file, manifest.files[file]
-    record_sizes = {layout.table_file(t, "rows.bin"): e.record_size for t, e in manifest.tables.items()}
+    record_sizes = layout.record_sizes(manifest)
     try:
         if file in record_sizes:
             checksum = records.checksum_of(path, entry.bytes, record_sizes[file])
@@ -123,13 +187,9 @@ def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
 def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: StoredTable) -> None:
     """Times ascend, orders of rows and records are permutations, category codes exist."""
     if table.time is not None:
-        for part in _chunks(table.num_rows, overlap=1):
-            if np.any(table.time[part][1:] < table.time[part][:-1]):
-                raise CorruptStore(
-                    f"{folder / layout.table_file(table.name, 'time.bin')}: times do not ascend"
-                )
+        check_ascending(folder / layout.table_file(table.name, "time.bin"), "times", table.time)
     for array, file in ((table.order, "order.bin"), (table.slots, "slots.bin")):
-        if array is not None and not _is_permutation(array):
+        if array is not None and not is_permutation(array):
             raise CorruptStore(f"{folder / layout.table_file(table.name, file)}: not a permutation of rows")
     for field in table.fields:
         if field.stype != Stype.categorical:
@@ -137,7 +197,7 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
         count = manifest.tables[table.name].categories[field.column]
         if len(lookup.categories(table.categories_path, field.column)) != count:
             raise CorruptStore(f"{table.categories_path}: column '{field.column}' has not {count} categories")
-        for part in _chunks(table.num_rows):
+        for part in chunks(table.num_rows):
             codes = table.field_values(field.column, part)
             if np.any((codes < encoding.NULL_CODE) | (codes >= count)):
                 raise CorruptStore(
@@ -146,9 +206,28 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
                 )
 
 
-def _is_permutation(rows: Rows) -> bool:
+def check_ascending(path: Path, what: str, values: LinkRows | Times) -> None:
+    """No value is less than the one before it."""
+    for part in chunks(len(values), overlap=1):
+        found = values[part]
+        if np.any(found[1:] < found[:-1]):
+            raise CorruptStore(f"{path}: {what} do not ascend")
+
+
+def check_attributes(folder: Path, attributes: Mapping[str, AttributeReader]) -> None:
+    """Booleans are 0 or 1; `folder` is that of the table or edge table."""
+    for name, attribute in attributes.items():
+        if attribute.dtype == "bool":
+            content = attribute.array().reshape(-1).view(np.uint8)
+            if any(np.any(content[part] > 1) for part in chunks(len(content))):
+                file = folder / layout.attribute_files(name)[0]
+                raise CorruptStore(f"{file}: a boolean that is neither 0 nor 1")
+
+
+def is_permutation(rows: Rows) -> bool:
+    """Whether each row from 0 on is there once."""
     seen = np.zeros(len(rows), bool)
-    for part in _chunks(len(rows)):
+    for part in chunks(len(rows)):
         found = rows[part]
         seen[found[(found >= 0) & (found < len(rows))]] = True
     return bool(seen.all())
@@ -160,22 +239,18 @@ def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
     num_parents = len(offsets) - 1
     edges = 0
     where = folder / layout.link_file(stored.link, "parents.bin")
-    for part in _chunks(len(parents)):
+    for part in chunks(len(parents)):
         rows = parents[part]
         edges += int(np.count_nonzero(rows != -1))
         if np.any(rows >= num_parents):
             raise CorruptStore(f"{where}: a parent beyond the last row")
     if edges != len(children):
         raise CorruptStore(f"{where}: {edges} rows have a parent, not {len(children)}")
-    for part in _chunks(num_parents + 1, overlap=1):
-        if np.any(offsets[part][1:] < offsets[part][:-1]):
-            raise CorruptStore(
-                f"{folder / layout.link_file(stored.link, 'offsets.bin')}: offsets do not ascend"
-            )
+    check_ascending(folder / layout.link_file(stored.link, "offsets.bin"), "offsets", offsets)
     where = folder / layout.link_file(stored.link, "children.bin")
-    for of_parents in _chunks(num_parents):
+    for of_parents in chunks(num_parents):
         bounds = offsets[of_parents.start : of_parents.stop + 1]
-        for part in _chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
+        for part in chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
             rows = children[part]
             if np.any((rows < 0) | (rows >= num_children)):
                 raise CorruptStore(f"{where}: a child beyond the last row")
@@ -187,52 +262,81 @@ def check_link(folder: Path, stored: StoredLink, num_children: int) -> None:
 
 
 def check_weights(folder: Path, stored: StoredLink, weights: npt.NDArray[np.float64]) -> None:
-    """Sums of weights begin anew in each list, never fall, and are those of the children's own weights.
+    """As `check_sums`, of a link that `check_link` found sound; `weights` are those of the child's rows."""
+    if stored.weights is not None:
+        where = folder / layout.link_file(stored.link, "weights.bin")
+        check_sums(
+            where,
+            f"the column '{stored.link.weight}'",
+            stored.offsets,
+            stored.weights,
+            stored.children,
+            weights,
+        )
+
+
+def check_sums(
+    where: Path,
+    column: str,
+    offsets: LinkRows,
+    weights: npt.NDArray[np.float64],
+    items: LinkRows,
+    own: npt.NDArray[np.float64],
+) -> None:
+    """Sums of weights begin anew in each list, never fall, and are those of the items' own weights.
 
     Args:
-        folder: The store.
-        stored: A link that `check_link` found sound, with weights.
-        weights: Of each child row.
+        where: The file of the sums.
+        column: What the weights are, for the message.
+        offsets: Of the lists; sound.
+        weights: The sums.
+        items: What is in the lists; sound.
+        own: The weight of each item.
     """
-    if stored.weights is None:
-        return
-    where = folder / layout.link_file(stored.link, "weights.bin")
-    for of_parents in _chunks(len(stored.offsets) - 1):
-        bounds = stored.offsets[of_parents.start : of_parents.stop + 1]
-        for part in _chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
-            sums = stored.weights[part]
+    for of_owners in chunks(len(offsets) - 1):
+        bounds = offsets[of_owners.start : of_owners.stop + 1]
+        for part in chunks(int(bounds[-1]), overlap=1, begin=int(bounds[0])):
+            sums = weights[part]
             starts = np.zeros(len(sums), bool)
             starts[bounds[(bounds >= part.start) & (bounds < part.stop)] - part.start] = True
             before = np.where(starts, 0.0, np.roll(sums, 1))
             known = slice(0 if starts[0] else 1, None)  # What is before the first may be in the part before.
             if not np.all((sums >= before)[known] & np.isfinite(sums[known])):
                 raise CorruptStore(f"{where}: the sums of a list's weights fall, or are not finite")
-            if np.any((before + weights[stored.children[part]] != sums)[known]):
-                raise CorruptStore(f"{where}: not the sums of the column '{stored.link.weight}'")
+            if np.any((before + own[items[part]] != sums)[known]):
+                raise CorruptStore(f"{where}: not the sums of {column}")
 
 
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
     """The store's own columns of columns.parquet say what the arrays say."""
-    path = folder / layout.table_file(table.name, "columns.parquet")
     expected: dict[str, Times | LinkRows] = {}
     if table.time is not None:
         expected[layout.TIME_COLUMN] = table.time
     for link in links:
         expected[layout.parent_column(link.link)] = link.parents
+    check_own_columns(folder / layout.table_file(table.name, "columns.parquet"), table.num_rows, expected)
+
+
+def check_own_columns(
+    path: Path, rows: int, expected: Mapping[str, Times | LinkRows | npt.NDArray[np.int64]]
+) -> None:
+    """A columns.parquet numbers its rows, and has what is expected in the columns named; null is NULL_TIME or
+    -1.
+    """
     start = 0
     with lookup.reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_CHUNK_ROWS, columns=[layout.ROW_COLUMN, *expected]):
             part = slice(start, start + len(batch))
-            _same(path, "its columns", batch.schema.names, [layout.ROW_COLUMN, *expected])
-            _check_column(path, layout.ROW_COLUMN, batch, np.arange(part.start, part.stop), null=-1)
+            same(path, "its columns", batch.schema.names, [layout.ROW_COLUMN, *expected])
+            check_column(path, layout.ROW_COLUMN, batch, np.arange(part.start, part.stop), null=-1)
             for column, stored in expected.items():
                 null = NULL_TIME if column == layout.TIME_COLUMN else -1
-                _check_column(path, column, batch, stored[part], null)
+                check_column(path, column, batch, stored[part], null)
             start = part.stop
-    _same(path, "the number of its rows", start, table.num_rows)
+    same(path, "the number of its rows", start, rows)
 
 
-def _check_column(
+def check_column(
     path: Path, column: str, batch: pa.RecordBatch, wanted: npt.NDArray[np.int64], null: int
 ) -> None:
     """Compares a column with an array in which `null` stands for null."""
@@ -243,19 +347,21 @@ def _check_column(
         raise CorruptStore(f"{path}: column {column} contradicts the store's arrays")
 
 
-def _check_footer(path: Path, rows: int) -> None:
+def check_footer(path: Path, rows: int) -> None:
+    """The footer of a Parquet file says that it has so many rows."""
     with lookup.reading(path):
         found = pq.read_metadata(path).num_rows
     if found != rows:
         raise CorruptStore(f"{path} has {found} rows, not {rows}")
 
 
-def _same(path: Path, what: str, found: object, expected: object) -> None:
+def same(path: Path, what: str, found: object, expected: object) -> None:
+    """Refuses what is found unless it is what is expected."""
     if found != expected:
         raise CorruptStore(f"{path}: {what}: {found} contradicts {expected}")
 
 
-def _chunks(end: int, overlap: int = 0, begin: int = 0) -> Iterator[slice]:
+def chunks(end: int, overlap: int = 0, begin: int = 0) -> Iterator[slice]:
     """Slices that cover [begin, end); each begins `overlap` elements before the end of the last."""
     for start in range(begin, end, _CHUNK_ROWS):
         yield slice(max(begin, start - overlap), min(end, start + _CHUNK_ROWS))

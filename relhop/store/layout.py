@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -14,9 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relhop._native import width_of
+from relhop.dtypes import NUMPY_DTYPES
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
 from relhop.store import encoding
@@ -25,7 +28,7 @@ from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 ROWS_ORDER = "rows"
 """The order of records in which each has its row's number, so that there is no slots.bin."""
@@ -35,6 +38,11 @@ RESERVED_PREFIX = "_rh_"
 
 ROW_COLUMN = "_rh_row"
 TIME_COLUMN = "_rh_time"
+SRC_COLUMN = "_rh_src"
+DST_COLUMN = "_rh_dst"
+
+_MOST_DIMENSIONS = 16
+"""Of an attribute's row."""
 
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
 _Ratio = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -60,6 +68,28 @@ class FieldEntry(_Entry):
     out_of_range: _Count = 0
 
 
+class AttributeEntry(_Entry):
+    """What the manifest says of an attribute: the dtype, a key of `NUMPY_DTYPES`, and the shape of a row."""
+
+    dtype: str
+    shape: list[_Count] = Field(max_length=_MOST_DIMENSIONS)
+
+    @field_validator("dtype")
+    @classmethod
+    def _is_known(cls, dtype: str) -> str:
+        if dtype not in NUMPY_DTYPES:
+            raise ValueError(f"{dtype!r} is no dtype of an attribute")
+        return dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return NUMPY_DTYPES[self.dtype].itemsize * math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.shape else self.dtype
+
+
 class TableEntry(_Entry):
     """What the manifest says of a table: counts, and the layout and order of its records.
 
@@ -75,6 +105,7 @@ class TableEntry(_Entry):
     record_size: _Count
     record_order: str
     rows_per_block: dict[str, _Ratio]
+    attributes: dict[str, AttributeEntry]
 
 
 class LinkEntry(_Entry):
@@ -87,6 +118,27 @@ class LinkEntry(_Entry):
     nulls: _Count
     dangling: _Count
     null_weights: _Count = 0
+
+
+class EdgeTableEntry(_Entry):
+    """What the manifest says of an edge table: edges + nulls + dangling = rows, one for each edge of the
+    input.
+
+    `nulls` have an end that is null, `dangling` one that no row has. `null_times` of the rows are at no time
+    visible, these among them; `delayed` are visible later than their own time says, for an end is later.
+    `edge_ids` and `columns` say whether there are files of them.
+    """
+
+    rows: _Count
+    edges: _Count
+    nulls: _Count
+    dangling: _Count
+    null_times: _Count = 0
+    delayed: _Count = 0
+    null_weights: _Count = 0
+    edge_ids: bool
+    columns: bool
+    attributes: dict[str, AttributeEntry]
 
 
 class FileEntry(_Entry):
@@ -104,6 +156,7 @@ class Manifest(_Entry):
     table_schema: dict[str, Any] = Field(alias="schema")
     tables: dict[str, TableEntry]
     links: dict[str, LinkEntry]
+    edge_tables: dict[str, EdgeTableEntry]
     files: dict[str, FileEntry]
 
     def schema_of_tables(self) -> Schema:
@@ -126,14 +179,37 @@ def link_file(link: Link, file: str) -> str:
     return f"links/{_folder(link.name)}/{file}"
 
 
+def edge_file(name: str, file: str) -> str:
+    """Path of an edge table's file, relative to the store; those of lists are in "in/" or "out/"."""
+    return f"edges/{_folder(name)}/{file}"
+
+
+def directions(edges: EdgeTable) -> tuple[tuple[str, str, str], ...]:
+    """The directions in which a store has lists: (folder, table that has the lists, table that is listed)."""
+    outgoing = (("out", edges.src, edges.dst),) if edges.reverse else ()
+    return (("in", edges.dst, edges.src), *outgoing)
+
+
+def attribute_files(name: str) -> tuple[str, str]:
+    """An attribute's rows and their checksums, relative to the table's folder."""
+    return f"attributes/{_folder(name)}.bin", f"attributes/{_folder(name)}.crc"
+
+
+def is_attribute(file: str) -> bool:
+    """Whether a file holds the rows of an attribute."""
+    return file.split("/")[2:3] == ["attributes"] and file.endswith(".bin")
+
+
 def is_topology(file: str) -> bool:
-    """Whether all that is sampled needs a file: it holds links, times, or where records are."""
+    """Whether all that is sampled needs a file: of links, times, where records are, or edges' numbers."""
+    if file.startswith("edges/") and file.endswith("/order.bin"):
+        return True
     return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
 
 
 def is_link(file: str) -> bool:
-    """Whether a file is a link's."""
-    return file.startswith("links/")
+    """Whether a file says who is connected to whom: a link's, or a list of an edge table."""
+    return file.startswith("links/") or (file.startswith("edges/") and file.split("/")[2] in ("in", "out"))
 
 
 def parent_column(link: Link) -> str:
@@ -167,7 +243,10 @@ def stored_fields(manifest: Manifest, schema: Schema, table: str) -> tuple[tuple
 
 
 def file_sizes(
-    schema: Schema, tables: dict[str, TableEntry], links: dict[str, LinkEntry]
+    schema: Schema,
+    tables: dict[str, TableEntry],
+    links: dict[str, LinkEntry],
+    edge_tables: dict[str, EdgeTableEntry],
 ) -> dict[str, int | None]:
     """Every file but the manifest, with the size that the counts demand; None where they demand none."""
     sizes: dict[str, int | None] = {}
@@ -176,9 +255,7 @@ def file_sizes(
         entry = tables[title]
         sizes[table_file(title, "columns.parquet")] = None
         if table.time_col is not None:
-            sizes[table_file(title, "time_blocks.bin")] = TIME_BLOCK_BYTES * -(-entry.rows // TIME_BLOCK)
-            sizes[table_file(title, "time.bin")] = None
-            sizes[table_file(title, "order.bin")] = packed_bytes(entry.rows, width[title])
+            sizes |= {table_file(title, file): size for file, size in _time_sizes(entry.rows).items()}
         if entry.record_order != ROWS_ORDER:
             sizes[table_file(title, "slots.bin")] = packed_bytes(entry.rows, width[title])
         # Before the records: what checks them is itself checked first.
@@ -186,6 +263,8 @@ def file_sizes(
         sizes[table_file(title, "rows.bin")] = entry.record_size * entry.rows
         if entry.categories:
             sizes[table_file(title, "categories.parquet")] = None
+        of_attributes = _attribute_sizes(entry.attributes, entry.rows)
+        sizes |= {table_file(title, file): size for file, size in of_attributes.items()}
     for link in schema.links:
         edges = links[link.name].edges
         sizes[link_file(link, "parents.bin")] = packed_bytes(tables[link.child].rows, width[link.parent])
@@ -193,6 +272,61 @@ def file_sizes(
         sizes[link_file(link, "children.bin")] = packed_bytes(edges, width[link.child])
         if link.weight is not None:
             sizes[link_file(link, "weights.bin")] = 8 * edges
+    rows = {title: tables[title].rows for title in schema.tables}
+    for name, edge_table in schema.edge_tables.items():
+        sizes |= {
+            edge_file(name, f): size for f, size in _edge_sizes(edge_table, edge_tables[name], rows).items()
+        }
+    return sizes
+
+
+def _edge_sizes(edges: EdgeTable, entry: EdgeTableEntry, rows: Mapping[str, int]) -> dict[str, int | None]:
+    """The files of an edge table between tables of so many rows."""
+    sizes: dict[str, int | None] = {}
+    if entry.columns:
+        sizes["columns.parquet"] = None
+    if edges.time_col is not None:
+        sizes |= _time_sizes(entry.rows)
+    for folder, owner, listed in directions(edges):
+        sizes[f"{folder}/offsets.bin"] = packed_bytes(rows[owner] + 1, width_of(entry.edges))
+        sizes[f"{folder}/neighbors.bin"] = packed_bytes(entry.edges, width_of(rows[listed]))
+        if entry.edge_ids:
+            sizes[f"{folder}/edge_ids.bin"] = packed_bytes(entry.edges, width_of(entry.rows))
+        if edges.weight_col is not None:
+            sizes[f"{folder}/weights.bin"] = 8 * entry.edges
+    return sizes | _attribute_sizes(entry.attributes, entry.rows)
+
+
+def _attribute_sizes(attributes: Mapping[str, AttributeEntry], rows: int) -> dict[str, int]:
+    """The files of attributes of so many rows."""
+    sizes = {}
+    for name, attribute in attributes.items():
+        content, checksums = attribute_files(name)
+        # Before the rows: what checks them is itself checked first.
+        sizes[checksums] = checksums_bytes(attribute.row_bytes * rows)
+        sizes[content] = attribute.row_bytes * rows
+    return sizes
+
+
+def _time_sizes(rows: int) -> dict[str, int | None]:
+    """The files of a table, or edge table, with a time column."""
+    return {
+        "time_blocks.bin": TIME_BLOCK_BYTES * -(-rows // TIME_BLOCK),
+        "time.bin": None,
+        "order.bin": packed_bytes(rows, width_of(rows)),
+    }
+
+
+def record_sizes(manifest: Manifest) -> dict[str, int]:
+    """The files whose blocks have checksums beside them, with the bytes of a record."""
+    sizes = {}
+    for title, entry in manifest.tables.items():
+        sizes[table_file(title, "rows.bin")] = entry.record_size
+        for name, attribute in entry.attributes.items():
+            sizes[table_file(title, attribute_files(name)[0])] = attribute.row_bytes
+    for title, edges in manifest.edge_tables.items():
+        for name, attribute in edges.attributes.items():
+            sizes[edge_file(title, attribute_files(name)[0])] = attribute.row_bytes
     return sizes
 
 

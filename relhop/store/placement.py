@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -17,10 +17,10 @@ from relhop.store import layout
 Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 """Where a store's arrays are: in memory, mapped from the files, on disk behind a pool, or whichever fits.
 
-- `auto`: links and times in memory if they take at most half of what is free, else mapped; records in memory
-  if they fit the pool, else on disk behind it.
+- `auto`: links and times in memory if they take at most half of what is free, else mapped; records and
+  attributes in memory if they fit the pool, else on disk behind it.
 - `ram`, `mmap`: everything in memory, everything mapped.
-- `disk`: links and records behind the pool, each with a part of it by their bytes; times mapped.
+- `disk`: links, records and attributes behind the pool, each with a part of it by their bytes; times mapped.
 """
 
 _SMALL = 1 << 16
@@ -40,12 +40,12 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class TablePlacement:
-    """Where the records of one table are.
+    """Where the records of one table are, or the rows of one attribute.
 
     Attributes:
         place: "ram", "mmap" or "disk".
-        bytes: Of all records, and of the rows' places in the input where the table has an order of its own.
-            These are mapped where the records are on disk.
+        bytes: Of all records or rows, and with records of the rows' places in the input where the table has
+            an order of its own. These are mapped where the records are on disk.
         pool_bytes: Memory of the pool before the disk, bookkeeping included; 0 elsewhere.
     """
 
@@ -71,12 +71,14 @@ class Placement:
         topology_bytes: How much they take.
         links_pool_bytes: Memory of the pool before links on disk, its directory included; 0 elsewhere.
         tables: Where the records of each table are.
+        attributes: Where the rows of each attribute are, by file.
     """
 
     topology: Literal["ram", "mmap", "disk"]
     topology_bytes: int
     tables: Mapping[str, TablePlacement]
     links_pool_bytes: int = 0
+    attributes: Mapping[str, TablePlacement] = field(default_factory=dict)
 
     def __str__(self) -> str:
         place = {
@@ -85,7 +87,8 @@ class Placement:
             "disk": f"on disk, pool of {size_text(self.links_pool_bytes)} for links, times mapped",
         }[self.topology]
         lines = [f"links and times: {size_text(self.topology_bytes)} {place}"]
-        return "\n".join(lines + [f"records of {name}: {table}" for name, table in self.tables.items()])
+        lines += [f"records of {name}: {table}" for name, table in self.tables.items()]
+        return "\n".join(lines + [f"{file}: {placed}" for file, placed in self.attributes.items()])
 
 
 def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> Placement:
@@ -94,8 +97,8 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     Args:
         manifest: Of the store.
         memory: See `Memory`.
-        pool_bytes: All that records, and of `disk` links, may take; None: a quarter of the memory that is
-            free after links and times.
+        pool_bytes: All that records and attributes, and of `disk` links, may take; None: a quarter of the
+            memory that is free after links and times.
 
     Raises:
         ValueError: On a `memory` that is none, or a pool where there is no use for it.
@@ -105,50 +108,79 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     if pool_bytes is not None and memory not in ("auto", "disk"):
         raise ValueError(f"buffer_pool_size is for memory='auto' and memory='disk', not for {memory!r}")
     topology_bytes = sum(e.bytes for f, e in manifest.files.items() if layout.is_topology(f))
-    records = {name: _record_bytes(manifest, name) for name in manifest.tables}
+    records = _records(manifest)
     if memory == "ram" or memory == "mmap":
-        return Placement(memory, topology_bytes, {t: TablePlacement(memory, n) for t, n in records.items()})
+        placed = {what: TablePlacement(memory, size.bytes) for what, size in records.items()}
+        return _placement(memory, topology_bytes, placed)
     free = free_memory()
     loads_topology = memory == "auto" and topology_bytes <= free // 2
     if pool_bytes is None:
         pool_bytes = (free - topology_bytes if loads_topology else free) // 4
     if memory == "auto":
-        tables = _share(manifest, records, pool_bytes)
-        return Placement("ram" if loads_topology else "mmap", topology_bytes, tables)
+        return _placement("ram" if loads_topology else "mmap", topology_bytes, _share(records, pool_bytes))
     links = sum(entry.bytes for file, entry in manifest.files.items() if layout.is_link(file))
-    part = pool_bytes * links // max(links + sum(records.values()), 1)
+    part = pool_bytes * links // max(links + sum(size.bytes for size in records.values()), 1)
     if links <= max(part, _SMALL):
-        return Placement("ram", topology_bytes, _share(manifest, records, max(pool_bytes - links, 0)))
+        return _placement("ram", topology_bytes, _share(records, max(pool_bytes - links, 0)))
     # Its directory, 4 bytes a page of 4 KiB, and a few pages.
     part = min(max(part, links // 1000 + _FEW_PAGES), pool_bytes)
-    return Placement("disk", topology_bytes, _share(manifest, records, pool_bytes - part), part)
+    return _placement("disk", topology_bytes, _share(records, pool_bytes - part), part)
 
 
-def _record_bytes(manifest: layout.Manifest, table: str) -> int:
-    """Records, and the rows' places in the input."""
-    order = manifest.files.get(layout.table_file(table, "order.bin"))
-    entry = manifest.tables[table]
-    return entry.record_size * entry.rows + (0 if order is None else order.bytes)
+@dataclass(frozen=True)
+class _Size:
+    """Of a file of records, and what is loaded with it; whether a pool is of use for it."""
+
+    bytes: int
+    can_be_on_disk: bool
+
+
+def _records(manifest: layout.Manifest) -> dict[tuple[str, str], _Size]:
+    """All that is placed, by kind and name: the records of each table, and the rows of each attribute."""
+    found = {}
+    for name, entry in manifest.tables.items():
+        order = manifest.files.get(layout.table_file(name, "order.bin"))
+        size = entry.record_size * entry.rows + (0 if order is None else order.bytes)
+        # Records of no bytes need no pool; what is left are the rows' places, which are mapped.
+        found["table", name] = _Size(size, can_be_on_disk=entry.record_size > 0)
+    for file, content in manifest.files.items():
+        if layout.is_attribute(file):
+            found["attribute", file] = _Size(content.bytes, can_be_on_disk=content.bytes > 0)
+    return found
+
+
+def _placement(
+    topology: Literal["ram", "mmap", "disk"],
+    topology_bytes: int,
+    placed: Mapping[tuple[str, str], TablePlacement],
+    links_pool_bytes: int = 0,
+) -> Placement:
+    tables, attributes = (
+        {name: where for (of, name), where in placed.items() if of == kind} for kind in ("table", "attribute")
+    )
+    return Placement(topology, topology_bytes, tables, links_pool_bytes, attributes)
 
 
 def _share(
-    manifest: layout.Manifest, records: Mapping[str, int], pool_bytes: int
-) -> dict[str, TablePlacement]:
-    """The pool's bytes for tables of so many bytes: small ones whole, the rest in equal parts."""
-    placed: dict[str, TablePlacement] = {}
-    for i, name in enumerate(sorted(records, key=lambda name: records[name])):
-        part = pool_bytes // (len(records) - i)
-        if records[name] <= part:
-            placed[name] = TablePlacement("ram", records[name])
-            pool_bytes -= records[name]
+    records: Mapping[tuple[str, str], _Size], pool_bytes: int
+) -> dict[tuple[str, str], TablePlacement]:
+    """The pool's bytes: small files of records whole, the others in parts by their bytes."""
+    placed: dict[tuple[str, str], TablePlacement] = {}
+    left = dict(sorted(records.items(), key=lambda item: item[1].bytes))
+    while left:
+        what, size = next(iter(left.items()))
+        if size.bytes > pool_bytes // len(left):
+            break
+        placed[what] = TablePlacement("ram", size.bytes)
+        pool_bytes -= size.bytes
+        del left[what]
+    total = sum(size.bytes for size in left.values() if size.can_be_on_disk)
+    for what, size in left.items():
+        if size.can_be_on_disk:
+            placed[what] = TablePlacement("disk", size.bytes, pool_bytes * size.bytes // total)
         else:
-            # Records of no bytes need no pool; what is left are the rows' places, which are mapped.
-            on_disk = manifest.tables[name].record_size > 0
-            placed[name] = TablePlacement(
-                "disk" if on_disk else "mmap", records[name], part if on_disk else 0
-            )
-            pool_bytes -= part if on_disk else 0
-    return {name: placed[name] for name in records}
+            placed[what] = TablePlacement("mmap", size.bytes)
+    return {what: placed[what] for what in records}
 
 
 def parse_size(size: int | str) -> int:

@@ -40,11 +40,7 @@ class Arrays:
     def __init__(self, build: Build) -> None:
         rows, schema = build.rows, build.schema
         self.times = {
-            title: PackedTimes(
-                mapped(build.folder / layout.table_file(title, "time_blocks.bin")),
-                mapped(build.folder / layout.table_file(title, "time.bin")),
-                rows[title],
-            )
+            title: times_of(build, title)
             for title, table in schema.tables.items()
             if table.time_col is not None
         }
@@ -101,6 +97,14 @@ def neighborhoods(build: Build, arrays: Arrays) -> Iterator[list[npt.NDArray[np.
         tables = np.full(len(seeds), numbers[title], np.uint32)
         sampled = topology.sample(options, tables, seeds, anchors[there], num_threads)
         yield [nodes["rows"] for nodes in sampled["nodes"]]
+
+
+def times_of(build: Build, table: str) -> PackedTimes:
+    """The times of a table with a time column, mapped."""
+    blocks, stream = (
+        build.folder / layout.table_file(table, file) for file in ("time_blocks.bin", "time.bin")
+    )
+    return PackedTimes(mapped(blocks), mapped(stream), build.rows[table])
 
 
 def mapped(path: Path) -> npt.NDArray[np.uint8]:

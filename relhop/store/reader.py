@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import duckdb
 import numpy as np
@@ -20,8 +20,8 @@ import pyarrow as pa
 from relhop._native import PagePool
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Schema
-from relhop.store import checks, layout, lookup, publish, sql
-from relhop.store.arrays import Arrays, StoredLink, StoredTable
+from relhop.store import checks, edge_checks, layout, lookup, publish, sql
+from relhop.store.arrays import Arrays, StoredEdges, StoredLink, StoredLists, StoredTable, Times
 from relhop.store.device import DeviceCost
 from relhop.store.placement import Memory, Placement, parse_size, place
 from relhop.store.progress import Steps
@@ -29,7 +29,12 @@ from relhop.store.records import Verify
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
 
-__all__ = ["Memory", "Store", "StoredLink", "StoredTable"]
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
+
+    from relhop.pyg.backend import RemoteBackend
+
+__all__ = ["Memory", "Store", "StoredEdges", "StoredLink", "StoredLists", "StoredTable"]
 
 _ATTEMPTS = 3
 
@@ -42,6 +47,7 @@ class Store:
         schema: Tables and links.
         tables: By name, in the schema's order.
         links: By `Link.name`, in the schema's order.
+        edge_tables: By name, in the schema's order.
         fingerprint: Of the inputs that it was built from.
         as_of_time: The time (microseconds) after which nothing exists in this view; None: no such time.
         placement: Where its arrays are; `print(store.placement)` says it in words.
@@ -52,6 +58,7 @@ class Store:
     schema: Schema
     tables: Mapping[str, StoredTable]
     links: Mapping[str, StoredLink]
+    edge_tables: Mapping[str, StoredEdges]
     fingerprint: str
     as_of_time: int | None
     placement: Placement
@@ -74,12 +81,12 @@ class Store:
 
         Args:
             path: The store's folder.
-            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves links and records on disk behind a
-                pool, "auto" takes what fits; see `relhop.store.placement.Memory`.
-            buffer_pool_size: All that records, and of "disk" links, may take of memory, in bytes or as
-                "4 GB". Links get a part by their bytes. Tables that fit their share are read whole; the
-                others share the rest in equal parts, bookkeeping included. By default a quarter of the free
-                memory. For "auto" and "disk".
+            memory: "ram" reads the arrays, "mmap" maps them, "disk" leaves links, records and attributes on
+                disk behind a pool, "auto" takes what fits; see `relhop.store.placement.Memory`.
+            buffer_pool_size: All that records and attributes, and of "disk" links, may take of memory, in
+                bytes or as "4 GB". Links get a part by their bytes. Tables and attributes that fit an equal
+                share are read whole; the others get parts of the rest by their bytes, bookkeeping included.
+                By default a quarter of the free memory. For "auto" and "disk".
             device: What reading costs on the store's device; measured by default, once for each device.
             verify: "always" compares records with their checksums: those on disk whenever a block is read,
                 others here. Damage is a `CorruptStore` that names file and row, at the batch concerned.
@@ -137,8 +144,11 @@ class Store:
         arrays = Arrays(folder, manifest, store.placement, device, verify, require_current)
         store.tables = {title: arrays.table(schema, title) for title in schema.tables}
         store.links = {link.name: arrays.link(link) for link in schema.links}
+        store.edge_tables = {name: arrays.edges(table) for name, table in schema.edge_tables.items()}
         store.link_pool = arrays.link_pool
         checks.check_ends(folder, store.tables, store.links)
+        for edges in store.edge_tables.values():
+            edge_checks.check_ends(folder, edges)
         return store
 
     def as_of(self, time: TimeLike) -> Store:
@@ -160,14 +170,37 @@ class Store:
         stored = self._table(table)
         if stored.time is None:
             return stored.num_rows
+        return self._count_until(stored.time, time)
+
+    def cut_edges(self, name: str, time: int) -> int:
+        """How many edges of an edge table are visible at a time in microseconds: those below this number.
+
+        All of an edge table without a time column; never beyond `as_of`; never one whose time, or the time of
+        one of whose ends, is null.
+
+        Raises:
+            SchemaError: If there is no such edge table.
+        """
+        self.schema.edge_table(name)
+        stored = self.edge_tables[name]
+        return stored.num_rows if stored.time is None else self._count_until(stored.time, time)
+
+    def _count_until(self, times: Times, time: int) -> int:
         limit = END_OF_TIME if self.as_of_time is None else self.as_of_time
-        return stored.time.native.cut(min(int(time), limit))
+        return times.native.cut(min(int(time), limit))
 
     def caps(self) -> npt.NDArray[np.int64]:
-        """How many rows each table, in the schema's order, has under `as_of`; without it, all rows."""
+        """How many rows each table, in the schema's order, has under `as_of`; without it, all rows.
+
+        The edge tables that have a time follow, in the schema's order.
+        """
+        timed = [edges for edges in self.edge_tables.values() if edges.time is not None]
         if self.as_of_time is None:
-            return np.array([table.num_rows for table in self.tables.values()], np.int64)
-        return np.array([self.cut(table, self.as_of_time) for table in self.tables], np.int64)
+            rows = [table.num_rows for table in self.tables.values()] + [edges.num_rows for edges in timed]
+        else:
+            rows = [self.cut(table, self.as_of_time) for table in self.tables]
+            rows += [self.cut_edges(edges.table.name, self.as_of_time) for edges in timed]
+        return np.array(rows, np.int64)
 
     @property
     def newest_time(self) -> int | None:
@@ -183,13 +216,15 @@ class Store:
         """A DuckDB connection with one view for each table: the user's columns and the store's own.
 
         These are `_rh_row`, `_rh_time` (timed tables) and, for each foreign key, `_rh_<fkey>`: the parent's
-        row. Under `as_of` the views are what a store built from the rows up to that time would hold.
+        row. An edge table with columns besides its ends has a view, too: with `_rh_row`, the edge's number,
+        and `_rh_src` and `_rh_dst`, the rows of its ends, in place of their columns. Under `as_of` the views
+        are what a store built from the rows up to that time would hold.
 
         Raises:
             StoreError: If the store was replaced since it was opened.
         """
         connection = self._files()
-        caps = dict(zip(self.tables, self.caps(), strict=True))
+        caps = dict(zip(self.tables, self.caps(), strict=False))
         for title in self.tables:
             columns, visible = "*", ""
             if self.as_of_time is not None:
@@ -204,7 +239,21 @@ class Store:
             connection.execute(
                 f"CREATE VIEW {sql.name(title)} AS SELECT {columns} FROM {self._columns(title)}{visible}"
             )
+        for name, edges in self.edge_tables.items():
+            if self._manifest.edge_tables[name].columns:
+                connection.execute(f"CREATE VIEW {sql.name(name)} AS {self._visible_edges(edges, caps)}")
         return connection
+
+    def _visible_edges(self, edges: StoredEdges, caps: Mapping[str, int]) -> str:
+        """The query for the columns of the edges that are there under `as_of`."""
+        table = edges.table
+        query = f"SELECT * FROM {sql.parquet(self.path / layout.edge_file(table.name, 'columns.parquet'))}"
+        if self.as_of_time is None:
+            return query
+        if edges.time is not None:
+            return f"{query} WHERE {layout.ROW_COLUMN} < {self.cut_edges(table.name, self.as_of_time)}"
+        ends = ((layout.SRC_COLUMN, table.src), (layout.DST_COLUMN, table.dst))
+        return f"{query} WHERE {' AND '.join(f'{column} < {caps[of]}' for column, of in ends)}"
 
     def rows_of(self, table: str, keys: Sequence[Any] | pd.DataFrame | pa.Table) -> npt.NDArray[np.int64]:
         """The row of each key, -1 where there is none within `as_of`; of rows with the same key, the first.
@@ -260,18 +309,69 @@ class Store:
                 checks.check_file(self.path, self._manifest, file)
             for table in steps.over("Checking tables", list(self.tables)):
                 checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
+                folder = self.path / layout.table_file(table, "")
+                checks.check_attributes(folder, self.tables[table].attributes)
             for name in steps.over("Checking links", list(self.links)):
                 link = self.links[name]
                 checks.check_link(self.path, link, self.tables[link.link.child].num_rows)
                 if link.link.weight is not None:
                     checks.check_weights(self.path, link, self._weights(link.link.child, link.link.weight))
+            for edges in steps.over("Checking edges", list(self.edge_tables.values())):
+                digest = edge_checks.check_edges(self.path, edges, self.tables)
+                self._check_edge_columns(edges, digest)
+                folder = self.path / layout.edge_file(edges.table.name, "")
+                checks.check_attributes(folder, edges.attributes)
             for table in steps.over("Checking columns", list(self.tables)):
                 links = [link for link in self.links.values() if link.link.child == table]
                 checks.check_columns(self.path, self.tables[table], links)
 
     def describe(self) -> StoreSummary:
         """Rows, time ranges, features, degrees and bytes of the whole store, whatever `as_of` says."""
-        return summarize(self.path, self._manifest, self.tables, self.links)
+        return summarize(self.path, self._manifest, self.tables, self.links, self.edge_tables)
+
+    def get_torch_geometric_remote_backend(self, num_threads: int | None = None) -> RemoteBackend:
+        """The store as PyG's feature store and graph store, for its loaders and relhop's.
+
+        Nodes and edges have the numbers of the user's input. Attributes are those of arrays, with dtype and
+        shape; the feature columns of other tables, float32 with NaN for null, int64 codes with -1, int64
+        microseconds; and time columns. `relhop.loader.NeighborLoader` takes the store itself as well.
+
+        Args:
+            num_threads: Threads that gather rows; None: as many as there are processors.
+
+        Returns:
+            `(feature_store, graph_store)`, which pickle as what opened the store.
+        """
+        from relhop.pyg.backend import remote_backend
+
+        return remote_backend(self, num_threads)
+
+    def to_hetero_data(
+        self,
+        nodes: Mapping[str, Any] | None = None,
+        *,
+        node_attrs: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        edge_attrs: Sequence[str] | Mapping[Any, Sequence[str]] | None = None,
+        num_threads: int = 2,
+        progress: bool = False,
+    ) -> HeteroData:
+        """Some nodes and the edges among them, in memory, with `n_id` and `e_id`: their numbers in the input.
+
+        Args:
+            nodes: By table: a SELECT over the store's tables that gives rows of it, such as
+                `SELECT * FROM paper WHERE year >= 2015`, numbers of nodes, or a mask. Of other tables all.
+            node_attrs: Attributes of nodes to read: a list for all tables, or lists by table; by default all.
+            edge_attrs: The same of edges.
+            num_threads: Threads that gather rows.
+            progress: Show bars on a terminal.
+
+        Raises:
+            SchemaError: If there is no such table or attribute, or a query gives no rows of its table.
+            IndexError: If there is no such node.
+        """
+        from relhop.pyg.subsets import hetero_data
+
+        return hetero_data(self, nodes or {}, node_attrs, edge_attrs, num_threads, progress)
 
     def _table(self, name: str) -> StoredTable:
         self.schema.table(name)
@@ -280,6 +380,11 @@ class Store:
     def _time_ranges(self) -> list[tuple[int, int]]:
         """The oldest and the newest time within `as_of` of each table that has any."""
         timed = [(t.time, self.cut(t.name, END_OF_TIME)) for t in self.tables.values() if t.time is not None]
+        timed += [
+            (edges.time, self.cut_edges(name, END_OF_TIME))
+            for name, edges in self.edge_tables.items()
+            if edges.time is not None
+        ]
         return [(time[0], time[cut - 1]) for time, cut in timed if cut]
 
     def _files(self) -> duckdb.DuckDBPyConnection:
@@ -294,6 +399,17 @@ class Store:
         with lookup.reading(path):
             return lookup.weights(self._files(), self._columns(table), column)
 
+    def _check_edge_columns(self, edges: StoredEdges, digest: int) -> None:
+        name, column = edges.table.name, edges.table.weight_col
+        if not self._manifest.edge_tables[name].columns:
+            return
+        path = self.path / layout.edge_file(name, "columns.parquet")
+        edge_checks.check_columns(path, edges, digest)
+        if column is not None:
+            with lookup.reading(path):
+                weights = lookup.weights(self._files(), sql.parquet(path), column)
+            edge_checks.check_weights(self.path, edges, weights)
+
     def _columns(self, table: str) -> str:
         return sql.parquet(self.path / layout.table_file(table, "columns.parquet"))
 
@@ -302,7 +418,8 @@ class Store:
 
     def __repr__(self) -> str:
         limit = "" if self.as_of_time is None else f", as of {format_time(self.as_of_time)}"
-        return f"Store({str(self.path)!r}, {len(self.tables)} tables, {len(self.links)} links{limit})"
+        edges = f", {len(self.edge_tables)} edge tables" if self.edge_tables else ""
+        return f"Store({str(self.path)!r}, {len(self.tables)} tables, {len(self.links)} links{edges}{limit})"
 
 
 def _reopen(path: str, options: dict[str, Any], as_of: int | None) -> Store:

@@ -1,4 +1,4 @@
-"""rows.bin and the checksums of its blocks, written in one go and checked in one.
+"""rows.bin, or the rows of an attribute, with the checksums of their blocks: written and checked in one go.
 
 Knows nothing of what is in a record.
 """
@@ -6,6 +6,8 @@ Knows nothing of what is in a record.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -22,23 +24,37 @@ _PIECE = 1024 * CHECKSUM_BLOCK
 
 
 def checksums_bytes(size: int) -> int:
-    """Bytes of rows.crc beside a rows.bin of `size` bytes: 4 a block."""
+    """Bytes of the file of checksums beside `size` bytes of records: 4 a block."""
     return 4 * -(-size // CHECKSUM_BLOCK)
 
 
 class RecordWriter:
-    """Writes records from pieces of any length, and the checksums of their blocks to a second file."""
+    """Writes records from pieces of any length, and the checksums of their blocks to a second file.
+
+    Attributes:
+        digest: The BLAKE2b checksum of all that was written, hexadecimal; after the `with` block.
+    """
+
+    digest: str
 
     def __init__(self, records: Path, checksums: Path) -> None:
-        self._records = records.open("wb")
+        # Pieces are large: a buffer would only copy them.
+        self._records = records.open("wb", buffering=0)
         self._checksums = checksums
+        self._blake2b = hashlib.blake2b(digest_size=32)
+        self._hashing = ThreadPoolExecutor(1, "relhop-checksum")
+        self._hashed: Future[None] | None = None
         self._found: list[npt.NDArray[np.uint32]] = []
         self._rest = np.empty(0, np.uint8)
 
     def write(self, records: npt.NDArray[np.uint8]) -> None:
-        """Appends a piece, uint8 [rows, record_size]."""
+        """Appends a piece, uint8 [rows, record_size], which must not be changed afterwards."""
         piece = records.reshape(-1)
-        self._records.write(piece.data)
+        # Hashing takes as long as writing: a second thread does it, one piece behind.
+        if self._hashed is not None:
+            self._hashed.result()
+        self._hashed = self._hashing.submit(self._blake2b.update, piece.data)
+        _write_whole(self._records, piece)
         missing = -len(self._rest) % CHECKSUM_BLOCK
         begun = np.concatenate([self._rest, piece[:missing]])
         whole = len(piece) - (len(piece) - missing) % CHECKSUM_BLOCK
@@ -52,15 +68,24 @@ class RecordWriter:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        with self._records:
+        with self._records, self._hashing:
             if failure is None:
+                if self._hashed is not None:
+                    self._hashed.result()
+                self.digest = self._blake2b.hexdigest()
                 found = np.concatenate([*self._found, crc32c_blocks(self._rest)])
                 self._checksums.write_bytes(found.astype("<u4").tobytes())
 
 
+def _write_whole(file: FileIO, piece: npt.NDArray[np.uint8]) -> None:
+    written = 0
+    while written < len(piece):  # the system writes at most 2 GiB at once
+        written += file.write(piece[written:].data)
+
+
 def read_checksums(path: Path) -> npt.NDArray[np.uint32]:
     """The checksums beside a file of records, uint32 [blocks]."""
-    return np.fromfile(path.with_name("rows.crc"), "<u4")
+    return np.fromfile(path.with_suffix(".crc"), "<u4")
 
 
 def check_records(
@@ -82,11 +107,11 @@ def check_records(
 
 
 def checksum_of(path: Path, size: int, record_size: int) -> str:
-    """The BLAKE2b checksum of a file of records, whose blocks are compared with rows.crc beside it meanwhile.
+    """The BLAKE2b checksum of a file of records, whose blocks are compared with theirs meanwhile.
 
     Args:
         path: The file.
-        size: Bytes that it should have; rows.crc is for as many.
+        size: Bytes that it should have; the checksums are of as many.
         record_size: Bytes of a record.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 
 from relhop.schema import Link, Stype
 from relhop.store import layout
-from relhop.store.arrays import StoredLink, StoredTable
+from relhop.store.arrays import LinkRows, StoredEdges, StoredLink, StoredTable
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
     `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
-    infinite, and those beyond the grid of an int8. `bytes` is by file; `bits_per_row` by what is in them:
-    `time`, `order`, `rows`, `slots`. `record_order` is where records lie, `rows_per_block` what was measured
-    of each order that was tried.
+    infinite, and those beyond the grid of an int8. `attributes` has dtypes and shapes of rows. `bytes` is by
+    file; `bits_per_row` by what is in them: `time`, `order`, `rows`, `slots`. `record_order` is where records
+    lie, `rows_per_block` what was measured of each order that was tried.
     """
 
     name: str
@@ -33,6 +33,7 @@ class TableSummary:
     null_keys: int
     duplicate_keys: int
     features: dict[str, str]
+    attributes: dict[str, str]
     out_of_range: dict[str, int]
     categories: dict[str, int]
     record_order: str
@@ -65,8 +66,38 @@ class LinkSummary:
 
 
 @dataclass(frozen=True)
+class EdgeTableSummary:
+    """One edge table. Counts are those of `relhop.store.arrays.StoredEdges`; times are when edges are
+    visible.
+
+    Degrees count the neighbors of a row, by direction: "in" of a row of `dst`, "out" of one of `src`.
+    `attributes` has dtypes and shapes of rows.
+    `bytes` is by file. `bytes_per_edge` is of an edge in one direction; None without edges.
+    """
+
+    name: str
+    src: str
+    dst: str
+    rows: int
+    edges: int
+    nulls: int
+    dangling: int
+    oldest_time: int | None
+    newest_time: int | None
+    null_times: int
+    delayed: int
+    weight: str | None
+    null_weights: int
+    attributes: dict[str, str]
+    degree_mean: dict[str, float]
+    degree_max: dict[str, int]
+    bytes: dict[str, int]
+    bytes_per_edge: float | None
+
+
+@dataclass(frozen=True)
 class StoreSummary:
-    """A whole store. `bytes_per_edge`: of links and times, by edge and direction; None without edges."""
+    """A whole store. `bytes_per_edge`: of links, lists, times, by edge and direction; None without edges."""
 
     path: str
     version: int
@@ -74,6 +105,7 @@ class StoreSummary:
     precision: str
     tables: list[TableSummary]
     links: list[LinkSummary]
+    edge_tables: list[EdgeTableSummary]
     total_bytes: int
     bytes_per_edge: float | None
 
@@ -83,11 +115,16 @@ class StoreSummary:
 
 
 def summarize(
-    path: Path, manifest: layout.Manifest, tables: Mapping[str, StoredTable], links: Mapping[str, StoredLink]
+    path: Path,
+    manifest: layout.Manifest,
+    tables: Mapping[str, StoredTable],
+    links: Mapping[str, StoredLink],
+    edge_tables: Mapping[str, StoredEdges],
 ) -> StoreSummary:
     """Describes an open store; reads its offsets once, piece by piece."""
     sizes = {file: entry.bytes for file, entry in manifest.files.items()}
-    edges = sum(len(link.children) for link in links.values())
+    edges = 2 * sum(len(link.children) for link in links.values())
+    edges += sum(len(stored.lists) * stored.num_edges for stored in edge_tables.values())
     return StoreSummary(
         path=str(path),
         version=layout.VERSION,
@@ -95,6 +132,7 @@ def summarize(
         precision=manifest.precision,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
+        edge_tables=[_edges(stored, manifest, sizes) for stored in edge_tables.values()],
         total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
         bytes_per_edge=_per_edge(sum(s for f, s in sizes.items() if layout.is_topology(f)), edges),
     )
@@ -112,6 +150,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         "time.bin",
         "order.bin",
         "categories.parquet",
+        *(file for name in entry.attributes for file in layout.attribute_files(name)),
     )
     sizes = {f: sizes[p] for f in files if (p := layout.table_file(table.name, f)) in sizes}
     bits = {"rows": 8.0 * table.record_size}
@@ -130,6 +169,7 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         duplicate_keys=entry.duplicate_keys,
         out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
         features={field.column: str(field.stype) for field in table.fields},
+        attributes={name: str(attribute) for name, attribute in entry.attributes.items()},
         categories=dict(entry.categories),
         record_order=entry.record_order,
         rows_per_block=dict(entry.rows_per_block),
@@ -156,15 +196,45 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
         weight=link.weight,
         null_weights=stored.null_weights,
         degree_mean=len(stored.children) / parents if parents else 0.0,
-        degree_max=max(
-            (int(np.diff(stored.offsets[s : s + (1 << 20) + 1]).max()) for s in range(0, parents, 1 << 20)),
-            default=0,
-        ),
+        degree_max=_largest_degree(stored.offsets),
         bytes=sizes,
         bits_per_row=bits,
-        bytes_per_edge=_per_edge(sum(sizes.values()), len(stored.children)),
+        bytes_per_edge=_per_edge(sum(sizes.values()), 2 * len(stored.children)),
     )
 
 
+def _edges(stored: StoredEdges, manifest: layout.Manifest, sizes: Mapping[str, int]) -> EdgeTableSummary:
+    table, folder = stored.table, layout.edge_file(stored.table.name, "")
+    sizes = {file.removeprefix(folder): size for file, size in sizes.items() if file.startswith(folder)}
+    timed = stored.num_rows - stored.null_times if stored.time is not None else 0
+    rows = {direction: len(lists.offsets) - 1 for direction, lists in stored.lists.items()}
+    per_direction = sum(size for file, size in sizes.items() if file.startswith(("in/", "out/")))
+    return EdgeTableSummary(
+        name=table.name,
+        src=table.src,
+        dst=table.dst,
+        rows=stored.num_rows,
+        edges=stored.num_edges,
+        nulls=stored.nulls,
+        dangling=stored.dangling,
+        oldest_time=stored.time[0] if stored.time is not None and timed else None,
+        newest_time=stored.time[timed - 1] if stored.time is not None and timed else None,
+        null_times=stored.null_times,
+        delayed=stored.delayed,
+        weight=table.weight_col,
+        null_weights=stored.null_weights,
+        attributes={n: str(a) for n, a in manifest.edge_tables[table.name].attributes.items()},
+        degree_mean={d: stored.num_edges / count if count else 0.0 for d, count in rows.items()},
+        degree_max={d: _largest_degree(lists.offsets) for d, lists in stored.lists.items()},
+        bytes=sizes,
+        bytes_per_edge=_per_edge(per_direction, len(rows) * stored.num_edges),
+    )
+
+
+def _largest_degree(offsets: LinkRows) -> int:
+    pieces = range(0, len(offsets) - 1, 1 << 20)
+    return max((int(np.diff(offsets[s : s + (1 << 20) + 1]).max()) for s in pieces), default=0)
+
+
 def _per_edge(size: int, edges: int) -> float | None:
-    return size / (2 * edges) if edges else None
+    return size / edges if edges else None

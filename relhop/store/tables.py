@@ -5,7 +5,7 @@ Everything large passes through DuckDB, which spills to disk, and reaches Python
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -30,7 +30,6 @@ RowOrder: TypeAlias = Literal["auto", "time"]
 """Where a row's record lies: wherever it is read with least effort, or at the row's own place."""
 
 _BATCH_ROWS = 1 << 17
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
 
 
 @dataclass
@@ -63,6 +62,10 @@ class Build:
         self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
         self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
+        self.keys_are_positions: dict[str, bool] = {}  # of tables that edges lead to
+        self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
+        self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
+        self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
 
     def file(self, relative: str) -> Path:
         """A file of the store; its folder is made if it is not there."""
@@ -72,13 +75,15 @@ class Build:
 
     def scratch_file(self, kind: str, title: str) -> Path:
         """A file of the build only, such as a table's sorted rows."""
-        tables, links = list(self.schema.tables), [link.name for link in self.schema.links]
+        tables = [*self.schema.tables, *self.schema.edge_tables]
+        links = [link.name for link in self.schema.links]
         number = links.index(title) if kind == "link" else tables.index(title)
         return self.scratch / f"{kind}-{number}.parquet"
 
-    def copy(self, query: str, path: Path) -> int:
+    def copy(self, query: str, path: Path, compression: str = "zstd") -> int:
         """Writes the rows of a query to a Parquet file, in their order; returns how many."""
-        [(count,)] = self.connection.execute(f"COPY ({query}) TO {sql.text(str(path))} {_PARQUET}").fetchall()
+        written = f"COPY ({query}) TO {sql.text(str(path))} (FORMAT parquet, COMPRESSION {compression})"
+        [(count,)] = self.connection.execute(written).fetchall()
         return int(count)
 
     def limits(self) -> tuple[int, int]:
@@ -115,15 +120,9 @@ def check_columns(build: Build, table: str) -> None:
         *build.schema.feature_columns(table),
     ]
     used += [described.time_col] if described.time_col is not None else []
-    for column in used:
-        if column not in types:
-            raise SchemaError(f"table '{table}' has no column '{column}'.{nearest(column, types)}")
-    for column in types:
-        if column.lower().startswith(layout.RESERVED_PREFIX):
-            raise SchemaError(
-                f"table '{table}', column '{column}': names that begin with {layout.RESERVED_PREFIX} are the"
-                " store's own; rename the column with sql="
-            )
+    what = f"table '{table}'"
+    need_columns(what, used, types)
+    refuse_own_names(what, types)
     own = [layout.ROW_COLUMN, layout.TIME_COLUMN]
     for link in links:
         if layout.parent_column(link).lower() in own:
@@ -132,17 +131,42 @@ def check_columns(build: Build, table: str) -> None:
                 f" {layout.parent_column(link)}, a column of the store's own; rename the column with sql="
             )
         own.append(layout.parent_column(link).lower())
-    if described.time_col is not None and types[described.time_col] not in ("TIMESTAMP", "DATE"):
-        raise SourceError(
-            f"table '{table}': the time column '{described.time_col}' has type {types[described.time_col]},"
-            " not TIMESTAMP"
-        )
+    if described.time_col is not None:
+        need_times(what, described.time_col, types)
     for link in links:
-        if link.weight is not None and not is_number(types[link.weight]):
-            raise SourceError(
-                f"table '{table}': the column '{link.weight}', the weight of link {link.name}, has type"
-                f" {types[link.weight]}, which is no number"
+        if link.weight is not None:
+            need_numbers(what, link.weight, f"the weight of link {link.name}", types)
+
+
+def need_columns(what: str, used: Iterable[str], types: Mapping[str, str]) -> None:
+    """Refuses a table without one of the columns; `what` begins the message, as in the next ones."""
+    for column in used:
+        if column not in types:
+            raise SchemaError(f"{what} has no column '{column}'.{nearest(column, types)}")
+
+
+def refuse_own_names(what: str, types: Mapping[str, str]) -> None:
+    """Refuses columns that are named as the store's own are."""
+    for column in types:
+        if column.lower().startswith(layout.RESERVED_PREFIX):
+            raise SchemaError(
+                f"{what}, column '{column}': names that begin with {layout.RESERVED_PREFIX} are the"
+                " store's own; rename the column with sql="
             )
+
+
+def need_times(what: str, column: str, types: Mapping[str, str]) -> None:
+    """Refuses a time column that is none."""
+    if types[column] not in ("TIMESTAMP", "DATE"):
+        raise SourceError(f"{what}: the time column '{column}' has type {types[column]}, not TIMESTAMP")
+
+
+def need_numbers(what: str, column: str, role: str, types: Mapping[str, str]) -> None:
+    """Refuses a column that holds no numbers."""
+    if not is_number(types[column]):
+        raise SourceError(
+            f"{what}: the column '{column}', {role}, has type {types[column]}, which is no number"
+        )
 
 
 def sort_rows(build: Build, table: str) -> None:
@@ -154,25 +178,41 @@ def sort_rows(build: Build, table: str) -> None:
         build.rows[table] = build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM {relation}", path)
         build.null_times[table] = 0
         return
-    column = sql.name(time_col)
-    time = f"CASE WHEN isfinite({column}) THEN CAST({column} AS TIMESTAMP) END"
+    time = finite_time(time_col)
     numbered = f"SELECT *, {time} AS _rh_time, row_number() OVER () - 1 AS {ORDER_COLUMN} FROM {relation}"
     ordered = f"SELECT * FROM ({numbered}) ORDER BY _rh_time NULLS LAST, {ORDER_COLUMN}"
     build.rows[table] = build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM ({ordered})", path)
+    query = f"SELECT coalesce(epoch_us(_rh_time), {NULL_TIME}), {ORDER_COLUMN} FROM {sql.parquet(path)}"
+    build.null_times[table] = write_times(
+        build, lambda file: layout.table_file(table, file), build.rows[table], query
+    )
+
+
+def finite_time(time_col: str) -> str:
+    """A time column as TIMESTAMP, infinite ones as null."""
+    column = sql.name(time_col)
+    return f"CASE WHEN isfinite({column}) THEN CAST({column} AS TIMESTAMP) END"
+
+
+def write_times(build: Build, file: Callable[[str], str], rows: int, query: str) -> int:
+    """Writes time_blocks.bin, time.bin and order.bin; returns how many times are null.
+
+    Args:
+        build: The store.
+        file: Their paths in it, by name.
+        rows: How many there are.
+        query: Microseconds, null as NULL_TIME, and positions in the input of rows in their order.
+    """
     nulls = 0
     with (
-        TimeWriter(
-            build.file(layout.table_file(table, "time_blocks.bin")),
-            build.file(layout.table_file(table, "time.bin")),
-        ) as times,
-        PackedWriter(build.file(layout.table_file(table, "order.bin")), width_of(build.rows[table])) as order,
+        TimeWriter(build.file(file("time_blocks.bin")), build.file(file("time.bin"))) as times,
+        PackedWriter(build.file(file("order.bin")), width_of(rows)) as order,
     ):
-        query = f"SELECT coalesce(epoch_us(_rh_time), {NULL_TIME}), {ORDER_COLUMN} FROM {sql.parquet(path)}"
         for time_batch, order_batch in build.stream(query):
             times.write(time_batch.astype(np.int64))
             order.write(order_batch.astype(np.int64))
             nulls += int(np.count_nonzero(time_batch == NULL_TIME))
-    build.null_times[table] = nulls
+    return nulls
 
 
 def index_keys(build: Build, table: str) -> None:

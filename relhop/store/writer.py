@@ -1,6 +1,6 @@
 """From tables in DuckDB to a store on disk, whole or not at all.
 
-The steps themselves are in `relhop.store.tables` and `relhop.store.links`; how the result takes its place is
+The steps themselves are in `relhop.store.tables`, `links` and `edges`; how the result takes its place is
 in `relhop.store.publish`.
 """
 
@@ -9,18 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
 from relhop.schema import Schema
-from relhop.store import features, layout, links, order, publish, sql, tables
+from relhop.sources.array_columns import ArrayColumn
+from relhop.store import edges, features, layout, links, order, publish, sql, tables
+from relhop.store.copying import copy_attribute
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
 
 
-def write_store(
+def write_store(  # noqa: PLR0913
     path: str | os.PathLike[str],
     schema: Schema,
     connection: duckdb.DuckDBPyConnection,
@@ -30,6 +34,8 @@ def write_store(
     row_order: RowOrder = "auto",
     memory_limit: str | None = None,
     progress: bool = False,
+    attributes: Mapping[str, Mapping[str, ArrayColumn]] = MappingProxyType({}),
+    ends: Mapping[str, tuple[ArrayColumn, ArrayColumn]] = MappingProxyType({}),
 ) -> None:
     """Builds a store and puts it in the place of `path`, all at once.
 
@@ -39,8 +45,8 @@ def write_store(
     Args:
         path: A store that is replaced, an empty folder, or nothing yet.
         schema: Tables with all semantic types, keys and times resolved.
-        connection: Has one relation for each table, named as it is, with its time column a TIMESTAMP. The
-            build sets its memory_limit and temp_directory: give it a connection of its own.
+        connection: Has one relation for each table and edge table, named as it is, with its time column a
+            TIMESTAMP. The build sets its memory_limit and temp_directory: give it a connection of its own.
         fingerprint: Says what the store was built from.
         precision: How numerical features are kept.
         row_order: "auto": records lie in the order in which a block holds most rows that are wanted together;
@@ -48,6 +54,9 @@ def write_store(
         memory_limit: Of DuckDB, such as "4GB"; what is beyond goes to disk, beside the store. None: DuckDB's
             own.
         progress: Show a bar for each step on a terminal.
+        attributes: By table or edge table, the arrays that are kept as they are, with a row for each row of
+            the input.
+        ends: By edge table, the arrays of its ends, where its source has arrays.
 
     Raises:
         StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
@@ -68,9 +77,16 @@ def write_store(
         for link in steps.over("Joining keys", schema.links):
             with sql.failing(f"the keys of link {link.name} -> {link.parent} cannot be joined"):
                 links.join_keys(build, link)
+        for edge_table in steps.over("Connecting edges", schema.edge_tables):
+            with sql.failing(f"edge table '{edge_table}' cannot be read"):
+                arrays = attributes.get(edge_table, {})
+                edges.write_edges(build, schema.edge_tables[edge_table], arrays, ends.get(edge_table))
         for table in steps.over("Writing columns", schema.tables):
             with sql.failing(f"the columns of table '{table}' cannot be written"):
                 tables.write_columns(build, table)
+        named = [(t, a) for t in schema.tables for a in attributes.get(t, {})]
+        for table, name in steps.over("Copying attributes", named):
+            copy_attribute(build, table, name, attributes[table][name])
         for _ in steps.over("Ordering records", [None]):
             order.choose_orders(build)
         for table in steps.over("Packing features", schema.tables):
@@ -93,14 +109,18 @@ def _limit_memory(connection: duckdb.DuckDBPyConnection, memory_limit: str | Non
 def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     """Brings every file to the disk, and last the manifest, which makes the folder a store."""
     entries = {table: _table_entry(build, table) for table in build.schema.tables}
-    sizes = layout.file_sizes(build.schema, entries, build.links)
-    files = {file: _seal_file(build.folder / file) for file in steps.over("Sealing files", sizes)}
+    sizes = layout.file_sizes(build.schema, entries, build.links, build.edge_tables)
+    files = {}
+    for file in steps.over("Sealing files", sizes):
+        path = build.folder / file
+        files[file] = _seal_file(path, build.checksums.get(path))
     manifest = layout.Manifest(
         fingerprint=fingerprint,
         precision=build.precision,
         schema=build.schema.to_dict(),
         tables=entries,
         links=build.links,
+        edge_tables=build.edge_tables,
         files=files,
     )
     for folder, _, _ in os.walk(build.folder):
@@ -122,11 +142,13 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
         record_size=build.record_sizes[table],
         record_order=build.orders[table],
         rows_per_block=build.rows_per_block[table],
+        attributes=build.attributes[table],
     )
 
 
-def _seal_file(path: Path) -> layout.FileEntry:
-    """Waits until a file is on the disk; returns its size and checksum."""
+def _seal_file(path: Path, checksum: str | None = None) -> layout.FileEntry:
+    """Waits until a file is on the disk; returns its size and checksum, computed if it is not known."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=layout.checksum_of(file))
+        found = layout.checksum_of(file) if checksum is None else checksum
+        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=found)

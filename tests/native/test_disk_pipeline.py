@@ -49,14 +49,21 @@ def features(folder, pools):
     return tables
 
 
-def pipeline(tables, seeds, *, batch_size=7, num_threads=2, depth=2, look_ahead=4):
+def pipeline(tables, seeds, *, batch_size=7, num_threads=2, ahead=2, look_ahead=4, finish=True):
     rules = [[_native.Rule(3, _native.Strategy.uniform), _native.Rule(1)]] * 2
     options = _native.SampleOptions(rules, 5, 1, list(NUM_ROWS))
-    rows = np.array(seeds, np.int64)
-    times = np.full(len(rows), 10**9, np.int64)
-    return _native.Pipeline(
-        TOPOLOGY, tables, options, 0, rows, times, batch_size, num_threads, depth, look_ahead
-    )
+    wanted = [(table, False, i) for i, table in enumerate(tables)]
+    made = _native.Pipeline(TOPOLOGY, wanted, options, num_threads, ahead, look_ahead)
+    put_all(made, seeds, batch_size)
+    if finish:
+        made.finish()
+    return made
+
+
+def put_all(into, seeds, batch_size):
+    for begin in range(0, len(seeds), batch_size):
+        rows = np.array(seeds[begin : begin + batch_size], np.int64)
+        into.put(np.zeros(len(rows), np.uint32), rows, np.full(len(rows), 10**9, np.int64))
 
 
 def batches(of):
@@ -78,7 +85,7 @@ def assert_same(got, expected):
     num_seeds=st.integers(0, 150),
     batch_size=st.integers(1, 40),
     num_threads=st.integers(1, 3),
-    depth=st.integers(1, 3),
+    ahead=st.integers(1, 3),
     look_ahead=st.integers(0, 22),
 )
 def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **how):
@@ -88,6 +95,34 @@ def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **h
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
         assert_same(a, b)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    put_ahead=st.integers(1, 40),
+    ahead=st.integers(1, 3),
+    look_ahead=st.integers(0, 22),
+    batch_size=st.integers(1, 20),
+)
+def test_a_consumer_may_put_as_few_ahead_as_it_likes(folder, put_ahead, **how):
+    seeds = np.random.default_rng(put_ahead).integers(0, 40, 100)
+    size = how.pop("batch_size")
+    expected = list(batches(pipeline(features(folder, (None, None)), seeds, batch_size=size)))
+    filled = pipeline(features(folder, (500, 5000)), [], finish=False, **how)
+    put = 0
+    for taken, batch in enumerate(expected):
+        while put < min(len(expected), taken + put_ahead):
+            put_all(filled, seeds[put * size : (put + 1) * size], size)
+            put += 1
+        assert_same(filled.next(), batch)
+    filled.finish()
+    assert filled.next() is None
+
+
+def test_what_keeps_the_look_ahead_full_is_said(folder):
+    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=8).capacity == 8 + 8 + 8
+    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=0).capacity == 2 + 1 + 0
+    assert pipeline(features(folder, (None, None)), [], ahead=2, look_ahead=8).capacity == 2
 
 
 def test_a_slow_consumer_holds_all_back(folder):
@@ -140,9 +175,9 @@ def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tm
     topology = _native.Topology([_native.TableRows("orders", len(packed), None)], [])
     options = _native.SampleOptions([[]], 5, 1, [len(packed)])
     rows = np.arange(1000, dtype=np.int64)
-    failing = _native.Pipeline(
-        topology, [table], options, 0, rows, np.zeros(1000, np.int64), 10, 2, 2, look_ahead
-    )
+    failing = _native.Pipeline(topology, [(table, False, 0)], options, 2, 2, look_ahead)
+    put_all(failing, rows, 10)
+    failing.finish()
     for begin in range(0, (last + 1) // 10 * 10, 10):
         batch = failing.next()
         np.testing.assert_array_equal(batch["features"][0]["position"], rows[begin : begin + 10])
@@ -160,7 +195,7 @@ def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tm
     is_slow=st.booleans(),
     batch_size=st.integers(1, 20),
     num_threads=st.integers(1, 3),
-    depth=st.integers(1, 3),
+    ahead=st.integers(1, 3),
     look_ahead=st.integers(0, 22),
 )
 def test_a_device_that_fails_is_an_error_in_place_and_does_no_harm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import threading
 import time
@@ -28,23 +29,26 @@ def feature_tables(num_rows=(40, 200)):
     ]
 
 
-def pipeline(topology=None, *, rows=range(40), batch_size=7, num_threads=2, depth=3):
+def empty_pipeline(topology=None, *, wanted=None, num_threads=2, ahead=3, **how):
     options = _native.SampleOptions(
-        [[_native.Rule(2, _native.Strategy.uniform), _native.Rule(0)]], 5, 1, [40, 200]
+        [[_native.Rule(2, _native.Strategy.uniform), _native.Rule(0)]], 5, 1, [40, 200], **how
     )
+    if wanted is None:
+        wanted = [(table, False, i) for i, table in enumerate(feature_tables())]
+    return _native.Pipeline(topology or to_native(FOREST), wanted, options, num_threads, ahead)
+
+
+def put(into, rows, time=150, table=0):
     rows = np.array(rows, dtype=np.int64)
-    times = np.full(len(rows), 150, dtype=np.int64)
-    return _native.Pipeline(
-        topology or to_native(FOREST),
-        feature_tables(),
-        options,
-        0,
-        rows,
-        times,
-        batch_size,
-        num_threads,
-        depth,
-    )
+    into.put(np.full(len(rows), table, np.uint32), rows, np.full(len(rows), time, np.int64))
+
+
+def pipeline(topology=None, *, rows=range(40), batch_size=7, **how):
+    made = empty_pipeline(topology, **how)
+    for begin in range(0, len(rows), batch_size):
+        put(made, rows[begin : begin + batch_size])
+    made.finish()
+    return made
 
 
 def batches(of):
@@ -52,13 +56,13 @@ def batches(of):
         yield batch
 
 
-@pytest.mark.parametrize(("num_threads", "depth"), [(1, 1), (2, 3), (8, 2)])
-def test_batches_come_in_order_and_do_not_depend_on_threads(num_threads, depth):
-    made = list(batches(pipeline(num_threads=num_threads, depth=depth)))
+@pytest.mark.parametrize(("num_threads", "ahead"), [(1, 1), (2, 3), (8, 2)])
+def test_batches_come_in_order_and_do_not_depend_on_threads(num_threads, ahead):
+    made = list(batches(pipeline(num_threads=num_threads, ahead=ahead)))
     assert [b["nodes"][0]["num_per_hop"][0] for b in made] == [7, 7, 7, 7, 7, 5]
     seeds = np.concatenate([b["nodes"][0]["rows"][: b["nodes"][0]["num_per_hop"][0]] for b in made])
     assert seeds.tolist() == list(range(40))
-    alone = list(batches(pipeline(num_threads=1, depth=1)))
+    alone = list(batches(pipeline(num_threads=1, ahead=1)))
     for a, b in zip(made, alone, strict=True):
         np.testing.assert_array_equal(a["nodes"][1]["rows"], b["nodes"][1]["rows"])
 
@@ -76,6 +80,75 @@ def test_features_belong_to_the_rows_of_the_batch():
 
 def test_no_seeds_are_no_batches():
     assert pipeline(rows=[]).next() is None
+
+
+def test_batches_of_any_size_may_be_put_while_others_are_taken():
+    whole = list(batches(pipeline(rows=range(40), batch_size=10)))
+    growing = empty_pipeline()
+    put(growing, range(10))
+    for i, expected in enumerate(whole):
+        if i + 1 < len(whole):
+            put(growing, range(10 * (i + 1), 10 * (i + 2)))
+        np.testing.assert_array_equal(growing.next()["nodes"][1]["rows"], expected["nodes"][1]["rows"])
+    put(growing, [])
+    assert len(growing.next()["nodes"][0]["rows"]) == 0
+    growing.finish()
+    assert growing.next() is None
+
+
+def test_a_consumer_that_could_wait_forever_is_told():
+    waiting = empty_pipeline()
+    with pytest.raises(RuntimeError, match=r"^no batch to wait for: put\(\) seeds, or finish\(\)$"):
+        waiting.next()
+    put(waiting, [3])
+    assert waiting.next()["nodes"][0]["rows"].tolist() == [3]
+
+
+def test_another_thread_may_put():
+    shared = empty_pipeline()
+    put(shared, [0])
+
+    def produce():
+        for row in range(1, 40):
+            put(shared, [row])
+        shared.finish()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    seeds = []
+    while len(seeds) < 40:
+        with contextlib.suppress(RuntimeError):  # nothing put yet
+            seeds.append(int(shared.next()["nodes"][0]["rows"][0]))
+    producer.join()
+    assert seeds == list(range(40))
+
+
+def test_features_of_edges_are_those_of_their_ids():
+    values = np.arange(1000, 1200, dtype=np.int64)
+    weights = _native.FeatureTable("weights", values.view(np.uint8).reshape(200, 8), None, None, None)
+    made = pipeline(wanted=[(weights, True, 0), (weights, False, 1)], edge_ids=True)
+    for batch in batches(made):
+        of_edges, of_nodes = (f["raw"].view(np.int64)[:, 0] for f in batch["features"])
+        np.testing.assert_array_equal(of_edges, 1000 + batch["edges"][0]["ids"])
+        np.testing.assert_array_equal(of_nodes, 1000 + batch["nodes"][1]["rows"])
+
+
+@pytest.mark.parametrize(
+    ("is_edge", "number", "error", "message"),
+    [
+        (False, 2, IndexError, "wanted names a table or an edge type that the topology lacks"),
+        (True, 2, IndexError, "wanted names a table or an edge type that the topology lacks"),
+        (True, 0, ValueError, "features of edges need the option edge_ids"),
+    ],
+)
+def test_what_cannot_be_wanted_is_refused(is_edge, number, error, message):
+    with pytest.raises(error, match=rf"^{message}$"):
+        empty_pipeline(wanted=[(feature_tables()[0], is_edge, number)])
+
+
+def test_seeds_without_a_time_are_refused():
+    with pytest.raises(ValueError, match=r"^a seed has a table, a row and a time$"):
+        empty_pipeline().put(np.zeros(2, np.uint32), np.zeros(2, np.int64), np.zeros(1, np.int64))
 
 
 def test_a_closed_pipeline_is_at_its_end_and_its_threads_are_gone():
@@ -98,7 +171,7 @@ def test_an_abandoned_pipeline_stops_its_threads():
 
 
 def test_a_slow_consumer_holds_the_threads_back():
-    slow = pipeline(rows=list(range(40)) * 50, batch_size=1, depth=3)
+    slow = pipeline(rows=list(range(40)) * 50, batch_size=1, ahead=3)
     for taken in range(1, 5):
         slow.next()
         while slow.num_started < taken + 3:
@@ -133,20 +206,18 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch():
     huge = Tables([1, 20000], [None, list(range(20000))], [(1, 0, [0] * 20000)])
     options = _native.SampleOptions([[_native.Rule(-1), _native.Rule(0)]], 0, 0, [1, 20000])
     features = feature_tables((1, 20000))
-    rows, times = np.zeros(500, np.int64), np.full(500, 10**6, np.int64)
-    topology = to_native(huge)
-    waiting = _native.Pipeline(
-        topology, features, options, 0, rows, times, 500, 1, 1
-    )  # a batch of 10 million nodes
+    wanted = [(table, False, i) for i, table in enumerate(features)]
+    waiting = _native.Pipeline(to_native(huge), wanted, options, 1, 1)
+    put(waiting, [0] * 500, 10**6)  # a batch of 10 million nodes
     threading.Timer(0.05, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
         waiting.next()
     assert waiting.next() is None
 
 
-@pytest.mark.parametrize("argument", ["batch_size", "num_threads", "depth"])
+@pytest.mark.parametrize("argument", ["num_threads", "ahead"])
 def test_sizes_of_zero_are_refused(argument):
-    with pytest.raises(ValueError, match=r"^batch_size, num_threads and depth must be at least 1$"):
+    with pytest.raises(ValueError, match=r"^num_threads and ahead must be at least 1$"):
         pipeline(**{argument: 0})
 
 

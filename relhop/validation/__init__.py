@@ -5,52 +5,20 @@ Errors make a store wrong and are refused by `Graph.snapshot`; warnings are for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
 
 import duckdb
 
 from relhop.errors import SourceError
 from relhop.schema import Link, Schema, Stype
 from relhop.sources.binding import input_types, input_view
-from relhop.sources.columns import FLOATS, TEXT, TIMES, is_no_weight, is_number, typed, types_of, value_of
+from relhop.sources.columns import FLOATS, TEXT, is_no_weight, is_number, typed, value_of
 from relhop.sources.quoting import quoted, quoted_list
+from relhop.validation.data import MOST_EXAMPLES, Data, Finding, Severity, family, shown
+from relhop.validation.edges import delayed_edges, end_types, missing_ends, unused_times
 
-Severity: TypeAlias = Literal["error", "warning"]
-
-_EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, or looks so.
-
-    Attributes:
-        severity: "error" or "warning".
-        table: Where.
-        column: The column, or several joined by `+`; `None`: the whole table.
-        problem: What is wrong, in a few words without numbers.
-        count: How many rows have it; of how many stands in `rows`.
-        rows: How many rows the table has.
-        examples: A few of the values, as text.
-        advice: What to do.
-    """
-
-    severity: Severity
-    table: str
-    column: str | None
-    problem: str
-    count: int
-    rows: int
-    examples: tuple[str, ...]
-    advice: str
-
-    def __str__(self) -> str:
-        where = self.table if self.column is None else f"{self.table}.{self.column}"
-        shown = f", such as {', '.join(self.examples)}" if self.examples else ""
-        counted = f"{self.count:,} of {self.rows:,} rows{shown}"
-        return f"{self.severity}: {where}: {self.problem}: {counted}; {self.advice}"
+__all__ = ["Finding", "Severity", "ValidationReport", "refuse_errors", "validate"]
 
 
 @dataclass(frozen=True)
@@ -98,49 +66,16 @@ def refuse_errors(connection: duckdb.DuckDBPyConnection, schema: Schema) -> None
         raise SourceError("\n".join(str(f).removeprefix("error: ") for f in report.errors))
 
 
-class _Data:
-    """The views of a schema's tables, and what is asked of them often."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: Schema) -> None:
-        self.connection, self.schema = connection, schema
-        self.rows = {
-            name: int(self.ask(f"SELECT count(*) FROM {quoted(name)}")[0][0]) for name in schema.tables
-        }
-        self.types = {
-            name: types_of(connection.execute(f"SELECT * FROM {quoted(name)} LIMIT 0").description)
-            for name in schema.tables
-        }
-
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self.connection.execute(query).fetchall()
-        return found
-
-    def finding(
-        self,
-        severity: Severity,
-        place: tuple[str, Sequence[str]],
-        problem: str,
-        count: int,
-        advice: str,
-        examples: Iterable[Any] = (),
-    ) -> Finding:
-        table, columns = place
-        shown = tuple(str(e) for e in examples)
-        return Finding(
-            severity, table, "+".join(columns) or None, problem, count, self.rows[table], shown, advice
-        )
-
-
 def _run(
     connection: duckdb.DuckDBPyConnection,
     schema: Schema,
-    checks: Iterable[Callable[[_Data], Iterator[Finding]]],
+    checks: Iterable[Callable[[Data], Iterator[Finding]]],
 ) -> list[Finding]:
-    data = _Data(connection, schema)
+    data = Data(connection, schema)
     return [finding for check in checks for finding in check(data)]
 
 
-def _keys(data: _Data) -> Iterator[Finding]:
+def _keys(data: Data) -> Iterator[Finding]:
     for table in data.schema.tables.values():
         if not table.pkey:
             continue
@@ -155,16 +90,16 @@ def _keys(data: _Data) -> Iterator[Finding]:
         )
         repeated = data.ask(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups})")[0][0]
         if repeated:
-            examples = [_shown(row[:-1]) for row in data.ask(f"{groups} ORDER BY ALL LIMIT {_EXAMPLES}")]
+            examples = [shown(row[:-1]) for row in data.ask(f"{groups} ORDER BY ALL LIMIT {MOST_EXAMPLES}")]
             advice = "remove the repeated rows with sql, or choose another pkey_col"
             yield data.finding(
                 "error", (table.name, table.pkey), "duplicate primary key", int(repeated), advice, examples
             )
 
 
-def _parsing(data: _Data) -> Iterator[Finding]:
+def _parsing(data: Data) -> Iterator[Finding]:
     """Values that became null because they are not of the type that their meaning asks for."""
-    for table in data.schema.tables.values():
+    for table in data.tables.values():
         raw_types = input_types(data.connection, table.name)
         for column, kind in raw_types.items():
             is_time = column == table.time_col or table.stypes.get(column) == Stype.timestamp
@@ -179,7 +114,7 @@ def _parsing(data: _Data) -> Iterator[Finding]:
             )
             count = data.ask(f"SELECT count(*) FROM ({lost})")[0][0]
             if count:
-                examples = [repr(v) for (v,) in data.ask(f"{lost} LIMIT {_EXAMPLES}")]
+                examples = [repr(v) for (v,) in data.ask(f"{lost} LIMIT {MOST_EXAMPLES}")]
                 what = (
                     "time column that does not parse"
                     if column == table.time_col
@@ -189,14 +124,14 @@ def _parsing(data: _Data) -> Iterator[Finding]:
                 yield data.finding("error", (table.name, [column]), what, count, advice, examples)
 
 
-def _key_types(data: _Data) -> Iterator[Finding]:
+def _key_types(data: Data) -> Iterator[Finding]:
     for link in data.schema.links:
         for column, key in zip(link.columns, data.schema.table(link.parent).pkey, strict=True):
             ours, theirs = data.types[link.child][column], data.types[link.parent][key]
-            if _family(ours) == _family(theirs):
+            if family(ours) == family(theirs):
                 continue
             problem = f"key type mismatch: {ours} here, {theirs} in {link.parent}.{key}"
-            rows = data.rows[link.child]
+            rows = data.rows(link.child)
             if TEXT in (ours, theirs):
                 advice = "the keys are compared as text; cast one with sql if that is not meant"
                 yield data.finding("warning", (link.child, [column]), problem, rows, advice)
@@ -205,26 +140,26 @@ def _key_types(data: _Data) -> Iterator[Finding]:
                 yield data.finding("error", (link.child, [column]), problem, rows, advice)
 
 
-def _weights(data: _Data) -> Iterator[Finding]:
+def _weights(data: Data) -> Iterator[Finding]:
     for table, column in _weight_columns(data):
         kind = data.types[table][column]
         if not is_number(kind):
             advice = "cast it with sql, or name another column"
-            problem = f"weight of a link, but {kind} and no number"
-            yield data.finding("error", (table, [column]), problem, data.rows[table], advice)
+            problem = f"column of weights, but {kind} and no number"
+            yield data.finding("error", (table, [column]), problem, data.rows(table), advice)
             continue
         numbered = f"SELECT {quoted(column)}, row_number() OVER () - 1 FROM {quoted(table)}"
         wrong = f"SELECT * FROM ({numbered}) t({quoted(column)}, _rh_row) WHERE {is_no_weight(column)}"
         count = data.ask(f"SELECT count(*) FROM ({wrong})")[0][0]
         if count:
-            found = data.ask(f"{wrong} ORDER BY _rh_row LIMIT {_EXAMPLES}")
+            found = data.ask(f"{wrong} ORDER BY _rh_row LIMIT {MOST_EXAMPLES}")
             examples = [f"{value} in row {row}" for value, row in found]
             advice = "weights are finite and at least 0, null counts as 0; mend them with sql"
             problem = "weight that is negative, infinite or NaN"
             yield data.finding("error", (table, [column]), problem, count, advice, examples)
 
 
-def _null_weights(data: _Data) -> Iterator[Finding]:
+def _null_weights(data: Data) -> Iterator[Finding]:
     for table, column in _weight_columns(data):
         count = data.ask(f"SELECT count(*) FROM {quoted(table)} WHERE {quoted(column)} IS NULL")[0][0]
         if count:
@@ -232,7 +167,7 @@ def _null_weights(data: _Data) -> Iterator[Finding]:
             yield data.finding("warning", (table, [column]), "null weight", count, advice)
 
 
-def _dangling(data: _Data) -> Iterator[Finding]:
+def _dangling(data: Data) -> Iterator[Finding]:
     for link in data.schema.links:
         if not _comparable(data, link):
             continue
@@ -245,16 +180,16 @@ def _dangling(data: _Data) -> Iterator[Finding]:
         count = data.ask(f"SELECT count(*) FROM ({lost})")[0][0]
         if count:
             examples = [
-                _shown(row)
-                for row in data.ask(f"SELECT DISTINCT * FROM ({lost}) ORDER BY ALL LIMIT {_EXAMPLES}")
+                shown(row)
+                for row in data.ask(f"SELECT DISTINCT * FROM ({lost}) ORDER BY ALL LIMIT {MOST_EXAMPLES}")
             ]
             advice = "they are kept as null"
             problem = f"dangling foreign key: no such row in {link.parent}"
             yield data.finding("warning", (link.child, link.columns), problem, count, advice, examples)
 
 
-def _null_times(data: _Data) -> Iterator[Finding]:
-    for table in data.schema.tables.values():
+def _null_times(data: Data) -> Iterator[Finding]:
+    for table in data.tables.values():
         if table.time_col is None:
             continue
         query = f"SELECT count(*) FROM {quoted(table.name)} WHERE {quoted(table.time_col)} IS NULL"
@@ -266,10 +201,10 @@ def _null_times(data: _Data) -> Iterator[Finding]:
             yield data.finding("warning", (table.name, [table.time_col]), "null time", count, advice)
 
 
-def _empty_columns(data: _Data) -> Iterator[Finding]:
-    for table in data.schema.tables.values():
+def _empty_columns(data: Data) -> Iterator[Finding]:
+    for table in data.tables.values():
         columns = [c for c in data.types[table.name] if c not in table.exclude]
-        rows = data.rows[table.name]
+        rows = data.rows(table.name)
         if rows < 2 or not columns:
             continue
         counts = ", ".join(
@@ -288,7 +223,7 @@ def _empty_columns(data: _Data) -> Iterator[Finding]:
                 yield data.finding("warning", (table.name, [column]), "constant", rows, advice, [value])
 
 
-def _links_into_the_future(data: _Data) -> Iterator[Finding]:
+def _links_into_the_future(data: Data) -> Iterator[Finding]:
     for link in data.schema.links:
         child, parent = data.schema.table(link.child), data.schema.table(link.parent)
         if child.time_col is None or parent.time_col is None or not _comparable(data, link):
@@ -306,17 +241,17 @@ def _links_into_the_future(data: _Data) -> Iterator[Finding]:
             yield data.finding("warning", (link.child, link.columns), problem, count, advice)
 
 
-def _timeless_children(data: _Data) -> Iterator[Finding]:
+def _timeless_children(data: Data) -> Iterator[Finding]:
     for table in data.schema.tables.values():
         parents = [data.schema.table(link.parent) for link in data.schema.links if link.child == table.name]
         timed = [p.name for p in parents if p.time_col is not None and p.name != table.name]
         if table.time_col is None and timed:
             problem = f"no time, though rows of {timed[0]} have one"
             advice = f"they are visible before what they point at in {timed[0]}; take over its time with sql"
-            yield data.finding("warning", (table.name, ()), problem, data.rows[table.name], advice)
+            yield data.finding("warning", (table.name, ()), problem, data.rows(table.name), advice)
 
 
-def _filled_later(data: _Data) -> Iterator[Finding]:
+def _filled_later(data: Data) -> Iterator[Finding]:
     for table in data.schema.tables.values():
         if table.time_col is None:
             continue
@@ -333,38 +268,37 @@ def _filled_later(data: _Data) -> Iterator[Finding]:
                 yield data.finding("warning", (table.name, [column]), problem, count, advice)
 
 
-_ERROR_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (_keys, _parsing, _key_types, _weights)
-_WARNING_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
+_ERROR_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
+    _keys,
+    _parsing,
+    _key_types,
+    _weights,
+    end_types,
+)
+_WARNING_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
     _dangling, _null_times, _null_weights, _empty_columns, _links_into_the_future, _timeless_children,
-    _filled_later,
+    _filled_later, missing_ends, delayed_edges, unused_times,
 )  # fmt: skip
 
 
-def _weight_columns(data: _Data) -> Iterable[tuple[str, str]]:
-    return dict.fromkeys((k.child, k.weight) for k in data.schema.links if k.weight is not None)
+def _weight_columns(data: Data) -> Iterable[tuple[str, str]]:
+    of_links = [(k.child, k.weight) for k in data.schema.links if k.weight is not None]
+    of_edges = [(e.name, e.weight_col) for e in data.schema.edge_tables.values() if e.weight_col is not None]
+    return dict.fromkeys(of_links + of_edges)
 
 
-def _family(kind: str) -> str:
-    """Types of one family compare with each other."""
-    return "number" if is_number(kind) else "time" if kind in TIMES else kind
-
-
-def _comparable(data: _Data, link: Link) -> bool:
+def _comparable(data: Data, link: Link) -> bool:
     pairs = zip(link.columns, data.schema.table(link.parent).pkey, strict=True)
     kinds = [(data.types[link.child][c], data.types[link.parent][k]) for c, k in pairs]
-    return all(_family(a) == _family(b) or TEXT in (a, b) for a, b in kinds)
+    return all(family(a) == family(b) or TEXT in (a, b) for a, b in kinds)
 
 
-def _equal(data: _Data, link: Link) -> str:
+def _equal(data: Data, link: Link) -> str:
     """The condition that child c points at parent p."""
     conditions = []
     for column, key in zip(link.columns, data.schema.table(link.parent).pkey, strict=True):
         left, right = f"c.{quoted(column)}", f"p.{quoted(key)}"
-        if _family(data.types[link.child][column]) != _family(data.types[link.parent][key]):
+        if family(data.types[link.child][column]) != family(data.types[link.parent][key]):
             left, right = f"CAST({left} AS VARCHAR)", f"CAST({right} AS VARCHAR)"
         conditions.append(f"{left} = {right}")
     return " AND ".join(conditions)
-
-
-def _shown(key: Sequence[Any]) -> str:
-    return str(key[0]) if len(key) == 1 else f"({', '.join(map(str, key))})"

@@ -1,0 +1,48 @@
+#include "loading/pipeline.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace relhop {
+
+void Pipeline::put(SeedBatch seeds) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(seeds));
+  ++put_;
+  changed_.notify_all();
+}
+
+void Pipeline::finish() {
+  const std::lock_guard lock(mutex_);
+  end_ = std::min(end_, put_);
+  changed_.notify_all();
+  made_.notify_all();
+}
+
+SeedBatch Pipeline::start() {
+  SeedBatch seeds = std::move(queue_.front());
+  queue_.pop_front();
+  ++started_;
+  return seeds;
+}
+
+std::variant<Batch, std::monostate, Pipeline::Wait> Pipeline::next(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (is_closed_ || delivered_ >= end_) return std::monostate{};
+  if (delivered_ == put_) throw std::logic_error("no batch to wait for: put() seeds, or finish()");
+  if (!made_.wait_for(lock, timeout, [&] { return ready_.contains(delivered_); })) return Wait::timeout;
+  Made result = std::move(ready_.extract(delivered_).mapped());
+  ++delivered_;
+  if (std::holds_alternative<std::exception_ptr>(result)) is_closed_ = true;
+  changed_.notify_all();
+  if (auto* failure = std::get_if<std::exception_ptr>(&result)) std::rethrow_exception(*failure);
+  return std::move(std::get<Batch>(result));
+}
+
+size_t Pipeline::num_started() {
+  const std::lock_guard lock(mutex_);
+  return started_;
+}
+
+}  // namespace relhop

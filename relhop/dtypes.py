@@ -1,0 +1,38 @@
+"""The dtypes of attributes: by name, and as NumPy has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "float64": np.dtype("<f8"),
+        "float32": np.dtype("<f4"),
+        "float16": np.dtype("<f2"),
+        "bfloat16": np.dtype("<u2"),
+        "int64": np.dtype("<i8"),
+        "int32": np.dtype("<i4"),
+        "int16": np.dtype("<i2"),
+        "int8": np.dtype("i1"),
+        "uint8": np.dtype("u1"),
+        "bool": np.dtype("?"),
+    }
+)
+"""The dtypes that an attribute can have. NumPy has no bfloat16: its bits are uint16."""
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a NumPy dtype, whatever its byte order.
+
+    Raises:
+        TypeError: If no attribute can have it.
+    """
+    if dtype.name not in NUMPY_DTYPES or dtype.name == "bfloat16":
+        raise TypeError(
+            f"the dtype {dtype} is none of an attribute; convert it to one of {', '.join(NUMPY_DTYPES)}"
+        )
+    return dtype.name

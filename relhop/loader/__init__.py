@@ -1,0 +1,23 @@
+"""Batches for models: `SeedLoader` of training tables, `NeighborLoader` and `LinkNeighborLoader` as PyG's."""
+
+from relhop.loader.links import LinkNeighborLoader
+from relhop.loader.neighbors import NeighborLoader
+from relhop.loader.seeds import (
+    LoaderStats,
+    SeedLoader,
+    age_column,
+    ages,
+    calendar_fields,
+    tensor_frame,
+)
+
+__all__ = [
+    "LinkNeighborLoader",
+    "LoaderStats",
+    "NeighborLoader",
+    "SeedLoader",
+    "age_column",
+    "ages",
+    "calendar_fields",
+    "tensor_frame",
+]
