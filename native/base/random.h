@@ -33,8 +33,9 @@ class Stream {
   constexpr uint64_t next() { return mix(state_ += kGolden); }
 
   // Uniform in [0, bound), bound >= 1. A bound of 1 consumes nothing.
-  constexpr uint64_t below(uint64_t bound) {
-    if (bound == 1) return 0;
+  constexpr uint64_t below(uint64_t bound) { return bound == 1 ? 0 : drawn(bound); }
+  // The same, bound >= 2.
+  constexpr uint64_t drawn(uint64_t bound) {
     __extension__ using Wide = unsigned __int128;
     for (;;) {
       const Wide product = static_cast<Wide>(next()) * bound;

@@ -116,22 +116,10 @@ void Assembly::place_edges(const Part& part, size_t block, size_t local, std::sp
   for (size_t hop = 0; hop < edge_hops_; ++hop) {
     const size_t count = edges.num_per_hop[local * edge_hops_ + hop];
     const auto place = static_cast<size_t>(edge_begin_[e][hop][block]);
-    const int64_t *const source = edges.source.data() + begin, *const target = edges.target.data() + begin;
-    int64_t *const out_source = out.source.data() + place, *const out_target = out.target.data() + place;
-    if (directional_) {
-      // What a hop expands, the hop before it found; what it finds is new, or of any hop.
-      const int64_t target_shift = of_target.shift[hop], newest = of_source.first[hop + 1],
-                    newest_shift = of_source.shift[hop + 1];
-      for (size_t i = 0; i < count; ++i) {
-        out_source[i] = source[i] >= newest ? source[i] + newest_shift : of_source(source[i], hop);
-        out_target[i] = target[i] + target_shift;
-      }
-    } else {
-      for (size_t i = 0; i < count; ++i) {
-        out_source[i] = of_source(source[i], hops_);
-        out_target[i] = of_target(target[i], hops_);
-      }
-    }
+    const std::span source(edges.source.data() + begin, count), target(edges.target.data() + begin, count);
+    // What a hop expands, the hop before it found.
+    of_source.apply(source, 0, directional_ ? hop + 1 : hops_, out.source.data() + place);
+    of_target.apply(target, directional_ ? hop : 0, directional_ ? hop : hops_, out.target.data() + place);
     if (edge_ids_ && count != 0) std::memcpy(out.ids.data() + place, edges.ids.data() + begin, count * sizeof(int64_t));
     begin += count;
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sampling/block.h"
+#include "sampling/renumber.h"
 
 namespace relhop {
 
@@ -27,10 +28,10 @@ class Assembly {
   // Of a node's number in the block: what to add for its number in the batch, which depends on the hop that found it.
   struct Shifts {
     std::vector<int64_t> first, shift;  // [hops + 1]
-    // `hop`: no later one found the node.
-    int64_t operator()(int64_t number, size_t hop) const {
-      while (number < first[hop]) --hop;
-      return number + shift[hop];
+    // Of nodes that the hops [begin, end] found.
+    void apply(std::span<const int64_t> numbers, size_t begin, size_t end, int64_t* out) const {
+      const size_t count = end - begin + 1;
+      renumber(numbers, std::span(first).subspan(begin, count), std::span(shift).subspan(begin, count), out);
     }
   };
   Shifts shifts(const Part& part, size_t block, size_t local, uint32_t table) const;

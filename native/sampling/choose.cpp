@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "base/branchless.h"
-
 namespace relhop {
 
 namespace {
@@ -26,8 +24,8 @@ void sort_few(const uint32_t* values, uint32_t k, uint64_t* out) {
 void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
   uint64_t chosen = 0;
   for (uint64_t j = n - k; j < n; ++j) {
-    const uint64_t position = stream.below(j + 1);
-    chosen |= uint64_t{1} << either((chosen >> position & 1) != 0, j, position);
+    const uint64_t position = stream.drawn(j + 1), repeated = chosen >> position & 1;
+    chosen |= uint64_t{1} << position | repeated << j;
   }
   for (; chosen != 0; chosen &= chosen - 1) *out++ = static_cast<uint64_t>(std::countr_zero(chosen));
 }
@@ -39,7 +37,7 @@ void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
   uint32_t chosen[kFew];
   for (uint32_t i = 0; i < k; ++i) {
     const uint64_t newest = n - k + i;
-    const auto position = static_cast<uint32_t>(stream.below(newest + 1));
+    const auto position = static_cast<uint32_t>(stream.drawn(newest + 1));
     uint32_t repeated = 0;
     for (uint32_t j = 0; j < i; ++j) repeated |= chosen[j] == position;
     chosen[i] = repeated != 0 ? static_cast<uint32_t>(newest) : position;
@@ -106,7 +104,7 @@ void Chooser::uniform(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
   const auto taken = taken_.view();
   uint64_t* chosen = out;
   for (uint64_t j = n - k; j < n; ++j) {
-    uint64_t position = stream.below(j + 1);
+    uint64_t position = stream.drawn(j + 1);
     if (taken.find(position) != kAbsent) position = j;
     taken.insert(position, 0);
     *chosen++ = position;

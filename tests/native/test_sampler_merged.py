@@ -216,9 +216,9 @@ def test_an_induced_subgraph_holds_edges_that_no_hop_followed() -> None:
     assert edges_of(case, 1) == [(0, 0), (0, 1), (1, 2)]
 
 
-def test_a_subgraph_of_several_blocks_has_its_added_edges_between_its_own_nodes() -> None:
+def test_a_subgraph_of_several_blocks_has_its_edges_between_its_own_nodes() -> None:
     graph = foreign_key([i // 3 for i in range(300)], 100)
-    for subgraph in ("bidirectional", "induced"):
+    for subgraph in ("directional", "bidirectional", "induced"):
         options = Options([[ALL, NONE], [NONE, ALL]], graph.num_rows, subgraph=subgraph)
         case = Case(graph, options, [(0, i % 100, 0) for i in range(150)])
         batch = case.run(to_native(graph), num_threads=3)
