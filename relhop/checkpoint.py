@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class TargetScale:
-    """How a regression target is standardised, and the range that predictions are kept in."""
+    """How a regression or forecasting target is standardised, and the range that predictions are kept in."""
 
     mean: float
     std: float
@@ -44,10 +44,14 @@ class Task:
     Attributes:
         entity_table: For the rows of which table.
         task_type: What kind of label.
-        classes: The values of a multiclass label by index.
-        scale: Of a regression label.
+        classes: The values of a multiclass or multilabel target by index.
+        scale: Of a regression or forecasting label.
         query: The query that asked, if any.
         withheld: Columns that the model must not see, as `table.column`.
+        item_table: Of a link prediction: the table whose rows are ranked.
+        target_links: Of a link prediction: see `TrainingTable`.
+        timeframes: Of a forecast: how many windows follow one another.
+        top_k: Of a ranking: how many items the query asked for, if it said so.
     """
 
     entity_table: str
@@ -56,6 +60,10 @@ class Task:
     scale: TargetScale | None = None
     query: str | None = None
     withheld: tuple[str, ...] = ()
+    item_table: str | None = None
+    target_links: tuple[str, str] | None = None
+    timeframes: int | None = None
+    top_k: int | None = None
 
     @classmethod
     def of(cls, table: TrainingTable, scale: TargetScale | None) -> Task:
@@ -63,12 +71,29 @@ class Task:
         classes = None
         if table.classes is not None:
             classes = tuple(c if isinstance(c, (str, int, float)) else str(c) for c in table.classes)
-        return cls(table.entity_table, table.task_type, classes, scale, table.query, table.withheld)
+        frames = table.target if table.task_type == TaskType.forecasting else None
+        return cls(
+            table.entity_table,
+            table.task_type,
+            classes,
+            scale,
+            table.query,
+            table.withheld,
+            timeframes=None if frames is None else frames.shape[1],
+            item_table=table.item_table,
+            target_links=table.target_links,
+            top_k=table.top_k,
+        )
 
     @property
     def out_channels(self) -> int:
         """How many numbers a model gives per seed."""
-        return 1 if self.classes is None else len(self.classes)
+        return self.timeframes or (1 if self.classes is None else len(self.classes))
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether scores are [n, out_channels] rather than [n]."""
+        return self.timeframes is not None or self.classes is not None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Task:
@@ -81,6 +106,10 @@ class Task:
             None if scale is None else TargetScale(**scale),
             data["query"],
             tuple(data.get("withheld", ())),
+            timeframes=data.get("timeframes"),
+            item_table=data.get("item_table"),
+            target_links=None if data.get("target_links") is None else tuple(data["target_links"]),
+            top_k=data.get("top_k"),
         )
 
 

@@ -14,11 +14,11 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import numpy as np
@@ -32,25 +32,30 @@ from torch_geometric.data import HeteroData
 from relhop.checkpoint import Task
 from relhop.errors import PlanError, TrainingError
 from relhop.loader import SeedLoader
-from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
+from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
 from relhop.predictor import to_scores, torch_threads
 from relhop.training_table import TaskType
 from relhop.transfer import copied_ahead
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 
-LOSSES: dict[str, tuple[TaskType, Loss]] = {
-    "binary_cross_entropy": (TaskType.binary, functional.binary_cross_entropy_with_logits),
-    "cross_entropy": (TaskType.multiclass, functional.cross_entropy),
-    "l1": (TaskType.regression, functional.l1_loss),
-    "huber": (TaskType.regression, functional.huber_loss),
-    "mse": (TaskType.regression, functional.mse_loss),
+LOSSES: dict[str, tuple[tuple[TaskType, ...], Loss]] = {
+    "binary_cross_entropy": (
+        (TaskType.binary, TaskType.multilabel),
+        functional.binary_cross_entropy_with_logits,
+    ),
+    "cross_entropy": ((TaskType.multiclass,), functional.cross_entropy),
+    "l1": ((TaskType.regression, TaskType.forecasting), functional.l1_loss),
+    "huber": ((TaskType.regression, TaskType.forecasting), functional.huber_loss),
+    "mse": ((TaskType.regression, TaskType.forecasting), functional.mse_loss),
 }
 DEFAULT_LOSS = {
     TaskType.binary: "binary_cross_entropy",
     TaskType.multiclass: "cross_entropy",
+    TaskType.multilabel: "binary_cross_entropy",
     TaskType.regression: "l1",
+    TaskType.forecasting: "l1",
 }
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 """In a run's folder: the state after the last finished epoch."""
@@ -85,8 +90,25 @@ class Course:
     progress: bool
 
 
+class Epochs(Protocol):
+    """Batches to learn from, in epochs."""
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of an epoch."""
+        ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses order and draws."""
+        ...
+
+
 class LossFunction:
-    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B].
+    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B], or [B,
+    out_channels] for a multilabel task or a forecast.
 
     Raises:
         PlanError: If the plan's loss is for another kind of task.
@@ -94,43 +116,46 @@ class LossFunction:
 
     def __init__(self, plan: ModelPlan, task: Task) -> None:
         name = plan.optimization.loss or DEFAULT_LOSS[task.task_type]
-        kind, self._loss = LOSSES[name]
-        if kind != task.task_type:
-            fitting = ", ".join(name for name, (kind, _) in LOSSES.items() if kind == task.task_type)
+        kinds, self._loss = LOSSES[name]
+        if task.task_type not in kinds:
+            fitting = ", ".join(name for name, (kinds, _) in LOSSES.items() if task.task_type in kinds)
             raise PlanError(
                 f"optimization.loss is {name}, but the task is {task.task_type}; choose one of {fitting}"
             )
         self._task = task
 
-    def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """The mean loss, a scalar."""
+    def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The mean loss, a scalar; weighted, where examples have weights [B]."""
         expected = (len(target), self._task.out_channels)
         if tuple(outputs.shape) != expected:
             raise TrainingError(
                 f"the model gave outputs of shape {tuple(outputs.shape)} for a batch that needs {expected}"
             )
         if self._task.task_type == TaskType.multiclass:
-            return self._loss(outputs, target)
-        scale = self._task.scale
-        return self._loss(outputs[:, 0], target if scale is None else (target - scale.mean) / scale.std)
+            each = self._loss(outputs, target, reduction="none")
+        else:
+            scale = self._task.scale
+            goal = target if scale is None else (target - scale.mean) / scale.std
+            each = self._loss(outputs, goal.reshape(expected), reduction="none").mean(dim=1)
+        if weight is None:
+            return each.mean()
+        return (each * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
-class Fitting(pl.LightningModule):  # type: ignore[misc]
-    """A network while it is trained.
+class Fitted(pl.LightningModule):  # type: ignore[misc]
+    """A network while it is trained: its optimiser, and the keys of its epochs.
 
     Args:
-        model: Maps a batch to [B, out_channels].
+        model: The network.
         course: How the run goes.
         train_loader: Its order and draws are set anew for each epoch.
     """
 
-    def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
+    def __init__(self, model: nn.Module, course: Course, train_loader: Epochs) -> None:
         super().__init__()
         self.model = model
         self._course, self._train_loader = course, train_loader
-        self._loss = LossFunction(course.plan, course.task)
         self._steps_per_epoch = min(len(train_loader), course.plan.optimization.max_steps_per_epoch)
-        self._seen: list[tuple[Tensor, Tensor]] = []
 
     def on_train_epoch_start(self) -> None:
         """Keys the epoch's order, draws and dropout."""
@@ -138,37 +163,27 @@ class Fitting(pl.LightningModule):  # type: ignore[misc]
         key = np.random.SeedSequence([self._course.plan.training_job.seed, self.current_epoch])
         torch.manual_seed(int(key.generate_state(1)[0]))
 
-    def training_step(self, batch: HeteroData, _: int) -> Tensor:
-        """The loss of one batch."""
-        target = batch[self._course.task.entity_table].y
-        loss = self._loss(self.model(batch), target)
+    def log_training(self, loss: Tensor, batch_size: int) -> Tensor:
+        """Logs the loss of a step and returns it.
+
+        Raises:
+            TrainingError: If it is not finite.
+        """
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; try a smaller"
                 " optimization.base_lr, and look for extreme labels"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch_size)
         return loss
 
-    def validation_step(self, batch: HeteroData, _: int) -> None:
-        """Keeps outputs and labels, for metrics are of the whole split."""
-        self._seen.append((self.model(batch), batch[self._course.task.entity_table].y))
-
-    def on_validation_epoch_end(self) -> None:
-        """Logs loss and metrics of the validation split."""
-        outputs, target = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
-        self._seen = []
-        task = self._course.task
-        scores = to_scores(outputs, task)
-        metrics = compute_metrics(
-            task.task_type, scores if task.classes is not None else scores[:, 0], target.cpu().numpy()
-        )
-        self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
-        for name, value in metrics.values.items():
+    def log_validation(self, metrics: Mapping[str, float], batch_size: int) -> None:
+        """Logs the metrics of the validation split that it can tell."""
+        for name, value in metrics.items():
             if not math.isnan(value):
                 shown = name == self._course.monitor
                 value32 = torch.tensor(value, dtype=torch.float32)
-                self.log(f"val_{name}", value32, prog_bar=shown, batch_size=len(target))
+                self.log(f"val_{name}", value32, prog_bar=shown, batch_size=batch_size)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with the plan's course of the learning rate, a step at a time."""
@@ -181,6 +196,38 @@ class Fitting(pl.LightningModule):  # type: ignore[misc]
             optimizer, lambda step: learning_rate_factor(step, total, settings.lr_scheduler)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class Fitting(Fitted):
+    """A network that maps a batch to [B, out_channels] while it is trained; see `Fitted`."""
+
+    def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
+        super().__init__(model, course, train_loader)
+        self._loss = LossFunction(course.plan, course.task)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: HeteroData, _: int) -> Tensor:
+        """The loss of one batch."""
+        seeds = batch[self._course.task.entity_table]
+        weight = seeds.weight if "weight" in seeds else None
+        return self.log_training(self._loss(self.model(batch), seeds.y, weight), len(seeds.y))
+
+    def validation_step(self, batch: HeteroData, _: int) -> None:
+        """Keeps outputs and labels, for metrics are of the whole split."""
+        self._seen.append((self.model(batch), batch[self._course.task.entity_table].y))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs loss and metrics of the validation split."""
+        outputs, target = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen = []
+        task = self._course.task
+        scores = to_scores(outputs, task)
+        metrics = compute_metrics(
+            task.task_type, scores if task.has_columns else scores[:, 0], target.cpu().numpy()
+        )
+        self.log("val_loss", self._loss(outputs, target), batch_size=len(target))
+        whole = {name: value for name, value in metrics.values.items() if HORIZON not in name}
+        self.log_validation(whole, len(target))
 
 
 def learning_rate_factor(step: int, total: int, scheduler: str) -> float:
@@ -228,14 +275,14 @@ class History(Callback):  # type: ignore[misc]
 
 
 def fit_weights(
-    model: nn.Module, course: Course, train_loader: SeedLoader, val_loader: SeedLoader
+    fitted: Fitted, course: Course, train_loader: Epochs, val_loader: SeedLoader
 ) -> list[dict[str, float]]:
     """Trains a network and leaves it with the weights of its best epoch.
 
     Torch's random state is left as it was.
 
     Args:
-        model: Maps a batch to [B, out_channels]; changed in place.
+        fitted: The network, changed in place, and what its steps minimise.
         course: How the run goes.
         train_loader: Batches to learn from.
         val_loader: Batches to choose the best epoch by.
@@ -284,14 +331,14 @@ def fit_weights(
         last = course.folder / LAST_CHECKPOINT
         device = trainer.strategy.root_device
         trainer.fit(
-            Fitting(model, course, train_loader),
-            copied_ahead(train_loader, device),
+            fitted,
+            copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader,
             copied_ahead(val_loader, device),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
     best = torch.load(course.folder / BEST_CHECKPOINT, map_location="cpu", weights_only=True)["state_dict"]
-    model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
+    fitted.model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
     return history.entries
 
 

@@ -52,6 +52,12 @@ class Lists:
         lengths = np.bincount(self.owners[kept], minlength=len(self))
         return Lists.from_lengths(lengths, self.values[kept])
 
+    def indicators(self, count: int) -> NDArray[np.float32]:
+        """1 where a list has a value of 0 to `count` - 1, else 0: float32 [n, count]."""
+        found = np.zeros((len(self), count), np.float32)
+        found[self.owners, self.values] = 1
+        return found
+
     def to_pylist(self, names: Iterable[Any] | None = None) -> list[list[Any]]:
         """Python lists, of `names[value]` where names are given."""
         values: NDArray[Any] = self.values

@@ -52,7 +52,7 @@ class Part(BaseModel):
     @classmethod
     def _only_candidate(cls, name: str, value: Any) -> Any:
         """`[x]` means x, as in plans whose settings are lists of candidates to search among."""
-        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop"):
+        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop", "item_neighbors"):
             return value
         if len(value) != 1:
             raise PlanError(
@@ -264,8 +264,46 @@ class Optimization(Part):
     )  # fmt: skip
     loss: Literal["binary_cross_entropy", "cross_entropy", "l1", "huber", "mse"] | None = Field(
         default=None,
-        description="What is minimised. null: by task, binary_cross_entropy, cross_entropy (multiclass) or l1"
-        " (regression).",
+        description="What is minimised. null: by task, binary_cross_entropy (multilabel, too), cross_entropy"
+        " (multiclass) or l1 (regression, forecasting).",
+    )
+
+
+class Ranking(Part):
+    """Of link predictions: how items are scored and compared."""
+
+    section = "ranking"
+
+    head: Literal["hybrid", "two_tower"] = Field(
+        default="hybrid",
+        description="`two_tower`: entity and item each have a vector, and their product is the score."
+        " `hybrid`: items within the entity's neighborhood have a score of their own beside it, made along"
+        " the paths that lead to them. Price of hybrid: some time.",
+    )
+    item_neighbors: tuple[int, ...] = Field(
+        default=(4,), max_length=6,
+        description="Rows taken per hop, per row and per step around an item. Price: time, above all of"
+        " predictions: each item is looked at once per anchor time.",
+    )  # fmt: skip
+    item_embedding: bool = Field(
+        default=False,
+        description="Whether each item known in training has a vector of its own, beside what its columns and"
+        " rows say. Helps where there are many visits an item and items stay the same; where they come and go"
+        " it remembers what was popular. Price: memory of items x channels.",
+    )
+    negatives: Literal["uniform", "popular", "in_batch"] = Field(
+        default="uniform",
+        description="What items that came are compared with: all alike, the often visited more often, or what"
+        " came to the other entities of the batch alone.",
+    )
+    num_candidates: int = Field(
+        default=1024, ge=2,
+        description="Items compared in a batch, at most: those that came, and as many negatives. Price:"
+        " time.",
+    )  # fmt: skip
+    exclude_visited: bool = Field(
+        default=False,
+        description="Whether items that the entity visited before are left out of rankings.",
     )
 
 
@@ -285,6 +323,11 @@ class TrainingJob(Part):
         " models on idle cores; where other programs need the cores, they wait for each other and are many"
         " times slower. Another number changes the last bits of a model.",
     )  # fmt: skip
+    boosted_baseline: bool = Field(
+        default=False,
+        description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"
+        " beside the model. Needs LightGBM. Price: time, some seconds for a hundred thousand examples.",
+    )
 
 
 class ModelPlan(Part):
@@ -294,6 +337,7 @@ class ModelPlan(Part):
     column_processing: ColumnProcessing = ColumnProcessing()
     model_architecture: ModelArchitecture = ModelArchitecture()
     optimization: Optimization = Optimization()
+    ranking: Ranking = Ranking()
     training_job: TrainingJob = TrainingJob()
     reasons: dict[str, str] = Field(default={}, description="Why `suggest` chose a setting. Has no effect.")
 
@@ -376,7 +420,14 @@ class HasTables(Protocol):
         ...
 
 
-_LOSSES = {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "l1"}
+_LOSSES = {
+    "binary": "binary_cross_entropy",
+    "multiclass": "cross_entropy",
+    "multilabel": "binary_cross_entropy",
+    "regression": "l1",
+    "forecasting": "l1",
+    "link_prediction": None,
+}
 
 
 def require_trainable(task_type: str) -> None:
@@ -393,7 +444,7 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
 
     Args:
         store: The data.
-        task_type: `binary`, `multiclass` or `regression`; the others are not trained yet.
+        task_type: what kind of label is predicted; `link_prediction` is not trained yet.
         entity_table: The table whose rows are predicted for.
         run_mode: How much time training may take: `fast`, `normal` or `best`.
 
@@ -415,12 +466,17 @@ def suggest(store: HasTables, task_type: str, entity_table: str, run_mode: str =
     rows = sum(table.num_rows for table in store.tables.values())
     dropout = 0.1 if rows >= 10_000 else 0.3
     loss: Any = _LOSSES[task_type]
+    fanouts = [fanout] * hops
+    settings: dict[str, Any] = {"max_epochs": epochs, "loss": loss}
+    if task_type == "link_prediction":  # what an entity visited is most of what there is to know
+        fanouts = [4 * fanout, *fanouts[1:]]
+        settings["batch_size"] = 64
     return ModelPlan(
-        neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": fanout} for _ in range(hops))),
+        neighbor_sampling=NeighborSampling(num_neighbors=tuple({"default": count} for count in fanouts)),
         model_architecture=ModelArchitecture(channels=channels, dropout=dropout),
-        optimization=Optimization(max_epochs=epochs, loss=loss),
+        optimization=Optimization(**settings),
         reasons={
-            "neighbor_sampling.num_neighbors": f"run mode {run_mode}: {fanout} rows per step; two hops reach"
+            "neighbor_sampling.num_neighbors": f"run mode {run_mode}: {fanouts} rows per step; two hops reach"
             f" '{entity_table}''s rows and what these point at"
             if hops == 2
             else "there are no links to follow",

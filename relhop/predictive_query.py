@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from contextlib import closing
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
 from relhop.plan import ModelPlan, suggest
-from relhop.query.anchors import Anchors, Dates, place_anchors
+from relhop.query.anchors import Anchors, Dates, all_anchors, place_anchors
 from relhop.query.compiler import compile_query
+from relhop.query.dialects import Dialect, statement_in
 from relhop.query.duration import Duration
+from relhop.query.entity_columns import split_of_rows, weight_of_rows
 from relhop.query.evaluation import Examples, evaluate
 from relhop.query.explanation import explain_query
 from relhop.query.findings import constant_label, require_examples
+from relhop.query.nodes import Aggregation
+from relhop.query.resolve import entity_link
 from relhop.query.statement import Drop
 from relhop.query.static_splits import split_at_random, split_by_time
 from relhop.query.storage_types import check_storage, settled_task
 from relhop.query.syntax import parse
 from relhop.query.twins import Twins, find_twins
-from relhop.schema import Schema
+from relhop.schema import Link, Schema
 from relhop.times import END_OF_TIME, TimeLike, to_micros
 from relhop.training_table import PREDICTION, SPLIT_NAMES, TRAIN, TaskType, TrainingTable, labelled
 
@@ -72,16 +79,28 @@ class PredictiveQuery:
         """The table of FOR EACH."""
         return self._compiled.query.entity.table
 
-    @property
-    def sql(self) -> str:
-        """The statement that finds training examples; `_rh_anchors` holds the anchor times."""
-        return self._compiled.training_sql
+    def sql(self, dialect: Dialect | None = None) -> str:
+        """The statement that finds training examples.
+
+        Args:
+            dialect: `None`: for DuckDB, over the views of `Store.connect()`. Else one that stands alone, over
+                the tables as they are in a warehouse: `spark`, `snowflake`, `bigquery` or `duckdb`. It gives
+                the key columns, `anchor_time` and `target`. Needs sqlglot.
+
+        Both read the anchor times from a table `_rh_anchors (anchor_id, anchor_time)`.
+
+        Raises:
+            QueryError: If the dialect is unknown or cannot say it, or sqlglot is not installed.
+        """
+        if dialect is None:
+            return self._compiled.training_sql
+        return statement_in(self._compiled, self.schema, dialect)
 
     def explain(self) -> str:
         """How the query was understood, in words, and its SQL."""
         return explain_query(self._compiled, self.schema)
 
-    def generate_training_table(
+    def generate_training_table(  # noqa: PLR0913
         self,
         store: Store,
         *,
@@ -89,6 +108,11 @@ class PredictiveQuery:
         val_start: TimeLike | None = None,
         test_start: TimeLike | None = None,
         max_eval_anchors: int | None = None,
+        train_start: TimeLike | None = None,
+        max_train_anchors: int | None = None,
+        split: str | tuple[float, float, float] | None = None,
+        weight: str | None = None,
+        memory_limit: str | None = None,
     ) -> TrainingTable:
         """Examples with labels, split by time.
 
@@ -99,6 +123,15 @@ class PredictiveQuery:
                 neither; without, anchors step back from the newest complete window, in 80/10/10 parts.
             test_start: First test anchor. Labels of training and validation use nothing later.
             max_eval_anchors: At most so many validation and so many test anchors.
+            train_start: No training anchor is earlier: for data that is too young for the query's windows
+                on the past, or too old to matter.
+            max_train_anchors: At most so many training anchors: the newest.
+            split: Other parts than 80/10/10, such as `(0.7, 0.15, 0.15)`; or a column of the entity's table
+                that holds `train`, `val` or `test`. Then anchors are not split, and entities without one of
+                these are dropped and counted.
+            weight: A column of the entity's table that says how much an example weighs in the loss.
+            memory_limit: Of the statement that finds the examples, such as `"4GB"`; what does not fit is
+                written to a temporary folder. Examples themselves take some 40 bytes each besides.
 
         A static query has an example for each entity whose target is known. Where the entity's table has a
         time column, each is seen at the time of its row, and the newest tenth is for test, the tenth before
@@ -109,20 +142,38 @@ class PredictiveQuery:
             QueryError: If a constant does not fit the column that it is compared with.
             TrainingError: If the data cannot fill the three splits, or no example is left to train on.
         """
+        dated = val_start is not None or test_start is not None
+        if split is not None and dated:
+            raise TrainingError("give either split, or val_start and test_start")
         dates = Dates(
             None if val_start is None else _micros(val_start),
             None if test_start is None else _micros(test_start),
             max_eval_anchors,
+            None if train_start is None else _micros(train_start),
+            max_train_anchors,
+            _shares(split) if isinstance(split, tuple) else Dates.shares,
         )
-        if self._compiled.task.is_static:
-            if stride is not None or max_eval_anchors is not None:
-                raise TrainingError("a static query has no windows: give no stride and no max_eval_anchors")
-            return self._static_training_table(store, dates)
-        return self._temporal_training_table(store, stride, dates)
+        named = split if isinstance(split, str) else None
+        if not self._compiled.task.is_static:
+            table, found = self._temporal_examples(store, stride, dates, named, memory_limit)
+        elif stride is not None or dates != replace(dates, max_eval_anchors=None, max_train_anchors=None):
+            raise TrainingError(
+                "a static query has no windows: give no stride, no max_eval_anchors and no max_train_anchors"
+            )
+        else:
+            table, found = self._static_examples(store, dates, named, memory_limit)
+        if named is not None or weight is not None:
+            table, found = self._marked(store, table, found, named, weight)
+        return self._labelled(table, found)
 
-    def _temporal_training_table(
-        self, store: Store, stride: str | dt.timedelta | None, dates: Dates
-    ) -> TrainingTable:
+    def _temporal_examples(
+        self,
+        store: Store,
+        stride: str | dt.timedelta | None,
+        dates: Dates,
+        named: str | None,
+        memory_limit: str | None,
+    ) -> tuple[TrainingTable, pa.Array]:
         compiled = self._compiled
         oldest, newest = store.oldest_time, self._newest_label_time(store)
         if oldest is None or newest is None:
@@ -130,27 +181,35 @@ class PredictiveQuery:
                 f"no row of {', '.join(compiled.label_tables)} has a time, so there are no labels"
             )
         assert compiled.stride is not None
-        anchors = place_anchors(compiled, oldest, newest, _stride(stride, compiled.stride), dates)
-        found, task_type = self._evaluate(store, compiled.training_sql, anchors.times)
-        notes = (*anchors.notes, *_fates(found, anchors))
+        place = place_anchors if named is None else all_anchors
+        anchors = place(compiled, oldest, newest, _stride(stride, compiled.stride), dates)
+        found, task_type = self._evaluate(store, compiled.training_sql, anchors.times, memory_limit)
+        fates = _fates(found, anchors)
+        notes = (*anchors.notes, *(fates if named is None else _unsplit(fates)))
         times, split = anchors.times[found.anchor_ids], anchors.split[found.anchor_ids]
-        return self._labelled(self._table(store, found, task_type, times, split, notes), found)
+        return self._table(store, found, task_type, times, split, notes), found.target
 
-    def _static_training_table(self, store: Store, dates: Dates) -> TrainingTable:
+    def _static_examples(
+        self, store: Store, dates: Dates, named: str | None, memory_limit: str | None
+    ) -> tuple[TrainingTable, pa.Array]:
         anchor = self._newest_time(store)
-        found, task_type = self._evaluate(store, self._compiled.training_sql, np.array([anchor]))
+        found, task_type = self._evaluate(
+            store, self._compiled.training_sql, np.array([anchor]), memory_limit
+        )
         twins = self._twins(store)
         times = self._times(store, found.rows, anchor)
-        if self._compiled.uses_row_times:
+        if named is not None:
+            split = np.full(len(times), TRAIN, np.int8)
+        elif self._compiled.uses_row_times:
             split = split_by_time(times, dates)
-        elif dates.val_start is not None or dates.test_start is not None:
+        elif dates.val_start is not None or dates.test_start is not None or dates.train_start is not None:
             raise TrainingError(
                 f"the rows of '{self.entity_table}' have no times, so no dates can split them"
             )
         else:
-            split = split_at_random(found.rows)
+            split = split_at_random(found.rows, dates.shares)
         one_anchor = Anchors(np.array([anchor]), np.array([TRAIN], np.int8), ())
-        notes = [note.replace("considered for train", "considered") for note in _fates(found, one_anchor)]
+        notes = _unsplit(_fates(found, one_anchor))
         notes += [
             f"{column} follows from the target in every row; if it is computed from it, drop it:"
             " column_processing.drop"
@@ -158,7 +217,32 @@ class PredictiveQuery:
         ]
         withheld = tuple(str(column) for column in (*self._compiled.targets, *twins.same))
         table = self._table(store, found, task_type, times, split, tuple(notes))
-        return self._labelled(replace(table, withheld=withheld), found)
+        table = replace(table, withheld=withheld)
+        if dates.train_start is None:
+            return table, found.target
+        kept = np.flatnonzero(times >= dates.train_start)
+        return table.take(kept), found.target.take(pa.array(kept))
+
+    def _marked(
+        self, store: Store, table: TrainingTable, target: pa.Array, split: str | None, weight: str | None
+    ) -> tuple[TrainingTable, pa.Array]:
+        """The examples with the split and the weight that columns of their entities give them."""
+        notes = []
+        with closing(store.connect()) as connection:
+            if split is not None:
+                codes = split_of_rows(connection, self.entity_table, split)[table.rows]
+                kept = np.flatnonzero(codes != PREDICTION)
+                if len(kept) < len(codes):
+                    notes.append(
+                        f"{len(codes) - len(kept):,} of {len(codes):,} examples dropped: {split} is none of"
+                        f" {', '.join(SPLIT_NAMES)}"
+                    )
+                table = replace(table, split=codes).take(kept)
+                target = target.take(pa.array(kept))
+            if weight is not None:
+                weights = weight_of_rows(connection, self.entity_table, weight)[table.rows]
+                table = table.with_weight(weights, weight)
+        return replace(table, notes=(*table.notes, *notes)), target
 
     def _table(
         self,
@@ -182,11 +266,18 @@ class PredictiveQuery:
             notes=notes,
             item_table=None if task.item_link is None else task.item_link.parent,
             top_k=task.top_k,
+            target_links=None if task.item_link is None else self._target_links(task.item_link),
         )
 
-    def _labelled(self, table: TrainingTable, found: Examples) -> TrainingTable:
+    def _target_links(self, item_link: Link) -> tuple[str, str]:
+        """How the rows that a ranking lists point at the entity, and at the item."""
+        query = self._compiled.query
+        assert isinstance(query.target, Aggregation)
+        return entity_link(query, self.schema, query.target, self.entity_table).name, item_link.name
+
+    def _labelled(self, table: TrainingTable, target: pa.Array) -> TrainingTable:
         require_examples(table)
-        whole = labelled(table, found.target)
+        whole = labelled(table, target)
         require_examples(whole)
         constant = constant_label(whole)
         return whole if constant is None else replace(whole, notes=(*whole.notes, constant))
@@ -259,10 +350,18 @@ class PredictiveQuery:
         times: NDArray[np.int64] = own[rows]
         return times
 
-    def _evaluate(self, store: Store, sql: str, anchors: NDArray[np.int64]) -> tuple[Examples, TaskType]:
+    def _evaluate(
+        self, store: Store, sql: str, anchors: NDArray[np.int64], memory_limit: str | None = None
+    ) -> tuple[Examples, TaskType]:
         """What a statement finds, and the task as the data has it."""
         compiled = self._compiled
-        with closing(store.connect()) as connection:
+        with (
+            TemporaryDirectory(prefix="relhop-", ignore_cleanup_errors=True) as spill,
+            closing(store.connect()) as connection,
+        ):
+            connection.execute("SET temp_directory = ?", [spill])
+            if memory_limit is not None:
+                connection.execute("SET memory_limit = ?", [memory_limit])
             check_storage(compiled.query, connection)
             task_type = settled_task(compiled.task, compiled.query, connection)
             return evaluate(connection, sql, anchors), task_type
@@ -295,6 +394,18 @@ def _stride(given: str | dt.timedelta | None, default: Duration) -> Duration:
         return Duration.parse(given)
     except ValueError as error:
         raise TrainingError(f"stride: {error}") from None
+
+
+def _shares(split: tuple[float, float, float]) -> tuple[float, float]:
+    if len(split) != 3 or min(split) <= 0 or not math.isclose(sum(split), 1):
+        raise TrainingError(
+            f"split is {split}; give three positive parts, for train, val and test, that add up to 1"
+        )
+    return split[1], split[2]
+
+
+def _unsplit(fates: list[str]) -> list[str]:
+    return [note.replace("considered for train", "considered") for note in fates]
 
 
 def _fates(examples: Examples, anchors: Anchors) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
-from relhop.loader import SeedLoader
 from relhop.nn.model import RelationalModel
 from relhop.plan import ModelPlan
 from relhop.statistics import code_maps
@@ -37,7 +36,7 @@ class Predictions:
         table: The examples.
         task: What was predicted.
         scores: float64: probability of the positive class [n], of each class [n, classes], or predicted
-        value [n].
+            value [n], of a forecast for each window [n, timeframes].
     """
 
     table: TrainingTable
@@ -51,11 +50,17 @@ class Predictions:
         """The entity's key columns, `anchor_time`, `score` and, for a classification, `class`.
 
         Binary: the score is the probability of a positive label and the class is 1 from 0.5 on, else 0.
-        Multiclass: the class is the likeliest and the score its probability. Regression: the score is the
-        value.
+        Multiclass: the class is the likeliest and the score its probability. Multilabel: `class` is a list of
+        those whose probability is at least 0.5, and `score_<class>` has the probability of each; of RANK TOP
+        k `class` and `score` are lists of the k likeliest. Regression: the score is the value. Forecast:
+        `score_1`, `score_2` and so on, one a timeframe.
         """
         frame: pd.DataFrame = self.table.keys.to_pandas()
         frame["anchor_time"] = self.table.anchor_times.view("datetime64[us]")
+        if self.task.task_type == TaskType.forecasting:
+            return _beside(frame, self.scores, range(1, self.scores.shape[1] + 1))
+        if self.task.task_type == TaskType.multilabel:
+            return self._with_lists(frame)
         if self.task.classes is not None:
             best = self.scores.argmax(axis=1)
             frame["score"] = self.scores[np.arange(len(best)), best]
@@ -66,13 +71,22 @@ class Predictions:
             frame["class"] = (self.scores >= 0.5).astype(np.int8)
         return frame
 
+    def _with_lists(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The classes that are predicted, a list an example, and their probabilities."""
+        classes = np.array(self.task.classes, object)
+        if self.task.top_k is None:
+            found = [classes[row].tolist() for row in self.scores >= 0.5]
+            frame["class"] = pd.Series(found, index=frame.index, dtype=object)
+            return _beside(frame, self.scores, classes)
+        best = np.argsort(-self.scores, axis=1, kind="stable")[:, : self.task.top_k]
+        frame["class"] = pd.Series(classes[best].tolist(), index=frame.index, dtype=object)
+        scores = np.take_along_axis(self.scores, best, axis=1)
+        frame["score"] = pd.Series(scores.tolist(), index=frame.index, dtype=object)
+        return frame
+
     def to_parquet(self, path: str | Path) -> None:
         """Writes what `to_pandas` gives; the file appears when it is whole."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        pq.write_table(pa.Table.from_pandas(self.to_pandas(), preserve_index=False), partial)
-        os.replace(partial, path)
+        write_frame(self.to_pandas(), path)
 
 
 class Predictor:
@@ -97,14 +111,7 @@ class Predictor:
                 schema than the one that the model was trained on; names the difference.
         """
         task = self.described.task
-        if (table.entity_table, table.task_type) != (task.entity_table, task.task_type):
-            raise TrainingError(
-                f"the table asks for a {table.task_type} label of '{table.entity_table}', the model gives"
-                f" a {task.task_type} label of '{task.entity_table}'"
-            )
-        difference = schema_difference(self.described.schema, store.schema)
-        if difference is not None:
-            raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+        check_asked(self.described, table, store)
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
@@ -113,7 +120,37 @@ class Predictor:
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.numpy()
                 scores[ids] = to_scores(self.model(batch), task)
-        return Predictions(table, task, scores if task.classes is not None else scores[:, 0])
+        return Predictions(table, task, scores if task.has_columns else scores[:, 0])
+
+
+def _beside(frame: pd.DataFrame, scores: NDArray[np.float64], names: Iterable[Any]) -> pd.DataFrame:
+    """A frame and a column of scores for each name."""
+    columns = [f"score_{name}" for name in names]
+    return pd.concat([frame, pd.DataFrame(scores, frame.index, columns)], axis=1)
+
+
+def check_asked(described: Description, table: TrainingTable, store: Store) -> None:
+    """Raises TrainingError if a table asks another thing than a model answers, or the store has another
+    schema than the one that it was trained on; names the difference.
+    """
+    task = described.task
+    if (table.entity_table, table.task_type) != (task.entity_table, task.task_type):
+        raise TrainingError(
+            f"the table asks for a {table.task_type} label of '{table.entity_table}', the model gives"
+            f" a {task.task_type} label of '{task.entity_table}'"
+        )
+    difference = schema_difference(described.schema, store.schema)
+    if difference is not None:
+        raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+
+
+def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
+    """Writes a frame as Parquet; the file appears when it is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), partial)
+    os.replace(partial, path)
 
 
 @contextmanager
@@ -140,7 +177,8 @@ def seed_loader(
     withheld: Sequence[str] = (),
     *,
     training: bool = False,
-) -> SeedLoader:
+    kind: type[WithholdingLoader] = WithholdingLoader,
+) -> WithholdingLoader:
     """The batches of a table, sampled as the plan says; for training shuffled, and smaller if there are few
     examples. Columns that are withheld, `table.column`, are not in them.
 
@@ -153,7 +191,7 @@ def seed_loader(
         batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
     strategies = sampling.resolve_strategies(store.schema)
     check_strategies(strategies, withheld, store.schema)
-    loader = WithholdingLoader(
+    loader = kind(
         store,
         table,
         sampling.resolve_num_neighbors(store.schema),
@@ -176,7 +214,7 @@ def to_scores(outputs: Tensor, task: Task) -> NDArray[np.float64]:
     """
     wide = outputs.detach().double().cpu()
     scores: NDArray[Any]
-    if task.task_type == TaskType.binary:
+    if task.task_type in (TaskType.binary, TaskType.multilabel):
         scores = torch.sigmoid(wide).numpy()
     elif task.task_type == TaskType.multiclass:
         scores = torch.softmax(wide, dim=1).numpy()

@@ -7,20 +7,24 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
+from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
-from relhop.fitting import LAST_CHECKPOINT, Course, fit_weights
-from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, compute_metrics
+from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
+from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
 from relhop.predictor import Predictions, Predictor, bind, seed_loader
 from relhop.query.findings import constant_label
+from relhop.ranking.model import RankingModel
+from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
+from relhop.ranking.training import fit_ranking
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
@@ -74,7 +78,7 @@ class Trainer:
     ) -> None:
         self.plan, self._out = plan, None if out is None else Path(out)
         self._accelerator, self._progress = accelerator, progress
-        self._predictor: Predictor | None = None
+        self._predictor: Predictor | RankingPredictor | None = None
 
     def fit(
         self,
@@ -91,7 +95,8 @@ class Trainer:
             table: Examples with labels.
             store: What the model sees; of it each example sees what is visible at its anchor time.
             model: A module of your own that maps a batch of `SeedLoader` to [B, 1] (binary: logits;
-                regression: standardised values) or [B, classes] (logits), instead of the plan's network.
+                regression: standardised values), [B, classes] (logits) or [B, timeframes] (standardised
+                values), instead of the plan's network.
                 Trained in place.
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
@@ -103,12 +108,14 @@ class Trainer:
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
         require_trainable(table.task_type)
+        if self.plan.training_job.boosted_baseline:
+            require_lightgbm()
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
             raise TrainingError(constant)
         for name in ("train", "val"):
-            if not len(splits[name]) or table.target is None:
+            if not len(splits[name]) or not table.has_labels:
                 raise TrainingError(
                     f"the table has no labelled examples in its split '{name}'; training needs some"
                 )
@@ -121,32 +128,28 @@ class Trainer:
             statistics=fit_statistics(store, table.train_cut).without(hidden),
             own_module=model is not None,
         )
-        model = model if model is not None else _plan_model(described)
-        bind(model, described, store)
-        train_loader = seed_loader(store, splits["train"], self.plan, table.withheld, training=True)
-        val_loader = seed_loader(store, splits["val"], self.plan, table.withheld)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
             task=described.task,
-            monitor=_monitor(splits["val"], notes),
+            monitor=_monitor(splits["val"], described.task, notes),
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
         )
-        history = fit_weights(model, course, train_loader, val_loader)
-        self._predictor = Predictor(model, described, _device(self._accelerator))
+        fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
+        self._predictor, history = fit(described, course, splits, store, model)
         metrics, baselines = {}, {}
         for name, seen in (("val", store), ("test", test_store or store)):
             earlier = table.take(
                 np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
             )
             metrics[name] = self._judge(name, splits[name], seen, notes)
-            baselines[name] = _judge_baselines(earlier, splits[name])
+            baselines[name] = _judge_baselines(earlier, splits[name], seen, described)
         result = TrainingResult(
             self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
         )
-        write_weights(course.folder, model.state_dict())
+        write_weights(course.folder, self._predictor.model.state_dict())
         write_metrics(
             course.folder,
             {
@@ -191,9 +194,14 @@ class Trainer:
                 if described.own_module
                 else f"the model in {path} is built by its plan; load it without `model`"
             )
-        model = model if model is not None else _plan_model(described)
-        model.load_state_dict(read_weights(path))
+        weights = read_weights(path)
         trainer = cls(described.plan, out=path, accelerator=accelerator, progress=progress)
+        if described.task.task_type == TaskType.link_prediction:
+            ranking = RankingModel.of_weights(described, weights)
+            trainer._predictor = RankingPredictor(ranking, described, _device(accelerator))
+            return trainer
+        model = model if model is not None else _plan_model(described)
+        model.load_state_dict(weights)
         trainer._predictor = Predictor(model, described, _device(accelerator))
         return trainer
 
@@ -202,8 +210,9 @@ class Trainer:
         """The query that the trained model answers; `None` if there is no model or no query."""
         return None if self._predictor is None else self._predictor.described.task.query
 
-    def predict(self, table: TrainingTable, store: Store) -> Predictions:
-        """Scores of all examples of a table; see `Predictor.predict`.
+    def predict(self, table: TrainingTable, store: Store) -> Predictions | Rankings:
+        """Scores of all examples of a table, or of a link prediction the best items of each; see
+        `Predictor.predict` and `RankingPredictor.predict`.
 
         Raises:
             TrainingError: If nothing is trained yet, or table or store do not fit the model.
@@ -222,21 +231,57 @@ class Trainer:
         Raises:
             TrainingError: If the table has no labels, or see `predict`.
         """
-        if table.target is None:
+        if not table.has_labels:
             raise TrainingError("the table has no labels to judge by; use predict")
         predictions = self.predict(table, store)
+        if isinstance(predictions, Rankings):
+            return predictions.metrics()
         if Task.of(table, None).classes != predictions.task.classes:
             raise TrainingError(
                 f"the table's classes are {table.classes}, the model's {predictions.task.classes}; make the"
                 " table from the query and the splits that the model was trained on"
             )
-        scores = predictions.scores
-        return compute_metrics(table.task_type, scores, table.target).values
+        return _metrics_of(predictions.scores, table).values
+
+    def _fit_scores(
+        self,
+        described: Description,
+        course: Course,
+        splits: dict[str, TrainingTable],
+        store: Store,
+        model: nn.Module | None,
+    ) -> tuple[Predictor, list[dict[str, float]]]:
+        """A predictor of trained scores, and the course of training."""
+        withheld = described.task.withheld
+        model = model if model is not None else _plan_model(described)
+        bind(model, described, store)
+        train_loader = seed_loader(store, splits["train"], self.plan, withheld, training=True)
+        val_loader = seed_loader(store, splits["val"], self.plan, withheld)
+        history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
+        return Predictor(model, described, _device(self._accelerator)), history
+
+    def _fit_ranking(
+        self,
+        described: Description,
+        course: Course,
+        splits: dict[str, TrainingTable],
+        store: Store,
+        model: nn.Module | None,
+    ) -> tuple[RankingPredictor, list[dict[str, float]]]:
+        """A predictor of trained rankings, and the course of training."""
+        if model is not None:
+            raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
+        train_cut = int(splits["train"].anchor_times.max())
+        ranking = RankingModel.before_training(described, store, train_cut)
+        ranking.bind(described, store)
+        history = fit_ranking(ranking, course, splits, store)
+        return RankingPredictor(ranking, described, _device(self._accelerator)), history
 
     def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
-        assert table.target is not None
-        scores = self.predict(table, store).scores
-        metrics = compute_metrics(table.task_type, scores, table.target)
+        predictions = self.predict(table, store)
+        if isinstance(predictions, Rankings):
+            return predictions.metrics()
+        metrics = _metrics_of(predictions.scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
 
@@ -269,6 +314,12 @@ class Trainer:
         return folder
 
 
+def _metrics_of(scores: NDArray[np.float64], table: TrainingTable) -> Metrics:
+    labels = table.labels(np.arange(len(table)))
+    assert labels is not None
+    return compute_metrics(table.task_type, scores, labels)
+
+
 def _plan_model(described: Description) -> nn.Module:
     return build_model(
         described.plan,
@@ -280,15 +331,17 @@ def _plan_model(described: Description) -> nn.Module:
 
 
 def _target_scale(train: TrainingTable) -> TargetScale | None:
-    if train.task_type != TaskType.regression or train.target is None:
+    if train.task_type not in (TaskType.regression, TaskType.forecasting) or train.target is None:
         return None
     target = train.target.astype(np.float64)
     lowest, highest = np.percentile(target, CLAMP_PERCENTILES)
     return TargetScale(float(target.mean()), float(target.std()) or 1.0, float(lowest), float(highest))
 
 
-def _monitor(val: TrainingTable, notes: list[str]) -> str:
+def _monitor(val: TrainingTable, task: Task, notes: list[str]) -> str:
     """The metric to choose the best epoch by."""
+    if task.task_type == TaskType.link_prediction:
+        return f"map@{ranks_of(task)}"
     tuned = TUNED_METRIC[val.task_type]
     if val.task_type == TaskType.binary and len(np.unique(np.asarray(val.target))) < 2:
         fallback = FALLBACK_METRIC[val.task_type]
@@ -299,12 +352,17 @@ def _monitor(val: TrainingTable, notes: list[str]) -> str:
     return tuned
 
 
-def _judge_baselines(known: TrainingTable, asked: TrainingTable) -> dict[str, dict[str, float]]:
-    target: Any = asked.target
-    return {
-        name: compute_metrics(asked.task_type, scores, target).values
-        for name, scores in baseline_scores(known, asked).items()
-    }
+def _judge_baselines(
+    known: TrainingTable, asked: TrainingTable, store: Store, described: Description
+) -> dict[str, dict[str, float]]:
+    if asked.task_type == TaskType.link_prediction:
+        return judge_baselines(asked, store, described)
+    found = baseline_scores(known, asked)
+    boosted = described.plan.training_job.boosted_baseline and len(asked)
+    trees = boosted_scores(known, asked, store) if boosted else None
+    if trees is not None:
+        found["boosted trees"] = trees
+    return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
 
 
 def _device(accelerator: str) -> str:

@@ -7,18 +7,24 @@ time bounds what a model may see (rows with time <= anchor); the label lies afte
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError, nearest
 from relhop.lists import Lists
+from relhop.timeline import draw_time_line
 from relhop.times import END_OF_TIME, format_time
 
 if TYPE_CHECKING:
@@ -35,6 +41,14 @@ MAX_CLASSES = 6_000
 
 MAX_LABELS = 1_000
 """Of CLASSIFY: each class is a question of its own."""
+
+
+_PIECE_ROWS = 1 << 20
+"""Examples that are written or read at once."""
+
+_METADATA = b"relhop.training_table"
+_TOLD = ("entity_table", "task_type", "query", "notes", "item_table", "top_k", "withheld")
+"""What a Parquet file says of the whole table."""
 
 
 class TaskType(StrEnum):
@@ -69,8 +83,11 @@ class TrainingTable:
             prediction), ascending; `None` in a prediction table and where labels are no lists.
         item_table: Of a link prediction: the table whose rows are listed.
         top_k: How many items the query asks for, if it says so.
+        target_links: Of a link prediction: the names of two links of the listed rows' table, to the entity
+            and to the item.
         withheld: Columns that the model must not see, as `table.column`: the target of a static query, and
             what goes one to one with it.
+        weight: float32 [n], how much each example counts in the loss; `None`: all alike.
     """
 
     entity_table: str
@@ -86,7 +103,9 @@ class TrainingTable:
     lists: Lists | None = None
     item_table: str | None = None
     top_k: int | None = None
+    target_links: tuple[str, str] | None = None
     withheld: tuple[str, ...] = ()
+    weight: NDArray[np.float32] | None = None
 
     @classmethod
     def from_pandas(
@@ -99,6 +118,7 @@ class TrainingTable:
         time_col: str = "anchor_time",
         target_col: str = "target",
         split_col: str = "split",
+        weight_col: str = "weight",
     ) -> TrainingTable:
         """A table from the user's own labels.
 
@@ -112,6 +132,8 @@ class TrainingTable:
             time_col: Column of anchor times: timestamps, ISO text, or integers of microseconds since 1970.
             target_col: Column of labels; absent: a prediction table.
             split_col: Column of splits. Not read where there is no target.
+            weight_col: Column of weights in the loss; absent: all weigh alike. Not read where there is no
+                target.
 
         Raises:
             TrainingError: On missing columns, unknown keys, missing times or labels, unknown splits; says how
@@ -151,6 +173,8 @@ class TrainingTable:
             raise TrainingError(
                 f"{int(df[target_col].isna().sum()):,} of {len(df):,} labels in '{target_col}' are missing"
             )
+        if weight_col in df.columns:
+            table = table.with_weight(pd.to_numeric(df[weight_col]).to_numpy(np.float32), weight_col)
         kind = TaskType(task_type) if task_type is not None else _task_of(df[target_col])
         return labelled(
             dataclasses.replace(table, task_type=kind, split=_splits(df[split_col])),
@@ -180,13 +204,76 @@ class TrainingTable:
             target=None if self.target is None else self.target[indices],
             lists=None if self.lists is None else self.lists.take(indices),
             split=self.split[indices],
+            weight=None if self.weight is None else self.weight[indices],
             keys=self.keys.take(pa.array(indices, pa.int64())),
         )
+
+    def with_weight(self, weight: NDArray[np.float32], name: str) -> TrainingTable:
+        """The same examples, weighing so much [n] in the loss.
+
+        Raises:
+            TrainingError: If a weight is missing, negative or not finite, or none is positive; names `name`.
+        """
+        wrong = ~(np.isfinite(weight) & (weight >= 0))
+        if wrong.any():
+            raise TrainingError(
+                f"{int(wrong.sum()):,} of {len(weight):,} weights in {name} are missing, negative or not"
+                " finite"
+            )
+        if len(weight) and not weight.any():
+            raise TrainingError(f"all weights in {name} are 0")
+        return dataclasses.replace(self, weight=weight.astype(np.float32))
+
+    def balanced(self, ratio: float = 1.0, *, seed: int = 0) -> TrainingTable:
+        """Fewer training examples of frequent classes; validation and test stay as they are.
+
+        Of each class at most `ratio` times as many stay as the rarest has, drawn at random. What the model
+        then calls a probability is one among these examples: divide the odds by the shares that were kept to
+        undo that.
+
+        Args:
+            ratio: At least 1.
+            seed: Key of the draw.
+
+        Raises:
+            TrainingError: If the labels are no classes, or the ratio is below 1.
+        """
+        if self.task_type not in (TaskType.binary, TaskType.multiclass) or self.target is None:
+            raise TrainingError(
+                f"only labels of a binary or multiclass task can be balanced, not {self.task_type}"
+            )
+        if ratio < 1:
+            raise TrainingError(f"ratio must be at least 1, not {ratio}")
+        train = np.flatnonzero(self.split == TRAIN)
+        classes, codes, counts = np.unique(self.target[train], return_inverse=True, return_counts=True)
+        most = int(counts.min() * ratio) if len(counts) else 0
+        shuffled = np.random.default_rng(seed).permutation(len(train))
+        in_class = np.argsort(codes[shuffled], kind="stable")
+        rank = np.arange(len(train)) - np.repeat(np.cumsum(counts) - counts, counts)
+        kept = np.sort(
+            np.concatenate([train[shuffled[in_class[rank < most]]], np.flatnonzero(self.split != TRAIN)])
+        )
+        names = classes if self.classes is None else np.array(self.classes, object)[classes.astype(np.int64)]
+        lost = [
+            f"{name} {count - most:,} of {count:,}"
+            for name, count in zip(names.tolist(), counts.tolist(), strict=True)
+            if count > most
+        ]
+        note = f"left out of training to balance the classes: {', '.join(lost)}"
+        return dataclasses.replace(self.take(kept), notes=(*self.notes, note)) if lost else self
 
     @property
     def has_labels(self) -> bool:
         """Whether it is a training table."""
         return self.target is not None or self.lists is not None
+
+    def labels(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any] | None:
+        """What a model's scores for some examples are compared with: their `target`; of a multilabel task
+        float32 [k, classes], 1 for each class in the list. `None` where there are no such labels.
+        """
+        if self.task_type == TaskType.multilabel and self.lists is not None:
+            return self.lists.take(indices).indicators(len(self.classes or ()))
+        return None if self.target is None else self.target[indices]
 
     def to_pandas(self) -> pd.DataFrame:
         """Key columns, `anchor_time`, and in a training table `target` and `split` (names).
@@ -204,9 +291,86 @@ class TrainingTable:
         elif self.target is not None:
             classes = None if self.classes is None else np.array(self.classes, object)
             frame["target"] = self.target if classes is None else classes[self.target]
+        if self.weight is not None:
+            frame["weight"] = self.weight
         if self.has_labels:
             frame["split"] = np.array(list(SPLIT_NAMES))[self.split]
         return frame
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes what `to_pandas` gives, a piece at a time, and the task beside; `from_parquet` reads it.
+
+        A forecast is one column of lists. The file appears when it is whole.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        told = {name: getattr(self, name) for name in _TOLD}
+        empty = self._piece(0, 0)
+        with pq.ParquetWriter(partial, empty.schema.with_metadata({_METADATA: json.dumps(told)})) as writer:
+            for begin in range(0, max(1, len(self)), _PIECE_ROWS):
+                writer.write_table(self._piece(begin, begin + _PIECE_ROWS))
+        os.replace(partial, path)
+
+    def _piece(self, begin: int, end: int) -> pa.Table:
+        """Some examples as columns of Parquet."""
+        part = self.take(np.arange(begin, min(end, len(self))))
+        found = {name: part.keys[name] for name in part.keys.column_names}
+        found["anchor_time"] = pa.array(part.anchor_times, pa.timestamp("us"))
+        classes = None if self.classes is None else pa.array(self.classes)
+        if part.lists is not None:
+            values = pa.array(part.lists.values)
+            values = values if classes is None else classes.take(values)
+            found["target"] = pa.LargeListArray.from_arrays(pa.array(part.lists.offsets), values)
+        elif part.target is not None and part.target.ndim == 2:
+            flat = pa.array(part.target.ravel())
+            found["target"] = pa.FixedSizeListArray.from_arrays(flat, part.target.shape[1])
+        elif part.target is not None:
+            found["target"] = (
+                pa.array(part.target) if classes is None else classes.take(pa.array(part.target))
+            )
+        if part.has_labels:
+            names = pa.array(list(SPLIT_NAMES))
+            found["split"] = pa.DictionaryArray.from_arrays(pa.array(part.split), names)
+        if part.weight is not None:
+            found["weight"] = pa.array(part.weight)
+        return pa.table(found)
+
+    @classmethod
+    def from_parquet(cls, path: str | Path, store: Store) -> TrainingTable:
+        """A table that `to_parquet` wrote, its entities looked up by their keys.
+
+        Raises:
+            TrainingError: If the file holds none, or the store lacks entities of it.
+        """
+        with pq.ParquetFile(path) as file:
+            metadata = file.schema_arrow.metadata or {}
+            if _METADATA not in metadata:
+                raise TrainingError(f"{path} was not written by TrainingTable.to_parquet; use from_pandas")
+            told = json.loads(metadata[_METADATA])
+            for name in ("notes", "withheld"):
+                told[name] = tuple(told[name])
+            pkey = list(store.schema.table(told["entity_table"]).pkey)
+            rows, columns = [], []
+            for batch in file.iter_batches(_PIECE_ROWS):
+                piece = pa.Table.from_batches([batch])
+                rows.append(_rows_of(store, told["entity_table"], piece.select(pkey).to_pandas()))
+                columns.append(piece)
+        whole = pa.concat_tables(columns)
+        table = cls(
+            **{**told, "task_type": TaskType(told["task_type"])},
+            rows=np.concatenate(rows),
+            anchor_times=whole["anchor_time"].to_numpy().view(np.int64),
+            target=None,
+            split=np.full(len(whole), PREDICTION, np.int8),
+            keys=whole.select(pkey),
+            weight=whole["weight"].to_numpy() if "weight" in whole.column_names else None,
+        )
+        if "target" not in whole.column_names:
+            return table
+        names = pc.index_in(whole["split"].cast(pa.string()), pa.array(list(SPLIT_NAMES)))
+        split = names.to_numpy().astype(np.int8)
+        return labelled(dataclasses.replace(table, split=split), whole["target"].combine_chunks())
 
     def explain(self) -> str:
         """What the table holds, in words and numbers: counts, dates and labels by split, what was dropped."""
@@ -220,6 +384,11 @@ class TrainingTable:
             lines.append(f"to predict: {self._extent()}")
         else:
             lines += [f"{name}: {part._extent()}{part._balance()}" for name, part in self.splits.items()]
+            anchors = {name: np.unique(part.anchor_times) for name, part in self.splits.items() if len(part)}
+            if len(np.unique(self.anchor_times)) > 2:
+                lines += draw_time_line(anchors)
+            if self.weight is not None:
+                lines.append(f"weights from {self.weight.min():.6g} to {self.weight.max():.6g}")
         return "\n".join([*lines, *self.notes])
 
     def _extent(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import relhop as rh
 from examples.f1 import demo, formula1
+from examples.ranking import questions
 from relhop.report import Report
 
 
@@ -57,3 +58,17 @@ def test_a_question_is_trained_judged_predicted_and_reported(
     assert len(scores) == store.tables["drivers"].num_rows
     page = report.write(tmp_path / "report.html").read_text()
     assert page.count("<svg") == 2
+
+
+def test_drivers_and_circuits_are_ranked_for_as_the_benchmark_asks(tmp_path: Path) -> None:
+    question = questions.QUESTIONS["circuits"]
+    table = question.training_table(
+        question.graph(formula1.DATA).snapshot(tmp_path / "f1.rh", progress=False)
+    )
+    assert (table.item_table, table.top_k) == ("circuits", 10)
+    assert {name: len(split) for name, split in table.splits.items()} == {
+        "train": 2649,
+        "val": 27,
+        "test": 27,
+    }
+    assert table.splits["test"].lists.lengths.mean() == pytest.approx(16.9, abs=0.05)

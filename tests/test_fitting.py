@@ -43,3 +43,19 @@ def test_a_loss_for_another_task_is_refused():
     assert str(error.value) == (
         "optimization.loss is cross_entropy, but the task is regression; choose one of l1, huber, mse"
     )
+
+
+def test_multilabel_and_forecasting_losses_are_means_over_columns():
+    labels = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    got = LossFunction(ModelPlan(), Task("t", TaskType.multilabel, ("a", "b")))(torch.zeros(2, 2), labels)
+    assert float(got) == pytest.approx(math.log(2))
+    task = Task("t", TaskType.forecasting, scale=TargetScale(1.0, 2.0, 0.0, 9.0), timeframes=2)
+    got = LossFunction(ModelPlan(), task)(torch.zeros(1, 2), torch.tensor([[3.0, 5.0]]))
+    assert float(got) == 1.5
+
+
+def test_weights_say_how_much_an_example_counts():
+    task = Task("t", TaskType.regression, scale=TargetScale(0.0, 1.0, 0.0, 9.0))
+    loss, labels = LossFunction(ModelPlan(), task), torch.tensor([1.0, 5.0])
+    assert float(loss(torch.zeros(2, 1), labels, torch.tensor([3.0, 1.0]))) == 2
+    assert float(loss(torch.zeros(2, 1), labels, torch.tensor([0.0, 0.0]))) == 0

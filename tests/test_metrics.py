@@ -61,3 +61,54 @@ def test_no_examples_have_no_metrics():
 def test_a_sure_mistake_costs_much_but_not_infinity():
     got = compute_metrics("binary", np.array([1.0, 0.0]), np.array([0, 1]))
     assert got.values["log_loss"] == pytest.approx(-math.log(1e-7))
+
+
+def test_multilabel_metrics_of_a_small_split():
+    scores = np.array([[0.9, 0.2], [0.6, 0.8], [0.1, 0.4]])
+    got = compute_metrics("multilabel", scores, np.array([[1, 0], [0, 1], [1, 1]], "f4"))
+    assert got.values == pytest.approx(
+        {
+            "map": ((1 + 2 / 3) / 2 + 1) / 2,
+            "macro_auroc": (1 / 2 + 1) / 2,
+            "macro_f1": (1 / 2 + 2 / 3) / 2,
+            "micro_f1": 2 * 2 / (2 * 2 + 1 + 2),
+            "log_loss": -math.log(0.9 * 0.8 * 0.4 * 0.8 * 0.1 * 0.4) / 6,
+        }
+    )
+    assert got.notes == []
+
+
+def test_classes_that_no_or_all_examples_have_are_left_out_of_means_and_counted():
+    scores = np.array([[0.9, 0.2, 0.5], [0.6, 0.8, 0.5]])
+    got = compute_metrics("multilabel", scores, np.array([[1, 1, 0], [0, 1, 0]]))
+    assert (got.values["map"], got.values["macro_auroc"]) == (1, 1)
+    assert got.notes == [
+        "1 of 3 classes have no example, so they are not in map",
+        "2 of 3 classes have no or only examples, so they are not in macro_auroc",
+    ]
+    assert math.isnan(
+        compute_metrics("multilabel", scores[:, 1:2], np.array([[1], [1]])).values["macro_auroc"]
+    )
+
+
+def test_forecast_metrics_are_of_all_windows_and_of_each():
+    scores = np.array([[1.0, 0.0], [3.0, 4.0]])
+    got = compute_metrics("forecasting", scores, np.array([[1, 0], [1, 0]], "f4"))
+    assert got.values == pytest.approx(
+        {
+            "mae": 6 / 4,
+            "rmse": math.sqrt(20 / 4),
+            "smape": (0 + 0 + 1 + 2) / 4,
+            "mae@1": 1,
+            "mae@2": 2,
+            "rmse@1": math.sqrt(2),
+            "rmse@2": math.sqrt(8),
+            "smape@1": 0.5,
+            "smape@2": 1,
+        }
+    )
+
+
+def test_very_long_forecasts_have_no_metrics_by_window():
+    got = compute_metrics("forecasting", np.zeros((2, 101)), np.ones((2, 101)))
+    assert got.values == {"mae": 1, "rmse": 1, "smape": 2}

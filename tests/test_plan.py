@@ -256,7 +256,7 @@ def test_what_yaml_leaves_out_gets_its_default():
         (
             "[1, 2]\n",
             "the plan is a list, not a mapping with the keys neighbor_sampling, column_processing,"
-            " model_architecture, optimization, training_job, reasons",
+            " model_architecture, optimization, ranking, training_job, reasons",
         ),
         ("optimisation: {}\n", "optimisation is no setting. Did you mean 'optimization'?"),
         (

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from relhop import predictive_query, training_table
-from relhop.errors import PlanError, QueryError, TrainingError
+from relhop.errors import QueryError, TrainingError
 from relhop.predictive_query import PredictiveQuery
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
@@ -123,7 +123,7 @@ def test_lists_of_values_are_indices_of_classes():
     test = table.splits["test"]
     assert test.lists.to_pylist() == [[1], [1], [0], [0]]
     assert test.to_pandas()["target"].tolist() == [["late"], ["late"], ["early"], ["early"]]
-    assert "; 1 items an example; 2 classes: early 50.0%, late 50.0%" in table.explain().splitlines()[-4]
+    assert "; 1 items an example; 2 classes: early 50.0%, late 50.0%" in table.explain().splitlines()[4]
 
 
 def test_values_of_lists_that_training_never_sees_are_left_out():
@@ -159,12 +159,8 @@ def test_lists_of_keys_are_rows_of_their_table():
         explained("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")[1]
         == "label: COUNT(orders.*, 0, 10, days)"
     )
-    with pytest.raises(PlanError) as caught:
-        asked.suggest_model_plan(store)
-    assert str(caught.value) == (
-        "a link_prediction task has a training table, but there is no model for it yet; trained are binary,"
-        " multiclass, regression"
-    )
+    assert table.target_links == ("orders.id", "orders.kind")
+    assert asked.suggest_model_plan(store).optimization.loss is None
 
 
 def test_forecasts_have_a_column_for_each_timeframe():
@@ -257,7 +253,7 @@ def test_default_stride_is_the_longest_window_of_the_target():
 
 def explained(text: str) -> list[str]:
     words, sql = query(text).explain().split("\nSQL:\n")
-    assert sql == query(text).sql
+    assert sql == query(text).sql()
     return words.split("\n")
 
 
@@ -305,7 +301,7 @@ def test_query_takes_anything_with_a_schema_and_shows_its_sql():
     asked = PredictiveQuery(STORE, "PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
     assert asked.entity_table == "users"
     assert repr(asked) == "PredictiveQuery('PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id')"
-    assert asked.sql == (
+    assert asked.sql() == (
         "WITH\n"
         "-- COUNT(orders.*, 0, 10, days)\n"
         "_rh_agg_0 AS (\n"
@@ -363,4 +359,101 @@ def test_empty_data_is_refused_with_a_reason():
 def test_options_that_mean_nothing_are_refused(options, message):
     with pytest.raises(TrainingError) as caught:
         query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id").generate_training_table(STORE, **options)
+    assert str(caught.value) == message
+
+
+COUNTS = "PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id"
+WITH_PARTS = MemoryStore(
+    SCHEMA, {**FRAMES, "users": FRAMES["users"].assign(part=["train", "val", "test"], weight=[1.0, 2.0, 3.0])}
+)
+
+
+def anchors_of(table, split: str) -> list[str]:
+    return sorted(set(table.splits[split].to_pandas()["anchor_time"].dt.strftime("%m-%d")))
+
+
+def test_training_anchors_can_be_bounded_in_time_and_number():
+    table = query(COUNTS).generate_training_table(STORE, **DATES, train_start="2020-02-01")
+    assert anchors_of(table, "train") == ["02-10", "02-20"]
+    few = query(COUNTS).generate_training_table(STORE, **DATES, max_train_anchors=1)
+    assert anchors_of(few, "train") == anchors_of(table, "train")[-1:]
+    assert min(anchors_of(table, "train")) >= "02-01"
+    assert (anchors_of(few, "val"), anchors_of(few, "test")) == (["03-01", "03-11"], ["03-21", "03-31"])
+
+
+def test_splits_can_be_other_parts_of_the_anchors():
+    table = query(COUNTS).generate_training_table(STORE, split=(0.4, 0.4, 0.2))
+    assert [len(anchors_of(table, name)) for name in ("train", "val", "test")] == [4, 4, 2]
+
+
+def test_splits_and_weights_can_be_columns_of_the_entity():
+    table = query(COUNTS).generate_training_table(WITH_PARTS, split="part", weight="users.weight")
+    assert {name: part.to_pandas()["id"].unique().tolist() for name, part in table.splits.items()} == {
+        "train": ["ann"],
+        "val": ["bob"],
+        "test": ["cy"],
+    }
+    assert anchors_of(table, "train") == anchors_of(table, "test")
+    assert {name: set(part.weight.tolist()) for name, part in table.splits.items()} == {
+        "train": {1.0},
+        "val": {2.0},
+        "test": {3.0},
+    }
+
+
+def test_entities_whose_column_names_no_split_are_dropped_and_counted():
+    users = FRAMES["users"].assign(part=["train", "none", None])
+    table = query(COUNTS).generate_training_table(
+        MemoryStore(SCHEMA, {**FRAMES, "users": users}), split="part"
+    )
+    assert table.to_pandas()["id"].unique().tolist() == ["ann"]
+    assert table.notes[-1] == "20 of 30 examples dropped: part is none of train, val, test"
+
+
+def test_static_targets_take_parts_and_columns_too():
+    static = "PREDICT orders.price > 20 FOR EACH orders.id"
+    schema = Schema(
+        [
+            SCHEMA.tables["users"],
+            Table("orders", pkey_col="id", time_col="at", stypes={"price": "numerical"}),
+        ],
+        SCHEMA.links,
+    )
+    orders = FRAMES["orders"].assign(id=range(len(DAYS)))
+    store = MemoryStore(schema, {"users": FRAMES["users"], "orders": orders})
+    table = PredictiveQuery(schema, static).generate_training_table(store, split=(0.5, 0.25, 0.25))
+    assert [len(part) for part in table.splits.values()] == [50, 25, 26]
+    late = PredictiveQuery(schema, static).generate_training_table(store, train_start="2020-02-01")
+    assert late.to_pandas()["anchor_time"].min() == pd.Timestamp("2020-02-01")
+
+
+def test_data_that_is_too_young_for_the_past_is_said():
+    text = f"{COUNTS} WHERE COUNT(orders.*, -30, 0) > 0"
+    table = query(text).generate_training_table(STORE, **DATES)
+    assert table.notes[0] == (
+        "at 3 of 6 training anchors the data is younger than the 30 days that the query looks back;"
+        " train_start='2020-01-31' leaves them out"
+    )
+    table = query(text).generate_training_table(STORE, **DATES, train_start="2020-01-31")
+    assert anchors_of(table, "train")[0] >= "01-31"
+    assert table.notes[0].startswith("considered")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": (0.5, 0.5, 0.5)}, "split is (0.5, 0.5, 0.5); give three positive parts, for train, val and"
+         " test, that add up to 1"),
+        ({"split": "part", **DATES}, "give either split, or val_start and test_start"),
+        ({"split": "prt"}, "table 'users' has no column 'prt'. Did you mean 'part'?"),
+        ({"weight": "country"}, "the weights in users.country must be numbers"),
+        ({"max_train_anchors": 0}, "max_train_anchors must be at least 1, not 0"),
+        ({"train_start": "2020-03-02", **DATES}, "train_start 2020-03-02 must lie before val_start 2020-03-01"),
+        ({"split": "part", "train_start": "2020-04-09"}, "no label window fits between 2020-04-09 and"
+         " 2020-04-10; choose a shorter window or an earlier train_start"),
+    ],
+)  # fmt: skip
+def test_splits_and_weights_that_cannot_be_are_refused(options, message):
+    with pytest.raises(TrainingError) as caught:
+        query(COUNTS).generate_training_table(WITH_PARTS, **options)
     assert str(caught.value) == message

@@ -20,6 +20,7 @@ PUBLIC = [
     "RelhopError",
     "Schema",
     "SchemaError",
+    "SeedSampler",
     "SourceError",
     "Store",
     "StoreError",

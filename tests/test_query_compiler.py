@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pandas as pd
-import pyarrow as pa
-
 from relhop.query.compiler import CompiledQuery, compile_query
 from relhop.query.duration import Duration
 from relhop.query.syntax import parse
 from relhop.times import format_time, to_micros
-from tests.query_cases import SCHEMA, START, columns_of, found, sources
-from tests.query_store import MemoryStore
+from tests.query_cases import SCHEMA, START, columns_of, found, sources, statement
 
 
 def compiled(text: str) -> CompiledQuery:
@@ -43,14 +39,14 @@ def test_an_aggregation_that_is_repeated_is_computed_once():
 
 def test_numbers_that_are_nan_count_as_missing():
     user = {**dict.fromkeys(columns_of("users")), "joined": START}
-    store, _ = sources({**dict.fromkeys(SCHEMA.tables, ()), "users": [user]})
-    votes = {"post": None, "user": 0, "at": START + dt.timedelta(days=1)}
-    store = MemoryStore(SCHEMA, {**store.frames, "votes": pd.DataFrame([votes, votes])})
-    store.frames["votes"]["value"] = pd.Series([float("nan"), 2.0], dtype=pd.ArrowDtype(pa.float64()))
-    assert found(store, "PREDICT AVG(votes.value, 0, 5) FOR EACH users.id", [START]) == [(0, 0, 2.0)]
-    assert found(store, "PREDICT COUNT(votes.* WHERE votes.value > 1, 0, 5) FOR EACH users.id", [START]) == [
-        (0, 0, 1)
-    ]
+    vote = {"post": None, "user": 0, "at": START + dt.timedelta(days=1)}
+    votes = [{**vote, "value": float("nan")}, {**vote, "value": 2.0}]
+    tables, _ = sources({**dict.fromkeys(SCHEMA.tables, ()), "users": [user], "votes": votes})
+    for query, value in (
+        ("PREDICT AVG(votes.value, 0, 5) FOR EACH users.id", 2.0),
+        ("PREDICT COUNT(votes.* WHERE votes.value > 1, 0, 5) FOR EACH users.id", 1),
+    ):
+        assert found(tables, statement(query), [START]) == [(0, 0, value)]
 
 
 def test_a_parent_is_read_only_if_it_is_visible_when_the_window_ends():
@@ -59,7 +55,7 @@ def test_a_parent_is_read_only_if_it_is_visible_when_the_window_ends():
     post = {**dict.fromkeys(columns_of("posts")), "at": START + 5 * day, "score": 1.0}
     vote = {"post": 0, "user": 0, "at": START + day, "value": 2.0}
     rows = {"users": [user], "posts": [post], "votes": [vote]}
-    store, _ = sources({**dict.fromkeys(SCHEMA.tables, ()), **rows})
+    tables, _ = sources({**dict.fromkeys(SCHEMA.tables, ()), **rows})
     for end, count in ((4, 0), (5, 1)):
         query = f"PREDICT COUNT(votes.* WHERE posts.score > 0, 0, {end}) FOR EACH users.id"
-        assert found(store, query, [START]) == [(0, 0, count)]
+        assert found(tables, statement(query), [START]) == [(0, 0, count)]

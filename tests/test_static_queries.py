@@ -136,7 +136,7 @@ def test_what_goes_one_to_one_with_the_target_is_withheld_and_what_may_be_comput
     ("text", "options", "message"),
     [
         ("users.age FOR EACH users.id", {"stride": "3 days"},
-         "a static query has no windows: give no stride and no max_eval_anchors"),
+         "a static query has no windows: give no stride, no max_eval_anchors and no max_train_anchors"),
         ("users.age FOR EACH users.id", {"val_start": "2020-01-01", "test_start": "2020-01-02"},
          "the rows of 'users' have no times, so no dates can split them"),
         ("orders.paid FOR EACH orders.id", {"val_start": "2020-01-02"},

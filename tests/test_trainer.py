@@ -12,6 +12,7 @@ import torch
 
 from relhop.errors import PlanError, TrainingError
 from relhop.plan import ModelPlan
+from relhop.predictive_query import PredictiveQuery
 from relhop.predictor import Predictor
 from relhop.trainer import Trainer
 from relhop.training_table import TrainingTable
@@ -393,3 +394,69 @@ def test_without_a_folder_the_model_goes_to_runs(store, table, tmp_path, monkeyp
     result = Trainer(plan, accelerator="cpu").fit(table, store)
     assert result.path.as_posix() == "runs/users-binary"
     assert capsys.readouterr().out.startswith("epoch 1: train loss ")
+
+
+LISTS = "PREDICT LIST_DISTINCT(clicks.device, 0, 3) {} FOR EACH users.user_id"
+COUNTS = "PREDICT SUM(clicks.score, 0, 3) FORECAST 2 TIMEFRAMES FOR EACH users.user_id"
+
+
+def asked(store, text):
+    query = PredictiveQuery(store, text)
+    table = query.generate_training_table(store, val_start="2020-01-31", test_start="2020-02-12")
+    return query, table
+
+
+def test_a_list_of_classes_is_learnt_judged_and_predicted(store, tmp_path):
+    query, table = asked(store, LISTS.format("CLASSIFY"))
+    fitting = trainer(tmp_path / "lists", optimization__max_epochs=1)
+    result = fitting.fit(table, store)
+    assert result.metric == "map"
+    assert set(result.metrics["val"]) == {"map", "macro_auroc", "macro_f1", "micro_f1", "log_loss"}
+    assert set(result.baselines["test"]) == {"global mean", "majority", "entity mean", "last value"}
+    assert fitting.evaluate(table.splits["test"], store) == result.metrics["test"]
+    loaded = Trainer.load(result.path, accelerator="cpu", progress=False)
+    predictions = loaded.predict(query.generate_prediction_table(store), store)
+    assert predictions.scores.shape == (clicks.NUM_USERS, 2)
+    frame = predictions.to_pandas()
+    assert frame.columns.tolist() == ["user_id", "anchor_time", "class", "score_desk", "score_phone"]
+    likely = [[c for c in ("desk", "phone") if row[f"score_{c}"] >= 0.5] for _, row in frame.iterrows()]
+    assert frame["class"].tolist() == likely
+    predictions.to_parquet(tmp_path / "lists.parquet")
+    assert len(pd.read_parquet(tmp_path / "lists.parquet")) == clicks.NUM_USERS
+
+
+def test_the_likeliest_classes_of_a_list_are_ranked(store, tmp_path):
+    query, table = asked(store, LISTS.format("RANK TOP 1"))
+    fitting = trainer(tmp_path / "ranked", optimization__max_epochs=1)
+    fitting.fit(table, store)
+    predictions = fitting.predict(query.generate_prediction_table(store), store)
+    frame = predictions.to_pandas()
+    best = predictions.scores.argmax(axis=1)
+    assert frame["class"].tolist() == [[("desk", "phone")[i]] for i in best]
+    assert frame["score"].tolist() == [[score] for score in predictions.scores.max(axis=1)]
+
+
+def test_a_forecast_is_learnt_judged_by_window_and_predicted(store, tmp_path):
+    query, table = asked(store, COUNTS)
+    fitting = trainer(tmp_path / "forecast", optimization__max_epochs=6)
+    result = fitting.fit(table, store)
+    assert result.metric == "mae"
+    assert {"mae", "rmse", "smape", "mae@1", "mae@2", "smape@2"} <= set(result.metrics["test"])
+    assert result.metrics["test"]["mae"] < result.baselines["test"]["global median"]["mae"]
+    assert "val_mae@1" not in result.history[0]
+    frame = fitting.predict(query.generate_prediction_table(store), store).to_pandas()
+    assert frame.columns.tolist() == ["user_id", "anchor_time", "score_1", "score_2"]
+    assert frame["score_1"][::2].mean() > 0 > frame["score_1"][1::2].mean()
+
+
+def test_examples_without_weight_change_nothing(store, tmp_path):
+    labels = clicks.labels()
+    noisy = pd.concat([labels, labels.assign(target=1 - labels["target"])])
+    weights = np.repeat([1.0, 0.0], len(labels))
+    table = TrainingTable.from_pandas(noisy.assign(weight=weights), store, entity_table="users")
+    result = trainer(tmp_path / "weighted").fit(table, store)
+    mixed = table.splits["test"]
+    scores = Trainer.load(result.path, accelerator="cpu").evaluate(
+        mixed.take(np.flatnonzero(mixed.weight)), store
+    )
+    assert scores["auroc"] > 0.9

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from relhop import training_table
 from relhop.errors import TrainingError
 from relhop.schema import Schema, Table
 from relhop.times import to_micros
@@ -157,7 +158,11 @@ def test_explains_a_binary_table():
         "binary table of 'users': 4 examples\n"
         "train: 2 examples of 2 entities at the anchor 2020-03-01; 50.0% positive\n"
         "val: 1 example of 1 entity at the anchor 2020-04-01; 0.0% positive\n"
-        "test: 1 example of 1 entity at the anchor 2020-05-01 12:00:00; 100.0% positive"
+        "test: 1 example of 1 entity at the anchor 2020-05-01 12:00:00; 100.0% positive\n"
+        "      2020-03-01                               2020-05-01 12:00:00\n"
+        "train |\n"
+        "val                                 |\n"
+        "test                                                             |"
     )
 
 
@@ -168,7 +173,10 @@ def test_explains_a_regression_table():
         "train: 3 examples of 2 entities at 2 anchors from 2020-03-01 to 2020-04-01;"
         " target mean 3, from 1.5 to 5\n"
         "val: no examples\n"
-        "test: 1 example of 1 entity at the anchor 2020-05-01 12:00:00; target mean 0, from 0 to 0"
+        "test: 1 example of 1 entity at the anchor 2020-05-01 12:00:00; target mean 0, from 0 to 0\n"
+        "      2020-03-01                               2020-05-01 12:00:00\n"
+        "train |                             |\n"
+        "test                                                             |"
     )
 
 
@@ -179,7 +187,9 @@ def test_explains_the_largest_classes_first():
         "train: 8 examples of 3 entities at 3 anchors from 2020-03-01 to 2020-05-01 12:00:00;"
         " 7 classes: b 25.0%, a 12.5%, c 12.5%, d 12.5%, e 12.5%, ...\n"
         "val: no examples\n"
-        "test: no examples"
+        "test: no examples\n"
+        "      2020-03-01                               2020-05-01 12:00:00\n"
+        "train |                             |                            |"
     )
 
 
@@ -233,3 +243,84 @@ def test_anchor_times_that_are_none_are_refused():
 def test_text_is_no_label_of_a_regression():
     with pytest.raises(TrainingError, match=r"^the labels of a regression task must be numbers: "):
         read(labels(target="many"), task_type="regression")
+
+
+def test_weights_stay_with_their_examples():
+    table = read(labels(weight=[1, 0.5, 2, 0]))
+    assert (table.weight.dtype, table.take(np.array([2, 0])).weight.tolist()) == (np.float32, [2, 1])
+    assert table.to_pandas()["weight"].tolist() == [1, 0.5, 2, 0]
+    assert table.explain().splitlines()[-1] == "weights from 0 to 2"
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, -1, None, 2], "2 of 4 weights in weight are missing, negative or not finite"),
+        ([0] * 4, "all weights in weight are 0"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused(weight, message):
+    with pytest.raises(TrainingError) as caught:
+        read(labels(weight=weight))
+    assert str(caught.value) == message
+
+
+def many(target: list) -> pd.DataFrame:
+    count = len(target)
+    split = ["train"] * (count - 2) + ["val", "test"]
+    return pd.DataFrame(
+        {"id": ["ann"] * count, "anchor_time": range(count), "target": target, "split": split}
+    )
+
+
+def test_balancing_keeps_all_of_the_rarest_class_and_so_many_times_more_of_others():
+    table = read(many([0] * 90 + [1] * 10 + [0, 0]))
+    even, wide = table.balanced(), table.balanced(3, seed=1)
+    assert (even.splits["train"].target.tolist().count(0), even.splits["train"].target.sum()) == (10, 10)
+    assert (len(wide.splits["train"]), wide.splits["train"].target.sum()) == (40, 10)
+    assert [len(even.splits[name]) for name in ("val", "test")] == [1, 1]
+    assert even.anchor_times.tolist() == sorted(even.anchor_times)
+    assert even.notes == ("left out of training to balance the classes: 0.0 80 of 90",)
+    assert table.balanced(9).notes == ()
+    assert table.balanced(seed=1).anchor_times.tolist() != even.anchor_times.tolist()
+
+
+def test_classes_are_balanced_too_and_named():
+    table = read(many(["x"] * 3 + ["y"] * 2 + ["z"] * 9 + ["x", "y"])).balanced(2)
+    assert np.bincount(table.splits["train"].target).tolist() == [3, 2, 4]
+    assert table.notes == ("left out of training to balance the classes: z 5 of 9",)
+
+
+def test_only_classes_can_be_balanced_and_by_a_ratio_of_at_least_one():
+    with pytest.raises(TrainingError, match=r"^only labels of a binary or multiclass task can be balanced"):
+        read(labels(target=[1.5, 2, 3, 4])).balanced()
+    with pytest.raises(TrainingError, match=r"^ratio must be at least 1, not 0\.5$"):
+        read(labels()).balanced(0.5)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        labels(weight=[1, 2, 3, 4]),
+        labels(target=[1.5, 2, 3, 4]),
+        labels(target=["x", "y", "y", "x"]),
+        labels().drop(columns=["target", "split"]),
+    ],
+)
+def test_a_table_survives_the_way_through_parquet(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_table, "_PIECE_ROWS", 3)
+    table = read(frame, task_type=None if "target" in frame else "regression")
+    table.to_parquet(tmp_path / "deep" / "labels.parquet")
+    again = TrainingTable.from_parquet(tmp_path / "deep" / "labels.parquet", STORE)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["labels.parquet"]
+    assert again.explain() == table.explain()
+    assert again.rows.tolist() == table.rows.tolist()
+    pd.testing.assert_frame_equal(again.to_pandas(), table.to_pandas())
+
+
+def test_other_parquet_files_are_no_tables(tmp_path):
+    labels().to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(
+        TrainingError, match=r"was not written by TrainingTable\.to_parquet; use from_pandas$"
+    ):
+        TrainingTable.from_parquet(tmp_path / "other.parquet", STORE)

@@ -20,8 +20,13 @@ ANCHORS_PER_SPLIT = 40  # of validation and test, at most
 RACE_TIME = "races.date + coalesce(races.time, TIME '00:00:00')"
 
 
-def graph(data: Path = DATA) -> rh.Graph:
-    """The nine tables with their times; keys, semantic types and links are inferred."""
+def graph(data: Path = DATA, **others: rh.Table) -> rh.Graph:
+    """The nine tables with their times; keys, semantic types and links are inferred.
+
+    Args:
+        data: The folder of the CSV files.
+        others: Tables to take instead of those of the same name.
+    """
     after_the_race = (
         f"SELECT t.* EXCLUDE ({{drop}}), {RACE_TIME} AS date FROM {{table}} t JOIN races USING (raceId)"
     )
@@ -56,6 +61,7 @@ def graph(data: Path = DATA) -> rh.Graph:
         rh.Table("constructors", sql="SELECT * EXCLUDE (url) FROM constructors"),
         rh.Table("circuits", sql="SELECT * EXCLUDE (url) FROM circuits"),
     ]
+    tables = [others.get(table.name, table) for table in tables]
     return rh.Graph.from_folder(data, tables=tables, exclude_tables=["status"], verbose=False)
 
 

@@ -21,7 +21,7 @@ from torch_geometric.data import HeteroData
 
 from relhop import _native
 from relhop.features import FeatureReader, ReadStats, RowFeatures
-from relhop.sampling import Fanouts, NeighborSampler, Strategies, Subgraphs
+from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
 from relhop.schema import EdgeType, Stype
 from relhop.store.reader import Store
 from relhop.times import MICROS_PER
@@ -63,7 +63,8 @@ class SeedLoader:
     - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and
       `num_sampled_edges`;
     - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training
-      table), `seed_time` (int64 microseconds), `batch_size` and, where there are labels, `y`.
+      table), `seed_time` (int64 microseconds), `batch_size` and, where there are any, labels `y` and
+      `weight`.
 
     Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column
     `c` its age `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes
@@ -72,17 +73,17 @@ class SeedLoader:
     Args:
         store: What to read; under `as_of` nothing later exists.
         table: Seeds, anchor times and labels.
-        num_neighbors: See `NeighborSampler`.
-        strategies: See `NeighborSampler`.
-        metapaths: See `NeighborSampler`.
-        adaptive: See `NeighborSampler`.
+        num_neighbors: See `SeedSampler`.
+        strategies: See `SeedSampler`.
+        metapaths: See `SeedSampler`.
+        adaptive: See `SeedSampler`.
         batch_size: Seeds a batch; the last batch may be smaller.
         shuffle: Whether to go through the seeds in a new random order each epoch.
         seed: Key of the order and of the sampler's draws.
         num_threads: Native threads; changes speed only, never a batch.
-        look_ahead: With tables on disk: how many batches, 0 to 22, are sampled beyond those that are read, so
-            that rows which they want stay in the pool. Takes the memory of their samples, and of each of
-            their rows 4 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
+            so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
+            their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
     """
 
     def __init__(  # noqa: PLR0913
@@ -103,7 +104,7 @@ class SeedLoader:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.num_threads, self.look_ahead = num_threads, look_ahead
-        self._sampler = NeighborSampler(
+        self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
         )
         self._rows, self._times = self._sampler.check_seeds(
@@ -123,11 +124,16 @@ class SeedLoader:
         """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches."""
         self._epoch = epoch
 
-    def __iter__(self) -> Iterator[HeteroData]:
-        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
+    def order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The examples of an epoch, int64 [n], in the order in which they come."""
         input_ids = np.arange(len(self.table))
         if self.shuffle:
-            input_ids = np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
+            return np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
+        return input_ids
+
+    def __iter__(self) -> Iterator[HeteroData]:
+        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
+        input_ids = self.order()
         pipeline = _native.Pipeline(
             self._sampler.topology,
             [(reader.native, False, number) for number, reader in enumerate(self._readers.values())],
@@ -196,8 +202,11 @@ class SeedLoader:
         entity.batch_size = len(input_ids)
         entity.input_id = torch.from_numpy(input_ids)
         entity.seed_time = torch.from_numpy(seed_time)
-        if self.table.target is not None:
-            entity.y = torch.from_numpy(self.table.target[input_ids])
+        labels = self.table.labels(input_ids)
+        if labels is not None:
+            entity.y = torch.from_numpy(labels)
+        if self.table.weight is not None:
+            entity.weight = torch.from_numpy(self.table.weight[input_ids])
         return data
 
 

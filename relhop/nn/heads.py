@@ -10,7 +10,8 @@ class Head(nn.Module):
 
     Args:
         channels: Width of a seed's vector.
-        out_channels: 1 (binary: a logit; regression: a standardised value) or the number of classes (logits).
+        out_channels: 1 (binary: a logit; regression: a standardised value), the number of classes (logits)
+            or of timeframes (standardised values).
         dropout: Share of activations dropped in training.
     """
 

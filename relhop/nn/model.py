@@ -22,22 +22,22 @@ from relhop.schema import Schema
 from relhop.statistics import Statistics
 
 
-class RelationalModel(nn.Module):
-    """A batch of neighborhoods -> [B, out_channels].
+class NeighborhoodEncoder(nn.Module):
+    """A batch of neighborhoods -> a vector for each seed [B, channels].
 
     Args:
-        plan: Width, depth, aggregation, dropout, columns to drop.
+        plan: Width, aggregation, dropout, columns to drop.
         schema: Tables and links of the store.
         statistics: Fitted on the rows visible at the training cut.
         entity_table: The seeds' table.
-        out_channels: Numbers per seed.
+        num_hops: Depth.
 
     Raises:
         PlanError: If the plan names columns or steps that the schema does not have.
     """
 
     def __init__(
-        self, plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, out_channels: int
+        self, plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, num_hops: int
     ) -> None:
         super().__init__()
         architecture = plan.model_architecture
@@ -47,7 +47,7 @@ class RelationalModel(nn.Module):
         self.body = HeteroSage(
             entity_table,
             schema.edge_types,
-            plan.neighbor_sampling.num_hops,
+            num_hops,
             channels,
             aggregation=architecture.aggregation,
             dropout=dropout,
@@ -61,7 +61,6 @@ class RelationalModel(nn.Module):
                 for table in self.tables
             }
         )
-        self.head = Head(channels, out_channels, dropout)
 
     def set_code_maps(self, maps: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
         """Takes the numbering of a store's categories, from `relhop.statistics.code_maps`."""
@@ -70,8 +69,11 @@ class RelationalModel(nn.Module):
             if codes is not None:
                 codes.set(maps[table])
 
-    def forward(self, batch: HeteroData) -> Tensor:
-        """Outputs [B, out_channels] of a batch, whose layout `relhop.loader.SeedLoader` describes."""
+    def encode(self, batch: HeteroData) -> dict[str, Tensor]:
+        """By table a vector of each node, of its own columns and age alone [N, channels].
+
+        `relhop.loader.SeedLoader` describes the layout of a batch.
+        """
         seed_time = batch[self.entity_table].seed_time
         x = {}
         for table in self.tables:
@@ -79,13 +81,45 @@ class RelationalModel(nn.Module):
             frame = nodes.tf if "tf" in nodes else None
             age = seed_time[nodes.batch] - nodes.time if "time" in nodes else None
             x[table] = self.encoders[table](frame, nodes.num_nodes, age)
-        seeds = self.body(
+        return x
+
+    def gather(self, x: Mapping[str, Tensor], batch: HeteroData) -> Tensor:
+        """Vectors of the seeds [B, channels], from those of all nodes."""
+        seeds: Tensor = self.body(
             x,
             batch.collect("edge_index"),
             {table: batch[table].num_sampled_nodes for table in x},
             batch.collect("num_sampled_edges"),
         )
-        out: Tensor = self.head(seeds)
+        return seeds
+
+    def forward(self, batch: HeteroData) -> Tensor:
+        """Vectors of the seeds [B, channels]."""
+        return self.gather(self.encode(batch), batch)
+
+
+class RelationalModel(NeighborhoodEncoder):
+    """A batch of neighborhoods -> [B, out_channels].
+
+    Args:
+        plan: As of `NeighborhoodEncoder`; and the depth.
+        schema: As of `NeighborhoodEncoder`.
+        statistics: As of `NeighborhoodEncoder`.
+        entity_table: The seeds' table.
+        out_channels: Numbers per seed.
+    """
+
+    def __init__(
+        self, plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, out_channels: int
+    ) -> None:
+        num_hops = plan.neighbor_sampling.num_hops
+        super().__init__(plan, schema, statistics, entity_table=entity_table, num_hops=num_hops)
+        architecture = plan.model_architecture
+        self.head = Head(architecture.channels, out_channels, architecture.dropout)
+
+    def forward(self, batch: HeteroData) -> Tensor:
+        """Outputs [B, out_channels]."""
+        out: Tensor = self.head(super().forward(batch))
         return out
 
 

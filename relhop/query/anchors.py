@@ -6,8 +6,8 @@ A split never reaches into the next: the windows of its anchors end before the f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,40 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Dates:
-    """Where validation and test begin (microseconds since 1970), and how many anchors each may have."""
+    """What is said about where anchors and splits lie; times are microseconds since 1970.
+
+    Attributes:
+        val_start: First validation anchor.
+        test_start: First test anchor.
+        max_eval_anchors: How many anchors validation and test may have, each.
+        train_start: No training anchor is earlier.
+        max_train_anchors: How many training anchors there may be: the newest.
+        shares: Without dates: which parts of the anchors, the newest, are for validation and for test.
+    """
 
     val_start: int | None = None
     test_start: int | None = None
     max_eval_anchors: int | None = None
+    train_start: int | None = None
+    max_train_anchors: int | None = None
+    shares: tuple[float, float] = (0.1, 0.1)
+
+    def check(self) -> None:
+        """Raises TrainingError if they contradict each other."""
+        if (self.val_start is None) != (self.test_start is None):
+            raise TrainingError("give both val_start and test_start, or neither")
+        for name in ("max_eval_anchors", "max_train_anchors"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise TrainingError(f"{name} must be at least 1, not {limit}")
+        starts = [
+            (name, start)
+            for name in ("train_start", "val_start", "test_start")
+            if (start := getattr(self, name)) is not None
+        ]
+        for (earlier, a), (later, b) in pairwise(starts):
+            if a >= b:
+                raise TrainingError(f"{earlier} {format_time(a)} must lie before {later} {format_time(b)}")
 
 
 def place_anchors(
@@ -53,26 +82,64 @@ def place_anchors(
 
     With dates, training anchors step back from `val_start` to `oldest`, validation and test anchors forward
     from theirs while their windows end by `test_start` and `newest`. Without, all step back from the newest
-    complete window; the last tenth is for test, the tenth before for validation.
+    complete window, and are split by `shares`.
 
     Raises:
         TrainingError: If a split gets no anchor, there are too many, or the dates contradict each other.
     """
     if stride.count <= 0:
         raise TrainingError(f"the stride between anchors must be positive, not {stride}")
-    if (dates.val_start is None) != (dates.test_start is None):
-        raise TrainingError("give both val_start and test_start, or neither")
-    if dates.max_eval_anchors is not None and dates.max_eval_anchors < 1:
-        raise TrainingError(f"max_eval_anchors must be at least 1, not {dates.max_eval_anchors}")
+    dates.check()
+    start = oldest if dates.train_start is None else max(oldest, dates.train_start)
     if dates.val_start is None or dates.test_start is None:
-        return _placed_from_the_end(compiled, oldest, newest, stride, dates.max_eval_anchors)
-    if dates.val_start >= dates.test_start:
-        raise TrainingError(
-            f"val_start {format_time(dates.val_start)} must lie before"
-            f" test_start {format_time(dates.test_start)}"
+        placed = _placed_from_the_end(compiled, start, newest, stride, dates)
+    else:
+        placed = _placed_by_dates(
+            compiled, (start, newest), stride, dates.val_start, dates.test_start, dates.max_eval_anchors
         )
-    return _placed_by_dates(
-        compiled, (oldest, newest), stride, dates.val_start, dates.test_start, dates.max_eval_anchors
+    if dates.max_train_anchors is not None:
+        train = np.flatnonzero(placed.split == TRAIN)
+        kept = np.arange(len(placed.times)) >= len(train) - dates.max_train_anchors
+        placed = Anchors(placed.times[kept], placed.split[kept], placed.notes)
+    return replace(placed, notes=(*placed.notes, *_young_note(compiled, oldest, placed)))
+
+
+def all_anchors(compiled: CompiledQuery, oldest: int, newest: int, stride: Duration, dates: Dates) -> Anchors:
+    """The anchors of a table whose splits are not by time: all back from the newest complete window.
+
+    Raises:
+        TrainingError: If there is none, or there are too many.
+    """
+    dates.check()
+    start = oldest if dates.train_start is None else max(oldest, dates.train_start)
+    found = _from_the_end(compiled, start, newest, stride)
+    if not found:
+        raise TrainingError(
+            f"no label window fits between {format_time(start)} and {format_time(newest)}; choose a shorter"
+            " window or an earlier train_start"
+        )
+    found = found[-(dates.max_train_anchors or len(found)) :]
+    placed = _joined(found, [], [], [])
+    return replace(placed, notes=_young_note(compiled, oldest, placed))
+
+
+def _from_the_end(compiled: CompiledQuery, start: int, newest: int, stride: Duration) -> list[int]:
+    last = min(horizon.after(newest, -1) for horizon in compiled.horizons)
+    return _bounded(takewhile(lambda t: t >= start, _steps(last, stride, 0, -1)), stride)[::-1]
+
+
+def _young_note(compiled: CompiledQuery, oldest: int, placed: Anchors) -> tuple[str, ...]:
+    """What is said of training anchors at which a window on the past begins before the data does."""
+    train = placed.times[placed.split == TRAIN]
+    if compiled.history is None:
+        return ()
+    full = compiled.history.after(oldest)
+    young = int((train < full).sum())
+    if not young:
+        return ()
+    return (
+        f"at {young:,} of {len(train):,} training anchors the data is younger than the {compiled.history}"
+        f" that the query looks back; train_start={format_time(full)!r} leaves them out",
     )
 
 
@@ -110,14 +177,14 @@ def _placed_by_dates(
 
 
 def _placed_from_the_end(
-    compiled: CompiledQuery, oldest: int, newest: int, stride: Duration, limit: int | None
+    compiled: CompiledQuery, oldest: int, newest: int, stride: Duration, dates: Dates
 ) -> Anchors:
-    last = min(horizon.after(newest, -1) for horizon in compiled.horizons)
-    found = _bounded(takewhile(lambda t: t >= oldest, _steps(last, stride, 0, -1)), stride)[::-1]
-    evaluated = max(1, min(round(len(found) / 10), limit or len(found)))
-    test = found[-evaluated:]
+    found = _from_the_end(compiled, oldest, newest, stride)
+    limit = dates.max_eval_anchors or len(found)
+    num_val, num_test = (max(1, min(round(len(found) * share), limit)) for share in dates.shares)
+    test = found[-num_test:]
     before_test = [t for t in found if test and compiled.label_end(t) <= test[0]]
-    val = before_test[-evaluated:]
+    val = before_test[-num_val:]
     train = [t for t in before_test if val and compiled.label_end(t) <= val[0]]
     if not train:
         raise TrainingError(

@@ -28,6 +28,7 @@ class CompiledQuery:
         label_tables: The tables whose rows make labels.
         targets: The columns of the entity that a static label is made of.
         uses_row_times: Whether each entity is seen at the time of its own row.
+        history: How far before an anchor the longest window on the past begins; `None`: there is none.
     """
 
     query: Query
@@ -39,6 +40,7 @@ class CompiledQuery:
     label_tables: tuple[str, ...]
     targets: tuple[Column, ...]
     uses_row_times: bool
+    history: Duration | None
 
     @property
     def task_type(self) -> TaskType:
@@ -62,6 +64,11 @@ def compile_query(query: Query, schema: Schema) -> CompiledQuery:
     labels = [a for part in (query.target, query.assuming) for a in nested_aggregations(part)]
     ahead = [(a, _end(a, frames)) for a in labels]
     future = [(a, end) for a, end in ahead if end is not None and end.count > 0]
+    windows = (
+        a.window for part in (query.target, query.where, query.assuming) for a in nested_aggregations(part)
+    )
+    starts = (bounds(window)[0] for window in windows if window is not None)
+    back = [Duration(-start.count, start.unit) for start in starts if start is not None and start.count < 0]
     targets = [operand for operand, _ in operands(query.target) if isinstance(operand, Column)]
     label_tables = [a.column.table for a, _ in future] or [a.column.table for a in labels]
     uses_row_times = bool(targets) and schema.tables[query.entity.table].time_col is not None
@@ -81,6 +88,7 @@ def compile_query(query: Query, schema: Schema) -> CompiledQuery:
         label_tables=tuple(dict.fromkeys(label_tables or [query.entity.table])),
         targets=tuple(dict.fromkeys(targets)),
         uses_row_times=uses_row_times,
+        history=max(back, key=lambda length: length.seconds, default=None),
     )
 
 

@@ -1,0 +1,1 @@
+"""What will be next: recommendations on four public databases."""
