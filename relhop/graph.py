@@ -22,6 +22,7 @@ from relhop.sources.edge_arrays import DST, SRC, wrapped
 from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
 from relhop.sources.paths import sources_in
+from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable, declared_keys
@@ -30,6 +31,7 @@ from relhop.store.reader import Store
 from relhop.store.sql import failing
 from relhop.store.tables import RowOrder
 from relhop.store.writer import write_store
+from relhop.times import TimeUnit
 from relhop.validation import ValidationReport, refuse_errors, validate
 
 
@@ -161,6 +163,24 @@ class Graph:
         written = read_description(Path(path))
         tables = [table for name, table in written.tables.items() if name not in written.exclude_tables]
         return cls(tables, written.links, {**written.sources, **(sources or {})}, written.edges)
+
+    @classmethod
+    def from_pyg(cls, data: Any, *, time_attr: str | None = None, time_unit: TimeUnit = "s") -> Graph:
+        """A graph of PyG's in memory: a table for each node type, an edge table for each edge type.
+
+        All tensors with a row for each node or edge are kept as they are. Nodes are named by their numbers. A
+        `Data` has the table `node` and the edge table `edge`.
+
+        Args:
+            data: A `Data` or a `HeteroData`.
+            time_attr: The attribute that says when nodes or edges came to be, of those types that have it.
+            time_unit: What its numbers count, since 1970.
+
+        Raises:
+            SourceError: If it is neither, the nodes of a type have no number, or edges no `edge_index`.
+        """
+        tables, edges = tables_of_pyg(data, time_attr, time_unit)
+        return cls(tables, links=[], edges=edges)
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The graph as text that `from_yaml` reads; written to `path` if one is given.
