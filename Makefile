@@ -37,6 +37,7 @@ bench: $(VENV)/installed
 	$(PY) -m benchmarks.capacity
 	$(PY) -m benchmarks.rows
 	$(PY) -m benchmarks.memory
+	$(PY) -m benchmarks.pyg
 
 # An editable install: Python files are used where they stand, native ones are compiled again when they change.
 $(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import relhop as rh
 from benchmarks.report import Row, row
 from examples.f1.formula1 import QUESTIONS, graph
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 
 STRATEGIES = ("recency", "last", "uniform")
 
@@ -28,7 +28,7 @@ def f1_rows(folder: Path, repeats: int) -> list[Row]:
 def _measure(
     store: rh.Store, table: rh.TrainingTable, strategy: str, num_threads: int, repeats: int
 ) -> list[Row]:
-    sampler = NeighborSampler(store, [16, 16], strategy)
+    sampler = SeedSampler(store, [16, 16], strategy)
     seconds, edges = [], 0
     for _ in range(repeats + 1):
         begin = time.perf_counter()

@@ -16,7 +16,6 @@ made once.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from benchmarks.cases import Case
 from benchmarks.disk import graph_rows, hits, loading, paged, training
 from benchmarks.disk.device import measure
 from benchmarks.disk.process import alone
-from benchmarks.report import Row, parser, publish
+from benchmarks.report import Row, options, publish
 
 SECTIONS = ("loading", "hits", "training", "peak", "links")
 CASE, QUICK_CASE = Case("10 M / 150 M", (12, 12, 12), 1152), Case("small", (4, 4, 4), 32)
@@ -33,44 +32,30 @@ TENTH = 0.1
 
 
 def main() -> None:
-    options = _options()
-    quick = options.quick
+    chosen = options(__doc__, SECTIONS)
+    quick = chosen.quick
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
-        data = options.data or Path(scratch)
+        data = chosen.data or Path(scratch)
         files = alone(graph_rows.prepare, QUICK_CASE if quick else CASE, data)
-        device = measure(files.matrix.path, options.fio_seconds)
+        device = measure(files.matrix.path, chosen.fio_seconds)
         rows: list[Row] = []
         notes = [f"{files.matrix.path}: {device}"]
         batches = 8 if quick else 24
-        if "loading" in options.only:
-            found, more = loading.loading_rows(files, data, batches, options.rounds)
+        if "loading" in chosen.only:
+            found, more = loading.loading_rows(files, data, batches, chosen.rounds)
             rows += found + loading.first_rows(files, TENTH, device)
             notes += more
-        if "hits" in options.only:
+        if "hits" in chosen.only:
             rows += hits.hit_rows(files, batches, SHARES[1:3] if quick else SHARES, device)
             rows += hits.order_rows(files, batches, TENTH)
-        if "training" in options.only:
+        if "training" in chosen.only:
             shares = TRAINING_SHARES[::3] if quick else TRAINING_SHARES
             rows += training.training_rows(files, batches // 2, batches, shares, device)
-        if "peak" in options.only:
+        if "peak" in chosen.only:
             rows += training.memory_rows(files, batches, PEAK_SHARES[1:2] if quick else PEAK_SHARES, device)
-        if "links" in options.only:
-            rows += paged.paged_rows(files, TENTH, batches // 4, options.rounds, options.fio_seconds)
-    publish("Memory", rows, options.json, notes)
-
-
-def _options() -> argparse.Namespace:
-    options = parser(__doc__)
-    options.add_argument(
-        "--data", type=Path, help="keeps the graph and its rows in this folder for the next run"
-    )
-    options.add_argument("--only", choices=SECTIONS, help="one section; default all")
-    options.add_argument("--rounds", type=int, help="passes a system and line; default 5, quick 1")
-    result = options.parse_args()
-    result.rounds = result.rounds or (1 if result.quick else 5)
-    result.only = (result.only,) if result.only else SECTIONS
-    result.fio_seconds = 0.4 if result.quick else 2.0
-    return result
+        if "links" in chosen.only:
+            rows += paged.paged_rows(files, TENTH, batches // 4, chosen.rounds, chosen.fio_seconds)
+    publish("Memory", rows, chosen.json, notes)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +34,25 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return result
 
 
+def options(doc: str, sections: tuple[str, ...]) -> argparse.Namespace:
+    """Those of a benchmark of several sections before data on a disk.
+
+    Beside `quick` and `json`: `data`, a folder or None; `only`, the sections to run; `rounds`; `fio_seconds`,
+    to measure the disk in.
+    """
+    described = parser(doc)
+    described.add_argument(
+        "--data", type=Path, help="keeps what is made of data in this folder for the next run"
+    )
+    described.add_argument("--only", choices=sections, help="one section; default all")
+    described.add_argument("--rounds", type=int, help="passes a system and line; default 5, quick 1")
+    result = described.parse_args()
+    result.rounds = result.rounds or (1 if result.quick else 5)
+    result.only = (result.only,) if result.only else sections
+    result.fio_seconds = 0.4 if result.quick else 2.0
+    return result
+
+
 def row(system: str, configuration: str, metric: str, values: list[float], **ratios: float | None) -> Row:
     return Row(system, configuration, metric, statistics.median(values), min(values), max(values), **ratios)
 
@@ -53,21 +72,28 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def publish(title: str, rows: list[Row], json_file: Path | None, notes: Sequence[str] = ()) -> None:
-    """Prints the notes and the table, and writes them as JSON where a file is named."""
+def publish(title: str, rows: Iterable[Row], json_file: Path | None, notes: Sequence[str] = ()) -> None:
+    """Prints the table, each row when it is there, and the notes; writes all as JSON where a file is named.
+
+    Notes may be added while rows are made.
+    """
     facts = machine()
     print(f"## {title}\n\n" + " · ".join(f"{k} {v}" for k, v in facts.items()) + "\n")
-    if notes:
-        print("\n".join(f"- {note}" for note in notes) + "\n")
     print("| system | configuration | metric | median | min–max | ratio to peer | ratio to limit |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: |", flush=True)
+    printed = []
     for r in rows:
         values = f"{digits(r.median)} | {digits(r.min)}–{digits(r.max)}"
         peer, limit = ("–" if x is None else f"{x:.2f}" for x in (r.ratio_to_peer, r.ratio_to_limit))
-        print(f"| {r.system} | {r.configuration} | {r.metric} | {values} | {peer} | {limit} |")
+        print(f"| {r.system} | {r.configuration} | {r.metric} | {values} | {peer} | {limit} |", flush=True)
+        printed.append(r)
+    if notes:
+        print("\n" + "\n".join(f"- {note}" for note in notes))
     if json_file is not None:
         json_file.write_text(
-            json.dumps({"machine": facts, "notes": list(notes), "rows": [asdict(r) for r in rows]}, indent=1)
+            json.dumps(
+                {"machine": facts, "notes": list(notes), "rows": [asdict(r) for r in printed]}, indent=1
+            )
         )
 
 

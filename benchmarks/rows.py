@@ -3,8 +3,8 @@
     python -m benchmarks.rows [--quick] [--data FOLDER] [--only cold|cached|pools] [--rounds N] [--json FILE]
 
 - cold: nothing in memory; seconds beside the floor that the cost model of benchmarks/disk/device.py gives
-  with fio's figures for the same file, taken around each pass. A window of the floor holds as many batches as
-  relhop may look ahead, and at most MEMORY bytes of rows.
+  with fio's figures for the same file, taken around each pass. A window of the floor holds the batch that is
+  read and those that relhop looks ahead at, and at most MEMORY bytes of rows; so does relhop's pool.
 - cached: everything in memory, loaded or mapped; beside torch.index_select.
 - pools: from the whole matrix down to a twentieth of it; beside NumPy, Kùzu and GraphBolt where they are.
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.disk import cold, pools
@@ -23,7 +24,7 @@ from benchmarks.disk.batches import Batches
 from benchmarks.disk.cached import cached_rows
 from benchmarks.disk.device import measure
 from benchmarks.disk.matrix import Matrix, make
-from benchmarks.report import Row, parser, publish, row
+from benchmarks.report import Row, options, publish, row
 
 SECTIONS = ("cold", "cached", "pools")
 MEMORY = 1 << 30
@@ -35,40 +36,42 @@ SIZES = {1_000: 64, 15_000: 16, 150_000: 4, 900_000: 2}
 
 
 def main() -> None:
-    options = _options()
-    rows: list[Row] = []
-    notes = []
+    chosen = options(__doc__, SECTIONS)
+    notes: list[str] = []
+    publish("Rows", rows_of(chosen, notes), chosen.json, notes)
+
+
+def rows_of(chosen: argparse.Namespace, notes: list[str]) -> Iterator[Row]:
+    """The table's lines, as they are measured; adds to the notes."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
-        folder = options.data or Path(scratch)
-        narrow = make(folder, QUICK_ROWS if options.quick else ROWS, WIDTH)
+        folder = chosen.data or Path(scratch)
+        narrow = make(folder, QUICK_ROWS if chosen.quick else ROWS, WIDTH)
         matrices = [narrow, narrow.wider(8)]
-        device = measure(matrices[0].path, options.fio_seconds)
+        device = measure(matrices[0].path, chosen.fio_seconds)
         notes.append(f"{matrices[0].path}: {device}")
-        rows += [
-            row("device", str(matrices[0]), "random reads of 4 KiB/s", [device.iops]),
-            row("device", str(matrices[0]), "GB/s in sequence", [device.bytes_per_second / 1e9]),
-        ]
-        if "cold" in options.only:
-            rows += cold.cold_rows(
-                cold_tasks(matrices, quick=options.quick), options.rounds, options.fio_seconds
+        yield row("device", str(matrices[0]), "random reads of 4 KiB/s", [device.iops])
+        yield row("device", str(matrices[0]), "GB/s in sequence", [device.bytes_per_second / 1e9])
+        if "cold" in chosen.only:
+            yield from cold.cold_rows(
+                cold_tasks(matrices, quick=chosen.quick), chosen.rounds, chosen.fio_seconds / 2
             )
-        if "cached" in options.only:
-            rows += cached_rows(matrices[0], 20_000 if options.quick else 300_000, options.rounds)
-        if "pools" in options.only:
-            of_peers = make(folder, 100_000 if options.quick else 4_000_000, WIDTH)
-            batches = Batches(of_peers.rows, 5_000 if options.quick else 150_000, power_law=True)
+        if "cached" in chosen.only:
+            yield from cached_rows(matrices[0], 20_000 if chosen.quick else 300_000, chosen.rounds)
+        if "pools" in chosen.only:
+            of_peers = make(folder, 100_000 if chosen.quick else 4_000_000, WIDTH)
+            batches = Batches(of_peers.rows, 5_000 if chosen.quick else 150_000, power_law=True)
             task = pools.Task(
                 matrix=of_peers,
                 folder=folder,
                 batches=batches,
-                num_batches=2 if options.quick else 4,
-                rounds=options.rounds,
-                shares=SHARES[::2] if options.quick else SHARES,
+                num_batches=2 if chosen.quick else 4,
+                rounds=chosen.rounds,
+                shares=SHARES[::2] if chosen.quick else SHARES,
                 device=device,
             )
             found, more = pools.pool_rows(task)
-            rows, notes = rows + found, notes + more
-    publish("Rows", rows, options.json, notes)
+            yield from found
+            notes += more
 
 
 def cold_tasks(matrices: list[Matrix], *, quick: bool) -> list[cold.Task]:
@@ -80,18 +83,6 @@ def cold_tasks(matrices: list[Matrix], *, quick: bool) -> list[cold.Task]:
         for size, least in list(SIZES.items())[:: 2 if quick else 1]
         for look_ahead in LOOK_AHEADS[:: 2 if quick else 1]
     ]
-
-
-def _options() -> argparse.Namespace:
-    options = parser(__doc__)
-    options.add_argument("--data", type=Path, help="keeps the matrices in this folder for the next run")
-    options.add_argument("--only", choices=SECTIONS, help="one section; default all")
-    options.add_argument("--rounds", type=int, help="passes a system and line; default 5, quick 1")
-    result = options.parse_args()
-    result.rounds = result.rounds or (1 if result.quick else 5)
-    result.only = (result.only,) if result.only else SECTIONS
-    result.fio_seconds = 0.4 if result.quick else 2.0
-    return result
 
 
 if __name__ == "__main__":

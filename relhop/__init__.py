@@ -19,7 +19,7 @@ from relhop.errors import (
 from relhop.graph import Graph
 from relhop.plan import ModelPlan
 from relhop.predictive_query import PredictiveQuery
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
@@ -28,6 +28,7 @@ from relhop.training_table import TrainingTable
 
 if TYPE_CHECKING:
     from relhop import loader
+    from relhop.pyg.sampler import NeighborSampler
     from relhop.trainer import Trainer
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RelhopError",
     "Schema",
     "SchemaError",
+    "SeedSampler",
     "SourceError",
     "Store",
     "StoreError",
@@ -58,10 +60,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These two bring torch along, which takes seconds: nobody waits for it who only builds or inspects a
+    # These bring torch along, which takes seconds: nobody waits for it who only builds or inspects a
     # store.
     if name == "loader":
         return importlib.import_module("relhop.loader")
+    if name == "NeighborSampler":
+        return importlib.import_module("relhop.pyg.sampler").NeighborSampler
     if name == "Trainer":
         return importlib.import_module("relhop.trainer").Trainer
     raise AttributeError(f"module 'relhop' has no attribute {name!r}")

@@ -54,6 +54,11 @@ def plan_extents(records: NDArray[numpy.uint64], record_size: int, file: DirectF
     What to read for ascending, distinct records: offset, length, first record and the one after the last, a row an extent.
     """
 
+def choose_now(records: NDArray[numpy.uint64], needed: NDArray[numpy.uint8], record_size: int, file: DirectFile, reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint8]:
+    """
+    Of ascending, distinct records, whether to read each now, where some are needed, or later; see native/io/two_plans.h.
+    """
+
 def probe(path: str, seconds: float) -> tuple[float, float, bool]:
     """
     Reads of 4 KiB a second, bytes a second in order, and whether they were measured: files of less than 64 MiB are not.
@@ -245,7 +250,7 @@ class Request:
     def __init__(self, records: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
 
 class DiskRecords:
-    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int] | None, num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', keeps_along: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, table: str, path: str, record_size: int, num_fields: Sequence[int] | None, num_records: int, *, pool_bytes: int, reads_per_second: float, bytes_per_second: float, engine: str = 'automatic', reads_ahead: bool = True, numbers: Numbers | None = None, slots: PackedRows | None = None, checksums: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None: ...
 
     @property
     def engine(self) -> str:
@@ -262,8 +267,8 @@ class DiskRecords:
     def stats(self) -> dict[str, float]:
         """What was read so far; see native/rows/disk_records.h."""
 
-    def enter(self, batch: Request) -> None:
-        """Puts a batch at the window's end."""
+    def enter(self, batch: Request) -> bool:
+        """Puts a batch at the window's end; whether there was room for it."""
 
     def leave(self, batch: Request) -> None:
         """Takes a batch out of the window, unread."""
@@ -289,7 +294,7 @@ class Pipeline:
 
     def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """
-        Adds a batch: of each seed, which are of one table, its number, row and anchor time. Copies them. After the pipeline's end nothing follows.
+        Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the pipeline's end nothing follows.
         """
 
     def finish(self) -> None:

@@ -224,38 +224,35 @@ def _show(summary: StoreSummary) -> None:
 def _edge_tables(summary: StoreSummary) -> Grid:
     grid = Grid(
         "edge table",
+        "between",
+        "edges",
+        "left out",
         "from",
         "to",
-        "edges",
-        "null",
-        "dangling",
-        "first",
-        "last",
-        "never visible",
-        "delayed by an end",
+        "never",
+        "delayed",
         "weight",
-        "mean degree",
-        "max degree",
+        "mean and max degree",
         "bytes",
-        "bytes an edge",
     )
     for edges in summary.edge_tables:
+        left_out = {"null": edges.nulls, "dangling": edges.dangling}
+        degrees = [
+            f"{direction} {mean:.1f}, {edges.degree_max[direction]:,}"
+            for direction, mean in edges.degree_mean.items()
+        ]
         grid.add_row(
             edges.name,
-            edges.src,
-            edges.dst,
+            f"{edges.src} → {edges.dst}",
             f"{edges.edges:,}",
-            f"{edges.nulls:,}",
-            f"{edges.dangling:,}",
+            ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count) or "–",
             _time(edges.oldest_time),
             _time(edges.newest_time),
             f"{edges.null_times:,}",
             f"{edges.delayed:,}",
             _weight(edges),
-            ", ".join(f"{direction} {degree:.1f}" for direction, degree in edges.degree_mean.items()),
-            ", ".join(f"{direction} {degree:,}" for direction, degree in edges.degree_max.items()),
+            "; ".join(degrees),
             _bytes(sum(edges.bytes.values())),
-            _per_edge(edges.bytes_per_edge),
         )
     return grid
 

@@ -323,6 +323,11 @@ class TrainingJob(Part):
         " models on idle cores; where other programs need the cores, they wait for each other and are many"
         " times slower. Another number changes the last bits of a model.",
     )  # fmt: skip
+    boosted_baseline: bool = Field(
+        default=False,
+        description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"
+        " beside the model. Needs LightGBM. Price: time, some seconds for a hundred thousand examples.",
+    )
 
 
 class ModelPlan(Part):

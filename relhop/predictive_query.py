@@ -17,6 +17,7 @@ from relhop.errors import TrainingError
 from relhop.plan import ModelPlan, suggest
 from relhop.query.anchors import Anchors, Dates, all_anchors, place_anchors
 from relhop.query.compiler import compile_query
+from relhop.query.dialects import Dialect, statement_in
 from relhop.query.duration import Duration
 from relhop.query.entity_columns import split_of_rows, weight_of_rows
 from relhop.query.evaluation import Examples, evaluate
@@ -78,10 +79,22 @@ class PredictiveQuery:
         """The table of FOR EACH."""
         return self._compiled.query.entity.table
 
-    @property
-    def sql(self) -> str:
-        """The statement that finds training examples; `_rh_anchors` holds the anchor times."""
-        return self._compiled.training_sql
+    def sql(self, dialect: Dialect | None = None) -> str:
+        """The statement that finds training examples.
+
+        Args:
+            dialect: `None`: for DuckDB, over the views of `Store.connect()`. Else one that stands alone, over
+                the tables as they are in a warehouse: `spark`, `snowflake`, `bigquery` or `duckdb`. It gives
+                the key columns, `anchor_time` and `target`. Needs sqlglot.
+
+        Both read the anchor times from a table `_rh_anchors (anchor_id, anchor_time)`.
+
+        Raises:
+            QueryError: If the dialect is unknown or cannot say it, or sqlglot is not installed.
+        """
+        if dialect is None:
+            return self._compiled.training_sql
+        return statement_in(self._compiled, self.schema, dialect)
 
     def explain(self) -> str:
         """How the query was understood, in words, and its SQL."""

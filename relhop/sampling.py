@@ -93,7 +93,7 @@ class Subgraphs:
         return cls(nodes, edges)
 
 
-class NeighborSampler:
+class SeedSampler:
     """Samples the neighborhoods of a store's rows as of their anchor times.
 
     A strategy chooses k of a node's n visible neighbors along an edge type:

@@ -18,7 +18,7 @@ _FORM = re.compile(r"(?P<name>\w+)(?P<again> with replacement)?(?: within (?P<co
 
 @dataclass(frozen=True)
 class Strategy:
-    """What `relhop.sampling.NeighborSampler` says of each.
+    """What `relhop.sampling.SeedSampler` says of each.
 
     Attributes:
         name: One of `STRATEGIES`.

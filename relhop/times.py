@@ -10,6 +10,7 @@ import datetime as dt
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 TimeLike: TypeAlias = str | dt.datetime | dt.date | np.datetime64 | int
@@ -63,3 +64,35 @@ def format_time(micros: int) -> str:
     if stamp == stamp.normalize():
         return stamp.strftime("%Y-%m-%d")
     return stamp.isoformat(sep=" ")
+
+
+def micros_of(times: npt.NDArray[np.int64], unit: TimeUnit | None) -> npt.NDArray[np.int64]:
+    """Microseconds of times that count a unit since 1970; None: they are microseconds. A null time stays
+    null.
+
+    Raises:
+        ValueError: If a time is beyond what microseconds can say.
+    """
+    if unit is None or unit == "us":
+        return times
+    if unit == "years":
+        micros = (times - 1970).astype("datetime64[Y]").astype("datetime64[us]").astype(np.int64)
+    else:
+        largest = END_OF_TIME // MICROS_PER[unit]
+        wrong = times[(np.abs(times) > largest) & (times != NULL_TIME)]
+        if len(wrong):
+            raise ValueError(f"the time {wrong[0]} {unit} since 1970 is beyond what microseconds can say")
+        with np.errstate(over="ignore"):
+            micros = times * MICROS_PER[unit]
+    return np.where(times == NULL_TIME, NULL_TIME, micros)
+
+
+def from_micros(micros: npt.NDArray[np.int64], unit: TimeUnit | None) -> npt.NDArray[np.int64]:
+    """The inverse of `micros_of`."""
+    if unit is None or unit == "us":
+        return micros
+    if unit == "years":
+        times = micros.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
+    else:
+        times = micros // MICROS_PER[unit]
+    return np.where(micros == NULL_TIME, NULL_TIME, times)

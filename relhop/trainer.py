@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
+from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
 from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
@@ -107,6 +108,8 @@ class Trainer:
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
         require_trainable(table.task_type)
+        if self.plan.training_job.boosted_baseline:
+            require_lightgbm()
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
@@ -354,7 +357,12 @@ def _judge_baselines(
 ) -> dict[str, dict[str, float]]:
     if asked.task_type == TaskType.link_prediction:
         return judge_baselines(asked, store, described)
-    return {name: _metrics_of(scores, asked).values for name, scores in baseline_scores(known, asked).items()}
+    found = baseline_scores(known, asked)
+    boosted = described.plan.training_job.boosted_baseline and len(asked)
+    trees = boosted_scores(known, asked, store) if boosted else None
+    if trees is not None:
+        found["boosted trees"] = trees
+    return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
 
 
 def _device(accelerator: str) -> str:

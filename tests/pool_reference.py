@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 PLACES = 24
+PLACES_A_POOL = 3
+MOST_ORDER = 63
 IDLE, MOST = PLACES, 127
 FREE = IDLE + MOST + 1
 COUNTERS_EACH = 8
 LIFE = 16
+
+Seat = tuple[int, int]
+"""A place of the window, and a batch's order among those that have had it."""
 
 
 def mix(x: int) -> int:
@@ -32,41 +37,51 @@ class Pool:
         self.hands = [0] * (FREE + 1)
         self.counts = [0] * max(min(num_records, COUNTERS_EACH * num_slots), 1)
         self.counted = 0
-        self.window: dict[int, set[int]] = {}  # by place, in the order of reading
+        self.window: dict[int, set[int]] = {}  # what is wanted, by place, in the order of reading
+        self.rows: dict[int, int] = {}  # of all batches that a place has had
+        self.orders: dict[int, int] = {}  # of the last of them
+        self.left: dict[int, int] = {}  # how many of them are not read
+        self.order: dict[int, int] = {}  # by record, that of the batch which wanted it last
         self.end = 0
         self.read_records = self.evictions = 0
 
-    def enter(self, records: Sequence[int]) -> int | None:
-        """Puts a batch at the window's end; its place there, if the window has one."""
-        if len(self.window) and (self.end + 1) % PLACES == next(iter(self.window)):
+    def enter(self, records: Sequence[int]) -> Seat | None:
+        """Puts a batch at the window's end, in the last place with others where they are small; none if full."""
+        last = (self.end - 1) % PLACES
+        if self.window and self.rows[last] + len(records) <= len(self.slots) // PLACES_A_POOL:
+            place = last
+        elif self.window and (self.end + 1) % PLACES == next(iter(self.window)):
             return None
-        place, self.end = self.end, (self.end + 1) % PLACES
-        self.window[place] = set()
+        else:
+            place, self.end = self.end, (self.end + 1) % PLACES
+            self.window[place], self.rows[place], self.left[place], self.orders[place] = set(), 0, 0, -1
+        self.rows[place] += len(records)
+        self.left[place] += 1
+        self.orders[place] = min(self.orders[place] + 1, MOST_ORDER)
         for record in records:
-            if record in self.window[place]:
-                continue
             self._count(record)
+            self.order[record] = self.orders[place]
             if record in self.slots and self._use(record) >= IDLE:
                 self.uses[self.slots.index(record)] = place
             self.window[place].add(record)
-        return place
+        return place, self.orders[place]
 
-    def read(self, round_: Sequence[tuple[Sequence[int], int | None]]) -> None:
-        """Reads batches at once: the records of each, and its place in the window if it has one."""
+    def read(self, round_: Sequence[tuple[Sequence[int], Seat | None]]) -> None:
+        """Reads batches at once: the records of each, and its seat in the window if it has one."""
         missing = set()
-        for records, place in round_:
-            if place is None:
+        for records, seat in round_:
+            if seat is None:
                 for record in records:
                     self._count(record)
             for record in records:
-                if place is not None:
-                    self.window[place].discard(record)
+                if seat is not None:
+                    self._release(record, seat)
                 if record in self.slots:
                     self.uses[self.slots.index(record)] = self._use(record)
                 else:
                     missing.add(record)
-            if place is not None:
-                del self.window[place]
+            if seat is not None:
+                self._leave(seat[0])
         self.read_records += len(missing)
         for record in sorted(missing):
             slot = self._room_for(self._use(record))
@@ -74,6 +89,23 @@ class Pool:
                 continue
             self.evictions += self.slots[slot] is not None
             self.slots[slot], self.uses[slot] = record, self._use(record)
+
+    def _release(self, record: int, seat: Seat) -> None:
+        """A record is wanted at the place no more if its last batch goes, or any where other places want it."""
+        place, order = seat
+        wanted = {other for other, records in self.window.items() if record in records}
+        if place not in wanted or (wanted == {place} and self.order[record] > order):
+            return
+        self.window[place].remove(record)
+        self.order[record] = 0
+
+    def _leave(self, place: int) -> None:
+        self.left[place] -= 1
+        if self.left[place]:
+            return
+        assert not self.window.pop(place)
+        while self.window and (self.end - 1) % PLACES not in self.window:
+            self.end = (self.end - 1) % PLACES
 
     def _use(self, record: int) -> int:
         """The place of the batch that wants a record next; or, beyond all places, how often it was wanted."""

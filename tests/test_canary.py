@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import relhop as rh
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 
 TRAVEL = Path(__file__).parent / "data" / "travel_se"
 TRAVEL_TIMES = {
@@ -75,8 +75,8 @@ def test_canary_rows_of_the_future_change_no_bit_of_a_neighborhood(
             {e: ("recency", "last", "uniform")[i % 3] for i, e in enumerate(travel.schema.edge_types)}
             for _ in num_neighbors
         ]
-        a = NeighborSampler(travel, per_type, strategies, random_seed=5).sample("Users", users, times)
-        b = NeighborSampler(past, per_type, strategies, random_seed=5).sample("Users", users, times)
+        a = SeedSampler(travel, per_type, strategies, random_seed=5).sample("Users", users, times)
+        b = SeedSampler(past, per_type, strategies, random_seed=5).sample("Users", users, times)
         assert a.nodes.keys() == b.nodes.keys()
         assert sum(len(n.rows) for n in a.nodes.values()) > 5 * SEEDS_PER_ANCHOR
         for table, nodes in a.nodes.items():
@@ -93,8 +93,8 @@ def test_as_of_hides_what_comes_later_whatever_the_anchor(travel: rh.Store, tmp_
     frozen, past = travel.as_of(anchor), travel_store(tmp_path / "past.rh", until=anchor)
     users = np.arange(1000)
     late = np.full(1000, rh.to_micros("2017-06-01"))
-    a = NeighborSampler(frozen, [10, 10]).sample("Users", users, late)
-    b = NeighborSampler(past, [10, 10]).sample("Users", users, late)
+    a = SeedSampler(frozen, [10, 10]).sample("Users", users, late)
+    b = SeedSampler(past, [10, 10]).sample("Users", users, late)
     for table, nodes in a.nodes.items():
         np.testing.assert_array_equal(nodes.rows, b.nodes[table].rows)
     assert sum(len(nodes.rows) for nodes in a.nodes.values()) > 2000

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import relhop as rh
-from tests import clicks
+from tests import citations, clicks
 
 QUERY = "PREDICT COUNT(clicks.* WHERE clicks.score > 0, 0, 7, days) > 2 FOR EACH users.user_id"
 
@@ -149,3 +149,14 @@ def test_without_a_command_the_help_is_shown() -> None:
     shown = relhop()
     for command in ("ingest", "inspect", "verify", "train", "predict"):
         assert command in shown.stdout + shown.stderr
+
+
+def test_inspect_shows_edge_tables_and_their_attributes(tmp_path: Path) -> None:
+    shown = relhop("inspect", citations.store(tmp_path).path).stdout
+    [cites] = [line for line in shown.splitlines() if line.startswith("│ cites ")]
+    assert [cell.strip() for cell in cites.strip("│").split("│")][:9] == [
+        "cites", "papers → papers", "6", "1 null, 1 dangling", "2020-01-03", "2020-01-09", "4", "2",
+        "weight (1 null)",
+    ]  # fmt: skip
+    assert "visits.share" in shown
+    assert "float32[3]" in shown

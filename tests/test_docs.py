@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import relhop as rh
 from relhop.cli import app
@@ -70,6 +71,43 @@ def test_the_code_about_arrays_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     exec(compile("\n".join(blocks[:2]), "docs/graphs.md", "exec"), names)
     found = names["x"].gather(np.array([5, 3, 5]))  # type: ignore[attr-defined]
     np.testing.assert_array_equal(found, features[[5, 0, 5]])
+
+
+@pytest.mark.parametrize("document", ["docs/migration.md", "README.md"])
+def test_the_code_about_migration_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: str
+) -> None:
+    """Of a diff, what it leads to runs, and what it leads from is Python."""
+    text = (ROOT / document).read_text()
+    if document == "README.md":
+        text = text[text.index("## PyTorch Geometric") : text.index("## Memory")]
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.save("node_feat.npy", rng.random((1000, 128), np.float32))
+    np.save("label.npy", rng.integers(0, 10, 1000))
+    np.save("edge_index.npy", rng.integers(0, 1000, (2, 5000)))
+    names: dict[str, object] = {"rh": rh, "train": torch.arange(200)}
+    for language, block in re.findall(r"```(python|diff)\n(.*?)```", text, re.DOTALL):
+        before, after = (
+            block if language == "python" else "".join(re.findall(rf"^[ {sign}](.*\n)", block, re.MULTILINE))
+            for sign in "-+"
+        )
+        compile(before, document, "exec")
+        exec(compile(after, document, "exec"), names)
+        if language == "diff":
+            batch = next(iter(names["loader"]))  # type: ignore[call-overload]
+            assert batch.batch_size in (64, 200)
+            assert batch.x.shape == (batch.num_nodes, 128)
+
+
+def test_the_code_about_pyg_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "pyg.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile("\n".join(blocks), "docs/pyg.md", "exec"), names)
+    assert names["batch"].num_sampled_nodes[0] == 100  # type: ignore[attr-defined]
+    assert next(iter(names["links"])).edge_label.sum() == 100  # type: ignore[call-overload]
+    assert (names["part"]["paper"].y == 3).all()  # type: ignore[index]
 
 
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

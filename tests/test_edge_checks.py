@@ -207,4 +207,4 @@ def test_lists_that_lie_about_rows_are_refused_by_the_sampler_too(folder: Path) 
     sealed(folder)
     store = rh.Store.open(folder)
     with pytest.raises(CorruptStore):
-        rh.NeighborSampler(store, [-1]).sample("authors", np.arange(3))
+        rh.SeedSampler(store, [-1]).sample("authors", np.arange(3))

@@ -80,14 +80,14 @@ def test_nothing_of_the_future_is_reached_through_edges(
         rows, days = np.array([row for row, _ in drawn]), [day for _, day in drawn]
         times = np.array(days) * DAY
         for strategy in STRATEGIES + (WEIGHTED if graph.weighted else []):
-            sampler = rh.NeighborSampler(store, [2, 3], strategy, edge_ids=True)
+            sampler = rh.SeedSampler(store, [2, 3], strategy, edge_ids=True)
             check_past(graph, sampler.sample(graph.dst.name, rows, times), days)
         for subgraph in ("bidirectional", "induced"):
             if subgraph == "bidirectional" and not graph.reverse:
                 continue
-            sampler = rh.NeighborSampler(store, [2, 2], edge_ids=True, subgraph=subgraph)  # type: ignore[arg-type]
+            sampler = rh.SeedSampler(store, [2, 2], edge_ids=True, subgraph=subgraph)  # type: ignore[arg-type]
             check_past(graph, sampler.sample(graph.dst.name, rows, times), days)
-        everything = rh.NeighborSampler(store, [-1], edge_ids=True).sample(graph.dst.name, rows, times)
+        everything = rh.SeedSampler(store, [-1], edge_ids=True).sample(graph.dst.name, rows, times)
         check_past(graph, everything, days)
         check_complete(graph, everything, rows, days)
 

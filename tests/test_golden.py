@@ -35,7 +35,7 @@ def test_a_store_of_format_version_4_is_intact():
 def test_a_store_of_format_version_4_samples_as_the_same_tables_do_today(tmp_path):
     times = np.full(4, np.datetime64("2020-01-06", "us").astype(np.int64))
     stores = [rh.Store.open(GOLDEN / "v4"), shop.store(tmp_path)]
-    old, new = (rh.NeighborSampler(s, [2, 2]).sample("users", np.arange(4), times) for s in stores)
+    old, new = (rh.SeedSampler(s, [2, 2]).sample("users", np.arange(4), times) for s in stores)
     assert old.nodes["orders"].rows.tolist() == new.nodes["orders"].rows.tolist()
     assert sorted(old.nodes["orders"].rows.tolist()) == [0, 2, 4, 5]
     for edge_type, edges in old.edges.items():

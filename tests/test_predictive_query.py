@@ -253,7 +253,7 @@ def test_default_stride_is_the_longest_window_of_the_target():
 
 def explained(text: str) -> list[str]:
     words, sql = query(text).explain().split("\nSQL:\n")
-    assert sql == query(text).sql
+    assert sql == query(text).sql()
     return words.split("\n")
 
 
@@ -301,7 +301,7 @@ def test_query_takes_anything_with_a_schema_and_shows_its_sql():
     asked = PredictiveQuery(STORE, "PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
     assert asked.entity_table == "users"
     assert repr(asked) == "PredictiveQuery('PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id')"
-    assert asked.sql == (
+    assert asked.sql() == (
         "WITH\n"
         "-- COUNT(orders.*, 0, 10, days)\n"
         "_rh_agg_0 AS (\n"

@@ -10,6 +10,7 @@ import relhop as rh
 PUBLIC = [
     "CorruptStore",
     "DeviceCost",
+    "EdgeTable",
     "Graph",
     "Link",
     "ModelPlan",
@@ -20,6 +21,7 @@ PUBLIC = [
     "RelhopError",
     "Schema",
     "SchemaError",
+    "SeedSampler",
     "SourceError",
     "Store",
     "StoreError",

@@ -9,7 +9,7 @@ import pytest
 
 import relhop as rh
 from relhop.errors import SchemaError, TrainingError
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 from tests import shop
 
 TO_USER = ("orders", "f2p_user_id", "users")
@@ -26,7 +26,7 @@ def at(*times):
 
 
 def test_orders_up_to_the_anchor_are_found_and_no_later_ones(store):
-    found = NeighborSampler(store, [-1]).sample(
+    found = SeedSampler(store, [-1]).sample(
         "users", np.array([0, 0, 1]), at("2020-01-03", "2020-01-09", "2020-01-04")
     )
     orders = found.nodes["orders"]
@@ -39,25 +39,25 @@ def test_orders_up_to_the_anchor_are_found_and_no_later_ones(store):
 
 
 def test_an_anchor_sees_rows_of_its_own_microsecond_but_none_later(store):
-    sampler = NeighborSampler(store, [-1])
+    sampler = SeedSampler(store, [-1])
     exact = at("2020-01-07")
     assert sampler.sample("users", np.array([0]), exact).nodes["orders"].rows.tolist() == [0, 2, 6]
     assert sampler.sample("users", np.array([0]), exact - 1).nodes["orders"].rows.tolist() == [0, 2]
 
 
 def test_seeds_without_a_time_see_rows_without_a_time(store):
-    found = NeighborSampler(store, [-1]).sample("users", np.array([0]))
+    found = SeedSampler(store, [-1]).sample("users", np.array([0]))
     assert found.nodes["orders"].rows.tolist() == [0, 2, 6, 7]
 
 
 def test_as_of_caps_every_anchor(store):
     frozen = store.as_of("2020-01-03")
-    found = NeighborSampler(frozen, [-1]).sample("users", np.array([0]), at("2021-01-01"))
+    found = SeedSampler(frozen, [-1]).sample("users", np.array([0]), at("2021-01-01"))
     assert found.nodes["orders"].rows.tolist() == [0, 2]
 
 
 def test_fanouts_and_strategies_by_edge_type(store):
-    sampler = NeighborSampler(
+    sampler = SeedSampler(
         store, [{TO_USER: 1}, {("items", "rev_f2p_item_id", "orders"): -1}], [{TO_USER: "last"}, {}]
     )
     found = sampler.sample("users", np.array([0]), at("2020-01-09"))
@@ -69,7 +69,7 @@ def test_fanouts_and_strategies_by_edge_type(store):
 def test_the_same_seed_and_epoch_give_the_same_sample_and_others_do_not(store):
     items, times = np.zeros(40, np.int64), np.arange(*at("2020-01-06", "2020-01-06 00:00:00.000040"))
     draw = lambda seed, epoch: (  # noqa: E731
-        NeighborSampler(store, [1], "uniform", random_seed=seed).sample("items", items, times, epoch=epoch)
+        SeedSampler(store, [1], "uniform", random_seed=seed).sample("items", items, times, epoch=epoch)
     )
     first = draw(1, 0).nodes["orders"].rows.tolist()
     assert first == draw(1, 0).nodes["orders"].rows.tolist()
@@ -102,11 +102,11 @@ def test_the_same_seed_and_epoch_give_the_same_sample_and_others_do_not(store):
 )
 def test_arguments_that_make_no_sense_are_refused(store, arguments, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        NeighborSampler(store, *arguments)
+        SeedSampler(store, *arguments)
 
 
 def test_seeds_that_are_not_born_at_their_anchor_are_refused(store):
-    sampler = NeighborSampler(store, [1])
+    sampler = SeedSampler(store, [1])
     with pytest.raises(
         TrainingError,
         match=r"^1 of 2 seeds do not exist at their anchor time; the first is row 6 of 'orders' at 2020-01-06$",
@@ -116,7 +116,7 @@ def test_seeds_that_are_not_born_at_their_anchor_are_refused(store):
         TrainingError,
         match=r"^1 of 1 seeds do not exist at their anchor time; the first is row 6 of 'orders' at 2021-01-01$",
     ):
-        NeighborSampler(store.as_of("2020-01-06"), [1]).sample("orders", np.array([6]), at("2021-01-01"))
+        SeedSampler(store.as_of("2020-01-06"), [1]).sample("orders", np.array([6]), at("2021-01-01"))
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_seeds_that_are_not_born_at_their_anchor_are_refused(store):
 )
 def test_seeds_that_are_not_there_are_refused(store, table, rows, times, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        NeighborSampler(store, [1]).sample(table, np.array(rows), None if times is None else np.array(times))
+        SeedSampler(store, [1]).sample(table, np.array(rows), None if times is None else np.array(times))

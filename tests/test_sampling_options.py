@@ -10,7 +10,7 @@ import pytest
 
 import relhop as rh
 from relhop.errors import SchemaError
-from relhop.sampling import NeighborSampler, Subgraphs
+from relhop.sampling import SeedSampler, Subgraphs
 from tests import shop
 
 TO_USER = ("orders", "f2p_user_id", "users")
@@ -26,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> rh.Store:
 
 def ann(store: rh.Store, num_neighbors: Any, *arguments: Any, **options: Any) -> Subgraphs:
     """Of the user with orders 0 (01-01), 2 (01-03) and 6 (01-07), at 01-07."""
-    sampler = NeighborSampler(store, num_neighbors, *arguments, **options)
+    sampler = SeedSampler(store, num_neighbors, *arguments, **options)
     return sampler.sample("users", np.array([0]), np.array([rh.to_micros("2020-01-07")]))
 
 
@@ -95,11 +95,11 @@ def test_metapaths_that_cannot_be_are_refused(
     store: rh.Store, metapaths: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
-        NeighborSampler(store, [1], metapaths=metapaths)
+        SeedSampler(store, [1], metapaths=metapaths)
 
 
 def test_a_metapath_begins_at_the_seeds_table(store: rh.Store) -> None:
-    sampler = NeighborSampler(store, [1], metapaths=[[TO_ITEM]])
+    sampler = SeedSampler(store, [1], metapaths=[[TO_ITEM]])
     with pytest.raises(SchemaError, match=r"^a metapath begins at 'items', the seeds are of 'users'$"):
         sampler.sample("users", np.array([0]))
 
@@ -113,11 +113,11 @@ def test_adaptive_fanouts_go_on_where_a_seed_found_less(store: rh.Store) -> None
     with pytest.raises(
         ValueError, match=r"^adaptive fanouts are a seed's own; they need disjoint subgraphs$"
     ):
-        NeighborSampler(store, [1], adaptive=True, disjoint=False)
+        SeedSampler(store, [1], adaptive=True, disjoint=False)
 
 
 def test_a_merged_batch_has_each_row_once_and_no_owners(store: rh.Store) -> None:
-    found = NeighborSampler(store, [-1, -1], disjoint=False).sample("users", np.array([0, 1, 2]))
+    found = SeedSampler(store, [-1, -1], disjoint=False).sample("users", np.array([0, 1, 2]))
     for nodes in found.nodes.values():
         assert nodes.batch is None
         assert len(set(nodes.rows.tolist())) == len(nodes.rows)
@@ -126,7 +126,7 @@ def test_a_merged_batch_has_each_row_once_and_no_owners(store: rh.Store) -> None
 
 
 def test_seeds_of_a_merged_batch_stay_in_their_places_even_if_they_repeat(store: rh.Store) -> None:
-    found = NeighborSampler(store, [-1], disjoint=False).sample("users", np.array([2, 0, 2]))
+    found = SeedSampler(store, [-1], disjoint=False).sample("users", np.array([2, 0, 2]))
     assert found.nodes["users"].rows.tolist() == [2, 0, 2]
     assert found.edges[TO_USER].target.tolist().count(0) == found.edges[TO_USER].target.tolist().count(2) == 1
 
@@ -134,14 +134,14 @@ def test_seeds_of_a_merged_batch_stay_in_their_places_even_if_they_repeat(store:
 def test_a_merged_batch_has_no_anchors_but_as_of(store: rh.Store) -> None:
     anchors = np.array([rh.to_micros("2020-01-07")])
     with pytest.raises(ValueError, match=r"^seeds with anchor times of their own need disjoint subgraphs$"):
-        NeighborSampler(store, [1], disjoint=False).sample("users", np.array([0]), anchors)
-    frozen = NeighborSampler(store.as_of("2020-01-03"), [-1], disjoint=False)
+        SeedSampler(store, [1], disjoint=False).sample("users", np.array([0]), anchors)
+    frozen = SeedSampler(store.as_of("2020-01-03"), [-1], disjoint=False)
     assert frozen.sample("users", np.array([0])).nodes["orders"].rows.tolist() == [0, 2]
 
 
 def test_a_window_needs_anchors(store: rh.Store) -> None:
     with pytest.raises(ValueError, match=r"^a window needs an anchor time for every seed$"):
-        NeighborSampler(store, [1], "last within 3 days").sample("users", np.array([0]))
+        SeedSampler(store, [1], "last within 3 days").sample("users", np.array([0]))
 
 
 def test_edges_have_the_number_of_the_row_that_holds_the_key_if_asked_for(store: rh.Store) -> None:
@@ -167,4 +167,4 @@ def test_complete_subgraphs_have_both_ways_of_every_edge(store: rh.Store, subgra
 def test_an_unknown_subgraph_is_refused(store: rh.Store) -> None:
     message = "unknown subgraph 'undirected'; choose one of directional, bidirectional, induced"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        NeighborSampler(store, [1], subgraph="undirected")  # type: ignore[arg-type]
+        SeedSampler(store, [1], subgraph="undirected")  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError
 from relhop.schema import Link, Schema, Stype, Table, replace
 
@@ -151,3 +152,88 @@ def test_schemas_differ_by_any_field() -> None:
 
 def test_a_schema_says_how_large_it_is() -> None:
     assert repr(racing()) == "Schema(2 tables, 1 links)"
+
+
+CITES = EdgeTable("cites", src="paper", dst="paper", reverse=True, time_col="at", time_unit="s")
+WRITES = EdgeTable("writes", src="author", dst="paper", src_col="a", dst_col="p", relation="wrote")
+PAPERS = [Table("paper"), Table("author", pkey_col="id")]
+
+
+def test_edge_types_of_edge_tables_come_after_those_of_links() -> None:
+    schema = Schema(PAPERS, [Link("paper", "by", "author")], [CITES, WRITES])
+    assert schema.edge_types == (
+        ("paper", "f2p_by", "author"),
+        ("author", "rev_f2p_by", "paper"),
+        ("paper", "cites", "paper"),
+        ("paper", "rev_cites", "paper"),
+        ("author", "wrote", "paper"),
+    )
+    assert schema.edge_table("cites") is CITES
+    assert repr(schema) == "Schema(2 tables, 1 links, 2 edge tables)"
+
+
+def test_edge_tables_survive_json_and_the_change_of_a_table() -> None:
+    schema = Schema(PAPERS, [], [CITES, WRITES])
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+    assert schema.replace_table(Table("paper", time_col="at")).edge_tables == schema.edge_tables
+    assert schema != Schema(PAPERS, [], [CITES])
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        (
+            EdgeTable("e", src="papers", dst="paper"),
+            "the edge table 'e' names the table 'papers', which the graph does not have. Did you mean 'paper'?",
+        ),
+        (
+            EdgeTable("paper", src="paper", dst="paper"),
+            "two tables are named 'paper'; rename the edge table, relation= keeps its edge type",
+        ),
+        (
+            EdgeTable("cites", src="author", dst="author"),
+            "two tables are named 'cites'; rename the edge table, relation= keeps its edge type",
+        ),
+        (
+            EdgeTable("e", src="paper", dst="paper", relation="rev_cites"),
+            "the edge type ('paper', 'rev_cites', 'paper') of edge table 'e' is there already; choose another relation",
+        ),
+        (
+            EdgeTable("e", src="wide", dst="paper"),
+            "the edge table 'e' has one column for rows of 'wide', whose primary key is (x, y); make one column of"
+            " them with sql",
+        ),
+    ],
+)
+def test_edge_tables_that_do_not_fit_are_refused(edges: EdgeTable, message: str) -> None:
+    with refused(message):
+        Schema([*PAPERS, Table("wide", pkey_col=("x", "y"))], [], [CITES, edges])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"src_col": "a"}, "edge table 'e' names one of src_col and dst_col; name both or none"),
+        (
+            {"src_col": "a", "dst_col": "a"},
+            "edge table 'e': the column 'a' is both src_col and dst_col",
+        ),
+        ({"source": "e.csv", "sql": "SELECT 1"}, "edge table 'e' has both a source and sql; give one"),
+        (
+            {"time_unit": "weeks"},
+            "edge table 'e': time_unit 'weeks' is not one of us, ms, s, minutes, hours, days, years",
+        ),
+        (
+            {"weight_col": "w", "edge_ids": False},
+            "edge table 'e' has columns, which need edge_ids; leave it out",
+        ),
+    ],
+)
+def test_an_edge_table_that_contradicts_itself_is_refused(options: dict[str, Any], message: str) -> None:
+    with refused(message):
+        EdgeTable("e", src="a", dst="b", **options)
+
+
+def test_an_unknown_edge_table_is_refused_with_the_nearest() -> None:
+    with refused("there is no edge table 'cite'. Did you mean 'cites'?"):
+        Schema(PAPERS, [], [CITES]).edge_table("cite")

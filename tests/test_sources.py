@@ -197,8 +197,8 @@ class TestFrames:
     def test_what_is_no_source_is_refused(self) -> None:
         with refused(
             SourceError,
-            "source 't' is a list; give a path of a CSV, Parquet or SQLite file, a pandas DataFrame or an"
-            " Arrow table",
+            "source 't' is a list; give a path of a CSV, Parquet or SQLite file, a pandas DataFrame, an"
+            " Arrow table or a mapping of columns to arrays",
         ):
             inputs(Table("t", source=[1]))
 

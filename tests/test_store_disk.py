@@ -13,7 +13,7 @@ import pytest
 import relhop as rh
 from relhop import _native
 from relhop.errors import StoreError
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 from relhop.store.reader import Store
 
 USERS, ORDERS = 3000, 40_000
@@ -55,7 +55,7 @@ def on_disk(path: Path, pool: int = 100_000) -> Store:
 def sampled(store: Store, strategy: str) -> list[list[int]]:
     rng = np.random.default_rng(1)
     times = rh.to_micros("2020-01-01") + rng.integers(0, 10**13, 200)
-    sampler = NeighborSampler(store, [12, 5, "inferred"], strategy)
+    sampler = SeedSampler(store, [12, 5, "inferred"], strategy)
     found = sampler.sample("users", rng.integers(0, USERS, 200), times)
     return [nodes.rows.tolist() for nodes in found.nodes.values()] + [
         edges.source.tolist() for edges in found.edges.values()

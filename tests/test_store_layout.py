@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Link, Schema, Table
 from relhop.store import layout
@@ -24,6 +25,7 @@ CONTENT = {
     "schema": Schema([Table("a")]).to_dict(),
     "tables": {"a": ENTRY},
     "links": {},
+    "edge_tables": {},
     "files": {},
 }
 
@@ -51,12 +53,17 @@ def test_sizes_of_files_follow_from_the_counts():
     schema = Schema(
         [Table("a", pkey_col="id", stypes={"c": "categorical"}), Table("b", time_col="t")],
         [Link("b", "a", "a")],
+        [EdgeTable("e", src="a", dst="b", time_col="t", weight_col="w", reverse=True)],
     )
     tables = {
         "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
         "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200, "record_order": "hottest first"}),
     }
-    assert layout.file_sizes(schema, tables, {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}) == {
+    links = {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}
+    edges = layout.EdgeTableEntry(
+        rows=300, edges=40, nulls=260, dangling=0, null_times=260, edge_ids=True, columns=True, attributes={}
+    )
+    assert layout.file_sizes(schema, tables, links, {"e": edges}) == {
         "tables/a/columns.parquet": None,
         "tables/a/rows.crc": 4,
         "tables/a/rows.bin": 12,
@@ -71,6 +78,18 @@ def test_sizes_of_files_follow_from_the_counts():
         "links/b.a/parents.bin": 64,  # 200 * 2 bits are 50 bytes, 7 words; and 8 bytes
         "links/b.a/offsets.bin": 16,  # 4 * 8 bits
         "links/b.a/children.bin": 160,  # 150 * 8 bits are 150 bytes, 19 words
+        "edges/e/columns.parquet": None,
+        "edges/e/time_blocks.bin": 72,
+        "edges/e/time.bin": None,
+        "edges/e/order.bin": 352,  # 300 * 9 bits
+        "edges/e/in/offsets.bin": 160,  # 201 * 6 bits
+        "edges/e/in/neighbors.bin": 24,  # 40 * 2 bits
+        "edges/e/in/edge_ids.bin": 56,  # 40 * 9 bits
+        "edges/e/in/weights.bin": 320,
+        "edges/e/out/offsets.bin": 16,
+        "edges/e/out/neighbors.bin": 48,
+        "edges/e/out/edge_ids.bin": 56,
+        "edges/e/out/weights.bin": 320,
     }
 
 
@@ -104,7 +123,7 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("version", "text", "advice"),
     [
-        (4, "4", "use a newer relhop"),
+        (5, "5", "use a newer relhop"),
         (2, "2", "build the store again"),
         ("3", "'3'", "build the store again"),
     ],

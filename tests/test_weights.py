@@ -20,7 +20,7 @@ from scipy import stats
 import relhop as rh
 from relhop import cli
 from relhop.errors import SchemaError, SourceError
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 from relhop.schema import Schema
 from tests import shop
 from tests.test_store_writer import build
@@ -47,7 +47,7 @@ def orders(**columns: Any) -> rh.Graph:
 
 def drawn(store: rh.Store, at: str | None = None, draws: int = 10_000) -> Counter[int]:
     """How often each order of user 0 is the one that is drawn, over that many epochs."""
-    sampler = NeighborSampler(store, [{TO_USER: 1}], "weighted")
+    sampler = SeedSampler(store, [{TO_USER: 1}], "weighted")
     times = None if at is None else np.array([rh.to_micros(at)])
     found: Counter[int] = Counter()
     for epoch in range(draws):
@@ -94,7 +94,7 @@ def test_only_children_visible_at_the_anchor_are_drawn_each_by_its_weight(tmp_pa
 
 def test_a_window_counts_the_weights_within_it(tmp_path: Path) -> None:
     store = orders(quantity=[1000, 1, 3]).snapshot(tmp_path / "x.rh", progress=False)
-    sampler = NeighborSampler(store, [1], "weighted with replacement within 2 days")
+    sampler = SeedSampler(store, [1], "weighted with replacement within 2 days")
     anchor = np.array([rh.to_micros("2020-01-03 12:00")])
     found: Counter[int] = Counter()
     for epoch in range(10_000):
@@ -174,7 +174,7 @@ def test_null_weights_are_counted_and_shown(tmp_path: Path, monkeypatch: pytest.
     cli.inspect(store.path)
     assert "quantity (1 null)" in text.getvalue()
     assert "weights 64" in text.getvalue()
-    everything = NeighborSampler(store, [-1], "weighted").sample("users", np.array([0]))
+    everything = SeedSampler(store, [-1], "weighted").sample("users", np.array([0]))
     assert everything.nodes["orders"].rows.tolist() == [0, 2]
 
 
@@ -261,13 +261,13 @@ def test_weighted_sampling_of_a_link_without_weights_says_how_to_give_them(tmp_p
         " choose another strategy"
     )
     with pytest.raises(SchemaError, match=f"^{re.escape(message)}$"):
-        NeighborSampler(store, [2, 2], [{TO_USER: "weighted"}, {TO_ITEM: "weighted within 2 days"}])
+        SeedSampler(store, [2, 2], [{TO_USER: "weighted"}, {TO_ITEM: "weighted within 2 days"}])
     to_parents = {link.to_child: "weighted" for link in store.schema.links}
-    sampler = NeighborSampler(store, [2, 2], [{TO_USER: "weighted", **to_parents}, to_parents])
+    sampler = SeedSampler(store, [2, 2], [{TO_USER: "weighted", **to_parents}, to_parents])
     found = sampler.sample("users", np.array([0]))
     assert len(found.nodes["orders"].rows) >= 2
     # Steps that are not followed need no weights.
-    followed = NeighborSampler(store, [{TO_USER: 2}], "weighted")
+    followed = SeedSampler(store, [{TO_USER: 2}], "weighted")
     assert len(followed.sample("users", np.array([0])).nodes["orders"].rows) == 2
 
 
@@ -277,6 +277,4 @@ def test_a_link_without_edges_may_be_sampled_by_weight(tmp_path: Path) -> None:
     link = store.links["orders.user_id"]
     assert link.weights is not None
     assert link.weights.tolist() == []
-    assert (
-        NeighborSampler(store, [3], "weighted").sample("users", np.arange(3)).nodes["orders"].rows.size == 0
-    )
+    assert SeedSampler(store, [3], "weighted").sample("users", np.arange(3)).nodes["orders"].rows.size == 0

@@ -1,14 +1,15 @@
 """Rows that are on disk and nowhere else: relhop's batches beside the cost model's floor.
 
-The pool is small beside the matrix, and batches are of rows that are all alike, so that hardly a row was read
-for an earlier batch. fio measures the device before and after each pass; the floor takes the mean.
+The pool has room for what the floor may hold: the rows of the batches that are looked ahead at, up to a
+limit. Batches are of rows that are all alike. fio measures the device before and after each pass; the floor
+takes the mean.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.disk import relhop_rows
@@ -18,8 +19,10 @@ from benchmarks.disk.matrix import Matrix
 from benchmarks.disk.process import Process
 from benchmarks.report import Row, row
 
-POOL = 80
-"""The pool's part of the matrix."""
+LONG = 8.0
+"""Seconds after which a line has no other pass."""
+_BOOKKEEPING = 37
+"""Bytes that relhop's pool takes for a row besides its own."""
 _CHECKED = 10_000
 
 
@@ -49,7 +52,7 @@ class Task:
         batches: Which rows.
         num_batches: In a pass.
         look_ahead: How many of them are foreseen.
-        memory: Bytes of rows that the floor's window may hold.
+        memory: Bytes of rows that the floor's window, or relhop's pool, may hold.
     """
 
     matrix: Matrix
@@ -61,35 +64,41 @@ class Task:
     def __str__(self) -> str:
         return f"{self.matrix}, {self.batches.size:,} rows a batch, look-ahead {self.look_ahead}"
 
+    @property
+    def pool_bytes(self) -> int:
+        """Of relhop's pool."""
+        most = self.memory // self.matrix.row_bytes
+        rows = min(self.look_ahead * self.batches.size, most, self.matrix.rows)
+        return rows * (self.matrix.row_bytes + _BOOKKEEPING)
+
     def floors(self, devices: list[Device]) -> list[float]:
         """Seconds of a pass, at the least, on each device."""
         batches, row_bytes = self.batches.first(self.num_batches), self.matrix.row_bytes
         return [
-            floor(batches, row_bytes, device, look_ahead=self.look_ahead, memory=self.memory)
+            floor(batches, row_bytes, device, look_ahead=self.look_ahead + 1, memory=self.memory, keeps=True)
             for device in devices
         ]
 
 
-def cold_rows(tasks: list[Task], rounds: int, fio_seconds: float) -> list[Row]:
-    """The lines of all tasks, which take turns."""
-    passes: list[list[Pass]] = [[] for _ in tasks]
-    devices: list[list[Device]] = [[] for _ in tasks]
+def cold_rows(tasks: list[Task], rounds: int, fio_seconds: float) -> Iterator[Row]:
+    """The lines of all tasks, each of so many passes, or of as many as LONG seconds have room for."""
     path = tasks[0].matrix.path
     before = measure(path, fio_seconds)
     with Process() as process:
-        for turn in range(rounds):
-            for number, task in enumerate(tasks):
-                print(f"round {turn + 1} of {rounds}: {task}", file=sys.stderr, flush=True)
-                passes[number].append(process.call(run, task, before))
+        for task in tasks:
+            passes: list[Pass] = []
+            devices: list[Device] = []
+            while len(passes) < rounds and sum(done.seconds for done in passes) < LONG:
+                passes.append(process.call(run, task, before))
                 after = measure(path, fio_seconds)
-                devices[number].append(mean([before, after]))
+                devices.append(mean([before, after]))
                 before = after
-    return [line for of_task in zip(tasks, passes, devices, strict=True) for line in lines(*of_task)]
+            yield from lines(task, passes, devices)
 
 
 def run(task: Task, device: Device) -> Pass:
     """One pass, behind a pool that is empty at first."""
-    records, table = relhop_rows.on_disk(task.matrix, task.matrix.num_bytes // POOL, device)
+    records, table = relhop_rows.on_disk(task.matrix, task.pool_bytes, device)
     batches = task.batches.first(task.num_batches)
     begin = time.perf_counter()
     found = relhop_rows.stream(table, task.matrix, batches, look_ahead=task.look_ahead)

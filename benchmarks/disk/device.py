@@ -82,7 +82,13 @@ def best_plan(rows: Array, row_bytes: int, device: Device) -> Plan:
 
 
 def floor(
-    batches: Sequence[Array], row_bytes: int, device: Device, *, look_ahead: int = 1, memory: float = np.inf
+    batches: Sequence[Array],
+    row_bytes: int,
+    device: Device,
+    *,
+    look_ahead: int = 1,
+    memory: float = np.inf,
+    keeps: bool = False,
 ) -> float:
     """Seconds of the device for all batches, if those of a window are read at once and each row once.
 
@@ -92,11 +98,15 @@ def floor(
         device: Its costs.
         look_ahead: How many batches a window has.
         memory: A window ends before its batches' rows take more bytes than this, too; one batch always fits.
+        keeps: Whether what the window before had is kept, and costs nothing.
     """
-    return sum(
-        best_plan(np.unique(np.concatenate(window)), row_bytes, device).seconds
-        for window in windows(batches, row_bytes, look_ahead, memory)
-    )
+    seconds = 0.0
+    before = np.empty(0, np.int64)
+    for window in windows(batches, row_bytes, look_ahead, memory):
+        wanted = np.unique(np.concatenate(window))
+        seconds += best_plan(np.setdiff1d(wanted, before, assume_unique=True), row_bytes, device).seconds
+        before = wanted if keeps else before
+    return seconds
 
 
 def windows(

@@ -37,10 +37,10 @@ class Process:
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        self._group = None if limit is None else _make_group(limit)
+        self._group = None if limit is None else make_group(limit)
         self.is_limited = self._group is not None
         spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, spawn, initializer=_enter, initargs=(self._group,))
+        self._pool = ProcessPoolExecutor(1, spawn, initializer=enter, initargs=(self._group,))
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """What the function returns there.
@@ -61,7 +61,7 @@ class Process:
     ) -> None:
         self._pool.shutdown()
         if self._group is not None:
-            _remove(self._group)
+            remove_group(self._group)
 
 
 def alone(function: Callable[..., T], *arguments: Any) -> T:
@@ -72,9 +72,9 @@ def alone(function: Callable[..., T], *arguments: Any) -> T:
 
 def can_limit() -> bool:
     """Whether limits of memory can be set here."""
-    group = _make_group(1 << 30)
+    group = make_group(1 << 30)
     if group is not None:
-        _remove(group)
+        remove_group(group)
     return group is not None
 
 
@@ -99,7 +99,8 @@ def _status(field: str) -> int:
     return int(found[1]) * 1024
 
 
-def _make_group(limit: int) -> Path | None:
+def make_group(limit: int) -> Path | None:
+    """A control group of so many bytes, for `enter` and `remove_group`; `None` where none can be made."""
     name = f"relhop-{os.getpid()}-{time.monotonic_ns()}"
     for home, file in ((ROOT / "memory", "memory.limit_in_bytes"), (ROOT, "memory.max")):
         group = home / name
@@ -121,16 +122,17 @@ def _remove_left(home: Path) -> None:
     """The groups of runs that were killed."""
     for group in home.glob("relhop-*"):
         if not Path("/proc", group.name.split("-")[1]).exists():
-            _remove(group)
+            remove_group(group)
 
 
-def _enter(group: Path | None) -> None:
+def enter(group: Path | None) -> None:
+    """Puts this process into the group: what it takes from now on counts."""
     if group is not None:
         (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
-def _remove(group: Path) -> None:
-    """A group is busy until the system is done with its processes."""
+def remove_group(group: Path) -> None:
+    """Removes a group whose processes have ended; it is busy until the system is done with its processes."""
     for _ in range(50):
         try:
             return group.rmdir()

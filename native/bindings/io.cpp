@@ -6,6 +6,7 @@
 #include "io/extents.h"
 #include "io/faults.h"
 #include "io/many_reads.h"
+#include "io/two_plans.h"
 
 namespace relhop {
 
@@ -140,6 +141,22 @@ void bind_io(nb::module_& m) {
               " reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint64]"),
       "What to read for ascending, distinct records: offset, length, first record and the one after the last, a row an "
       "extent.");
+
+  m.def(
+      "choose_now",
+      [](const Array<uint64_t>& records, const Array<uint8_t>& needed, uint64_t record_size, const DirectFile& file,
+         double reads_per_second, double bytes_per_second) {
+        if (records.size() != needed.size()) throw nb::value_error("records and needed must have the same size");
+        Buffer<uint8_t> now(needed.size());
+        std::copy_n(needed.data(), needed.size(), now.data());
+        choose_now(view(records), {now.data(), now.size()}, record_size, file, {reads_per_second, bytes_per_second});
+        return give(now);
+      },
+      "records"_a, "needed"_a, "record_size"_a, "file"_a, "reads_per_second"_a, "bytes_per_second"_a,
+      nb::sig("def choose_now(records: NDArray[numpy.uint64], needed: NDArray[numpy.uint8], record_size: int, file:"
+              " DirectFile, reads_per_second: float, bytes_per_second: float) -> NDArray[numpy.uint8]"),
+      "Of ascending, distinct records, whether to read each now, where some are needed, or later; see "
+      "native/io/two_plans.h.");
 
   m.def(
       "probe",

@@ -57,8 +57,6 @@ struct PyPipeline {
   void put(const Array<uint32_t>& tables, const Array<int64_t>& rows, const Array<int64_t>& times) {
     if (tables.size() != rows.size() || times.size() != rows.size())
       throw nb::value_error("a seed has a table, a row and a time");
-    if (std::ranges::any_of(view(tables), [&](uint32_t table) { return table != view(tables)[0]; }))
-      throw nb::value_error("the seeds of a batch are of one table");
     pipeline->put({copy(tables), copy(rows), copy(times)});
   }
 
@@ -115,7 +113,7 @@ void bind_loading(nb::module_& m) {
           [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology, std::vector<PyWanted> wanted,
              SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead) {
             if (num_threads == 0 || ahead == 0) throw nb::value_error("num_threads and ahead must be at least 1");
-            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 22");
+            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
             check(*topology, wanted, options);
             new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(options), nullptr};
             self->start(num_threads, ahead, look_ahead);
@@ -126,10 +124,9 @@ void bind_loading(nb::module_& m) {
           "Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids "
           "of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are "
           "sampled where something is on disk.")
-      .def(
-          "put", &PyPipeline::put, "tables"_a, "rows"_a, "times"_a,
-          "Adds a batch: of each seed, which are of one table, its number, row and anchor time. Copies them. After the "
-          "pipeline's end nothing follows.")
+      .def("put", &PyPipeline::put, "tables"_a, "rows"_a, "times"_a,
+           "Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the "
+           "pipeline's end nothing follows.")
       .def(
           "finish", [](PyPipeline& self) { self.pipeline->finish(); }, "Says that no batch follows.")
       .def("next", &PyPipeline::next, nb::sig("def next(self) -> dict[str, list[dict[str, typing.Any]]] | None"),

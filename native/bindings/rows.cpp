@@ -47,10 +47,10 @@ std::shared_ptr<SharedFeatures> make_features(std::string name,
 std::shared_ptr<DiskRecords> make_disk_records(std::string table, const std::string& path, size_t record_size,
                                                const NumFields& num_fields, uint64_t num_records, uint64_t pool_bytes,
                                                double reads_per_second, double bytes_per_second,
-                                               const std::string& engine, bool keeps_along, const Numbers* numbers,
+                                               const std::string& engine, bool reads_ahead, const Numbers* numbers,
                                                std::optional<SharedRows> slots,
                                                std::optional<Array<uint32_t>> checksums) {
-  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, keeps_along, {}, {}};
+  DiskRecords::Settings settings{pool_bytes, {reads_per_second, bytes_per_second}, {}, reads_ahead, {}, {}};
   if (checksums) settings.checksums = view(*checksums);
   if (slots) settings.slots = slots->rows;
   if (engine == "io_uring")
@@ -139,7 +139,7 @@ void bind_rows(nb::module_& m) {
   nb::class_<DiskRecords>(m, "DiskRecords")
       .def(nb::new_(&make_disk_records), "table"_a, "path"_a, "record_size"_a, "num_fields"_a.none(), "num_records"_a,
            nb::kw_only(), "pool_bytes"_a, "reads_per_second"_a, "bytes_per_second"_a, "engine"_a = "automatic",
-           "keeps_along"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none(), "checksums"_a = nb::none())
+           "reads_ahead"_a = true, "numbers"_a.none() = nb::none(), "slots"_a = nb::none(), "checksums"_a = nb::none())
       .def_prop_ro("engine", &DiskRecords::engine, "What reads: io_uring or pread.")
       .def_prop_ro("is_direct", &DiskRecords::is_direct, "Whether reads go past the page cache.")
       .def_prop_ro("num_slots", &DiskRecords::num_slots, "Records that the pool holds.")
@@ -150,9 +150,10 @@ void bind_rows(nb::module_& m) {
           "enter",
           [](DiskRecords& disk, PyRequest& batch) {
             batch.check(disk);
-            disk.enter(batch.request);
+            return disk.enter(batch.request);
           },
-          "batch"_a, nb::call_guard<nb::gil_scoped_release>(), "Puts a batch at the window's end.")
+          "batch"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "Puts a batch at the window's end; whether there was room for it.")
       .def(
           "leave", [](DiskRecords& disk, PyRequest& batch) { disk.leave(batch.request); }, "batch"_a,
           nb::call_guard<nb::gil_scoped_release>(), "Takes a batch out of the window, unread.")

@@ -52,6 +52,12 @@ DeviceCost cost_of_two(double short_seconds, uint64_t short_read, double long_se
 
 }  // namespace
 
+int64_t DeviceCost::bytes_a_read() const {
+  constexpr double kMost = 4e9;
+  const double bytes = bytes_per_second / reads_per_second;
+  return bytes >= 0 ? static_cast<int64_t>(std::min(bytes, kMost)) : 0;
+}
+
 ProbedDevice probe(const DirectFile& file, double seconds) {
   if (file.size() < kLeastMeasured) return {kAssumed, false};
   ManyReads reads;

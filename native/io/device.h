@@ -1,6 +1,8 @@
 // What a device asks for a read: so much for each, and so much for each byte.
 #pragma once
 
+#include <cstdint>
+
 #include "io/direct_file.h"
 
 namespace relhop {
@@ -11,6 +13,8 @@ struct DeviceCost {
 
   // Seconds that a read of so many bytes takes of the device's time.
   double of(double bytes) const { return 1 / reads_per_second + bytes / bytes_per_second; }
+  // Bytes that cost as much as a read does beside its bytes; not so many that sums of them come near 2^63.
+  int64_t bytes_a_read() const;
 };
 
 struct ProbedDevice : DeviceCost {

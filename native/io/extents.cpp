@@ -9,17 +9,14 @@
 namespace relhop {
 namespace {
 
-constexpr double kMostRead = 4e9;  // sums of them stay far below 2^63
-
 // Records as the blocks they lie in.
 class Plan {
  public:
   Plan(std::span<const uint64_t> records, uint64_t record_size, const DirectFile& file, const DeviceCost& cost)
-      : records_(records), record_size_(record_size), block_(file.block_size()), size_(file.size()) {
-    const double bytes = cost.bytes_per_second / cost.reads_per_second;
-    read_ = bytes >= 0 ? static_cast<int64_t>(std::min(bytes, kMostRead)) : 0;
-    most_gap_ = std::min(static_cast<uint64_t>(read_), kMostExtent);
-  }
+      : records_(records),
+        blocks_(record_size, file),
+        read_(cost.bytes_a_read()),
+        most_gap_(std::min(static_cast<uint64_t>(read_), kMostExtent)) {}
 
   std::vector<Extent> extents() && {
     for (size_t first = 0; first < records_.size();) first = add_chain(first);
@@ -27,10 +24,8 @@ class Plan {
   }
 
  private:
-  uint64_t begin(size_t i) const { return records_[i] * record_size_ & ~(block_ - 1); }
-  uint64_t end(size_t i) const {
-    return std::min(((records_[i] + 1) * record_size_ + block_ - 1) & ~(block_ - 1), size_);
-  }
+  uint64_t begin(size_t i) const { return blocks_.begin(records_[i]); }
+  uint64_t end(size_t i) const { return blocks_.end(records_[i]); }
 
   void add(size_t first, size_t last) { extents_.push_back({begin(first), end(last - 1) - begin(first), first, last}); }
 
@@ -72,8 +67,9 @@ class Plan {
   }
 
   std::span<const uint64_t> records_;
-  uint64_t record_size_, block_, size_, most_gap_;
-  int64_t read_;  // what a read costs, in bytes
+  BlocksOf blocks_;
+  int64_t read_;
+  uint64_t most_gap_;
   std::vector<Extent> extents_;
 };
 
@@ -87,6 +83,15 @@ std::vector<Extent> plan_extents(std::span<const uint64_t> records, uint64_t rec
         "cannot read record " + std::to_string(records.back()) + " of " + std::to_string(record_size) + " bytes",
         file.path(), records.back() * record_size, 0);
   return Plan(records, record_size, file, cost).extents();
+}
+
+std::vector<Extent> plan_pages(std::span<const uint64_t> pages, uint64_t page_size, const DirectFile& file,
+                               const DeviceCost& cost) {
+  if (pages.empty() || page_size == 0) return {};
+  if (pages.back() >= (file.size() + page_size - 1) / page_size)
+    throw IoError("cannot read page " + std::to_string(pages.back()) + " of " + std::to_string(page_size) + " bytes",
+                  file.path(), pages.back() * page_size, 0);
+  return Plan(pages, page_size, file, cost).extents();
 }
 
 double cost_of(std::span<const Extent> extents, const DeviceCost& cost) {

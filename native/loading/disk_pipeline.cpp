@@ -26,9 +26,7 @@ DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsign
 
 DiskPipeline::~DiskPipeline() { close(); }
 
-size_t DiskPipeline::most_in_round() const {
-  return std::max<size_t>(std::min(look_ahead_, kMostAhead + 1 - look_ahead_), 1);
-}
+size_t DiskPipeline::most_in_round() const { return std::max<size_t>(look_ahead_, 1); }
 
 size_t DiskPipeline::capacity() const { return std::max(depth_, most_in_round()) + most_in_round() + look_ahead_; }
 
@@ -113,9 +111,18 @@ void DiskPipeline::enter(Sampled sampled) {
     return;
   }
   foreseen.requests = std::move(requests);
-  for (size_t w = 0; w < wanted_.size(); ++w)
-    if (look_ahead_ > 0 && wanted_[w].features->disk != nullptr) wanted_[w].features->disk->enter(foreseen.requests[w]);
+  foresee();
   most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most_in_round());
+}
+
+// Puts batches into the windows of what is on disk, in order, as far as these have room.
+void DiskPipeline::foresee() {
+  for (size_t w = 0; look_ahead_ > 0 && w < wanted_.size(); ++w) {
+    const auto& disk = wanted_[w].features->disk;
+    if (disk == nullptr) continue;
+    for (Foreseen& foreseen : window_)
+      if (foreseen.failure || (!foreseen.requests[w].seat && !disk->enter(foreseen.requests[w]))) break;
+  }
 }
 
 size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
@@ -126,6 +133,7 @@ size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
 }
 
 std::vector<DiskPipeline::Foreseen> DiskPipeline::take_round() {
+  foresee();
   std::vector<Foreseen> round;
   size_t bytes = 0;
   while (!window_.empty() && round.size() < most_together_) {

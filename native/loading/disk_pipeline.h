@@ -22,8 +22,8 @@
 
 namespace relhop {
 
-// With the batch that is read, as many as a window holds.
-inline constexpr size_t kMostAhead = kMostBatches - 2;
+// Batches whose samples are held in memory.
+inline constexpr size_t kMostAhead = 1024;
 
 class DiskPipeline final : public Pipeline {
  public:
@@ -50,6 +50,7 @@ class DiskPipeline final : public Pipeline {
   void sample();
   void read();
   void enter(Sampled sampled);
+  void foresee();
   std::vector<Foreseen> take_round();
   std::vector<Made> read_round(std::vector<Foreseen>& round);
   void fill(std::span<Foreseen> round);

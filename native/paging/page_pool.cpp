@@ -1,10 +1,7 @@
 #include "paging/page_pool.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
-#include <new>
 #include <stdexcept>
 
 namespace relhop {
@@ -26,14 +23,10 @@ PagePool::PagePool(uint64_t bytes, const DeviceCost& cost, uint32_t page_size)
     throw std::invalid_argument("a device reads more than nothing a second");
 }
 
-PagePool::~PagePool() {
-  if (frames_ != nullptr) munmap(frames_, frame_bytes());
-}
-
 const PagedFile& PagePool::add(const std::string& path) {
   auto file = std::make_unique<PagedFile>(PagedFile{this, DirectFile(path), page_bits_, 0});
   const std::lock_guard lock(mutex_);
-  if (frames_ != nullptr) throw std::logic_error("files are added to a pool before it is used");
+  if (frames_.size() != 0) throw std::logic_error("files are added to a pool before it is used");
   const uint64_t directory = 4 * (num_pages_ + file->num_pages());
   if (bytes_ < directory + (uint64_t{1} << page_bits_) + sizeof(Frame))
     throw std::invalid_argument("a pool of " + std::to_string(bytes_) + " bytes has no room: its directory takes " +
@@ -51,16 +44,12 @@ uint64_t PagePool::num_frames() {
 }
 
 void PagePool::open() {
-  if (frames_ != nullptr) return;
+  if (frames_.size() != 0) return;
   const uint64_t room = (bytes_ - std::min(bytes_, 4 * num_pages_)) / ((uint64_t{1} << page_bits_) + sizeof(Frame));
   num_frames_ = static_cast<uint32_t>(std::min({room, num_pages_, uint64_t{kMostFrames}}));
   directory_.assign(num_pages_, kNone << 8);
   table_.assign(num_frames_, {0, 0, State::free});
-  void* frames =
-      mmap(nullptr, frame_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (frames == MAP_FAILED) throw std::bad_alloc();
-  madvise(frames, frame_bytes(), MADV_HUGEPAGE);  // a wish: small pages are correct, too
-  frames_ = static_cast<std::byte*>(frames);
+  frames_ = Pages<std::byte>(std::max<uint64_t>(num_frames_, 1) << page_bits_);
 }
 
 void PagePool::claim(const PagedFile& file, std::span<const uint32_t> pages, Claim* claims) {

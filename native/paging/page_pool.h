@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/pages.h"
 #include "io/device.h"
 #include "io/direct_file.h"
 
@@ -42,7 +43,6 @@ class PagePool {
   // So many bytes in all: frames, 8 bytes beside each, and 4 bytes for each page of the files. `page_size`: a power of
   // two from 16 on.
   PagePool(uint64_t bytes, const DeviceCost& cost, uint32_t page_size = 4096);
-  ~PagePool();
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
@@ -66,7 +66,7 @@ class PagePool {
   };
   // Looks up pages of the file, one claim each. Frames that are claimed stay what they are until give_up().
   void claim(const PagedFile& file, std::span<const uint32_t> pages, Claim* claims);
-  std::byte* frame(uint32_t number) { return frames_ + (uint64_t{number} << page_bits_); }
+  std::byte* frame(uint32_t number) { return frames_.data() + (uint64_t{number} << page_bits_); }
   // The pages to load among these are in their frames: they are others' now, and these claims `pass`.
   void loaded(std::span<Claim> claims) { settle(claims, State::resident); }
   // Waits for what is awaited, which is then `here`, or `pass` where it could not be read. To be called by who has
@@ -94,7 +94,6 @@ class PagePool {
   static constexpr uint32_t kMostCount = 0xFF;
 
   void open();
-  uint64_t frame_bytes() const { return std::max<uint64_t>(num_frames_, 1) << page_bits_; }
   uint32_t take_frame(uint32_t count);
   void settle(std::span<Claim> claims, State state);
   void drop_claim(uint32_t frame);
@@ -106,7 +105,7 @@ class PagePool {
   std::vector<std::unique_ptr<PagedFile>> files_;
   std::mutex mutex_;
   std::condition_variable settled_;
-  std::byte* frames_ = nullptr;
+  Pages<std::byte> frames_;  // none before the first page is looked up
   uint64_t num_pages_ = 0;
   uint32_t num_frames_ = 0;
   std::vector<uint32_t> directory_;  // by page: its frame << 8 | how often it was wanted

@@ -1,12 +1,11 @@
 #include "paging/page_reader.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <string>
-#include <utility>
 
 #include "base/error.h"
+#include "base/radix.h"
 #include "io/extents.h"
 
 namespace relhop {
@@ -25,7 +24,8 @@ void PageReader::gather(const PagedRows& rows, std::span<const uint64_t> places,
   if (places.empty()) return;
   if (places.size() >= UINT32_MAX) throw std::length_error("more than 2^32 elements at once");
   find_starts(rows, places);
-  sort_starts();
+  radix_sort(starts_, sorted_, static_cast<unsigned>(std::bit_width(rows.file->num_pages())),
+             [](const Start& start) { return uint64_t{start.page}; });
   for (size_t i = 0; i < starts_.size();) {
     pages_.clear();
     begins_.clear();
@@ -50,25 +50,6 @@ void PageReader::find_starts(const PagedRows& rows, std::span<const uint64_t> pl
     if (first != page) starts_.push_back({first, static_cast<uint32_t>(i)});
     if (last != first) starts_.push_back({last, static_cast<uint32_t>(i)});
     page = last;
-  }
-}
-
-void PageReader::sort_starts() {
-  const auto before = [](const Start& a, const Start& b) { return a.page < b.page; };
-  if (std::is_sorted(starts_.begin(), starts_.end(), before)) return;
-  constexpr size_t kFew = 1024;
-  if (starts_.size() < kFew) return std::sort(starts_.begin(), starts_.end(), before);
-  // By digits of 11 bits, the lowest first.
-  uint32_t all_bits = 0;
-  for (const Start& start : starts_) all_bits |= start.page;
-  sorted_.resize(starts_.size());
-  for (uint32_t shift = 0; all_bits >> shift != 0 && shift < 32; shift += 11) {
-    std::array<uint32_t, 2048> begins{};
-    for (const Start& start : starts_) ++begins[start.page >> shift & 2047];
-    uint32_t sum = 0;
-    for (uint32_t& begin : begins) sum += std::exchange(begin, sum);
-    for (const Start& start : starts_) sorted_[begins[start.page >> shift & 2047]++] = start;
-    starts_.swap(sorted_);
   }
 }
 
@@ -104,44 +85,26 @@ void PageReader::read_window(const PagedRows& rows, std::span<const uint64_t> pl
   read_missing(rows, places, values);
 }
 
-void PageReader::plan_reads(const PagedFile& file) {
-  const DeviceCost& cost = file.pool->cost();
-  const uint64_t block = file.file.block_size();
-  const auto most_gap = static_cast<uint64_t>(cost.bytes_per_second / cost.reads_per_second);
-  reads_.clear();
-  first_missing_.clear();
-  for (size_t i = 0; i < missing_.size(); ++i) {
-    const uint64_t page = pages_[missing_[i]];
-    const uint64_t begin = file.begin(page) / block * block;
-    const uint64_t end = std::min((file.end(page) + block - 1) / block * block, file.file.size());
-    if (!reads_.empty()) {
-      ManyReads::Read& last = reads_.back();
-      if (begin <= last.offset + last.length + most_gap && end <= last.offset + kMostExtent) {
-        last.length = end - last.offset;
-        continue;
-      }
-    }
-    reads_.push_back({&file.file, begin, end - begin});
-    first_missing_.push_back(i);
-  }
-  first_missing_.push_back(missing_.size());
-}
-
 void PageReader::read_missing(const PagedRows& rows, std::span<const uint64_t> places, uint64_t* values) {
   if (missing_.empty()) return;
   PagePool& pool = *rows.file->pool;
-  plan_reads(*rows.file);
+  const PagedFile& file = *rows.file;
+  missing_pages_.clear();
+  for (const uint32_t i : missing_) missing_pages_.push_back(pages_[i]);
+  const std::vector<Extent> extents = plan_pages(missing_pages_, file.begin(1), file.file, pool.cost());
+  reads_.clear();
+  for (const Extent& extent : extents) reads_.push_back({&file.file, extent.offset, extent.length});
   if (device_ == nullptr) device_ = std::make_unique<ManyReads>();
   const ManyReads::Stats before = device_->stats();
   device_->run(reads_, [&](size_t read, const std::byte* bytes) {
-    const std::span missing(missing_.begin() + static_cast<std::ptrdiff_t>(first_missing_[read]),
-                            first_missing_[read + 1] - first_missing_[read]);
+    const Extent& extent = extents[read];
+    const std::span missing = std::span(missing_).subspan(extent.first, extent.last - extent.first);
     for (const uint32_t i : missing) {
-      const uint64_t begin = rows.file->begin(pages_[i]);
-      const std::byte* const page = bytes + (begin - reads_[read].offset);
+      const uint64_t begin = file.begin(pages_[i]);
+      const std::byte* const page = bytes + (begin - extent.offset);
       decode(rows, places, i, page, values);
       if (claims_[i].kind == PagePool::Claim::Kind::load)
-        std::memcpy(pool.frame(claims_[i].frame), page, rows.file->end(pages_[i]) - begin);
+        std::memcpy(pool.frame(claims_[i].frame), page, file.end(pages_[i]) - begin);
     }
     pool.loaded(std::span(claims_).subspan(missing.front(), missing.back() - missing.front() + 1));
   });

@@ -28,9 +28,7 @@ class PageReader {
   static constexpr size_t kWindow = 8192;  // pages that are looked up at once
 
   void find_starts(const PagedRows& rows, std::span<const uint64_t> places);
-  void sort_starts();
   void read_window(const PagedRows& rows, std::span<const uint64_t> places, uint64_t* values);
-  void plan_reads(const PagedFile& file);
   void read_missing(const PagedRows& rows, std::span<const uint64_t> places, uint64_t* values);
   void decode(const PagedRows& rows, std::span<const uint64_t> places, size_t window_page, const std::byte* bytes,
               uint64_t* values) const;
@@ -41,8 +39,8 @@ class PageReader {
   std::vector<size_t> begins_;  // [pages + 1]: in starts_
   std::vector<PagePool::Claim> claims_;
   std::vector<uint32_t> missing_, awaited_;  // in pages_
+  std::vector<uint64_t> missing_pages_;
   std::vector<ManyReads::Read> reads_;
-  std::vector<size_t> first_missing_;  // [reads + 1]
   std::unique_ptr<ManyReads> device_;
 };
 

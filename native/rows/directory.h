@@ -1,4 +1,4 @@
-// What is known of records: which slot of the pool holds each, and which batches of the window want it.
+// What is known of records: which slot of the pool holds each, and which places of the window want it.
 //
 // A hash table with chains, whose entries keep their numbers, so that a batch looks each of its records up once and
 // then remembers the entry. With as many buckets as there are records, a record is its own bucket.
@@ -14,21 +14,26 @@
 
 namespace relhop {
 
-inline constexpr uint32_t kNone = UINT32_MAX;
-// Batches that a window may hold at once.
-inline constexpr unsigned kMostBatches = 24;
-// Records of a table: what a word has room for besides the batches.
-inline constexpr uint64_t kMostRecords = uint64_t{1} << 40;
+inline constexpr uint32_t kNone = UINT32_MAX, kForgotten = kNone - 1;
+// Places of a window, each of a batch or of several small ones.
+inline constexpr unsigned kPlaces = 24;
+// The last of a place's batches are told apart no more.
+inline constexpr unsigned kOrderBits = 6, kMostOrder = (1U << kOrderBits) - 1;
+// Records of a table: what a word has room for besides.
+inline constexpr uint64_t kMostRecords = uint64_t{1} << (64 - kPlaces - kOrderBits);
 
 class Directory {
  public:
   struct Entry {
-    uint64_t word;  // record << 24 | the batches of the window that want it
-    uint32_t slot;  // kNone: not in the pool
+    uint64_t
+        word;  // record << 30 | the order in its place of the batch that wanted it last << 24 | places that want it
+    uint32_t slot;  // kNone: not in the pool; kForgotten: no entry any more
     uint32_t next;  // of the chain, or of the entries that are free; 0: the last
 
-    uint64_t record() const { return word >> kMostBatches; }
-    uint32_t wanted() const { return static_cast<uint32_t>(word) & ((1U << kMostBatches) - 1); }
+    uint64_t record() const { return word >> (kPlaces + kOrderBits); }
+    uint32_t wanted() const { return static_cast<uint32_t>(word) & ((1U << kPlaces) - 1); }
+    unsigned order() const { return static_cast<unsigned>(word >> kPlaces) & kMostOrder; }
+    void set_order(unsigned order) { word = (word & ~(uint64_t{kMostOrder} << kPlaces)) | uint64_t{order} << kPlaces; }
   };
   // What a record costs here, at two buckets for each.
   static constexpr size_t kBytesEach = sizeof(Entry) + 2 * sizeof(uint32_t);
@@ -53,6 +58,10 @@ class Directory {
       if (entries_[number].record() == record) return number;
     return kNone;
   }
+  // Whether an entry, which may have been removed and used again, is that of a record.
+  bool is_of(uint32_t number, uint64_t record) const {
+    return entries_[number].record() == record && entries_[number].slot != kForgotten;
+  }
   // The entry of a record, a new one if there was none: in no slot, wanted by nobody.
   uint32_t add(uint64_t record) {
     const uint32_t found = find(record);
@@ -64,12 +73,13 @@ class Directory {
     else
       number = ++used_;
     uint32_t& first = buckets_[bucket(record)];
-    entries_[number] = {record << kMostBatches, kNone, first};
+    entries_[number] = {record << (kPlaces + kOrderBits), kNone, first};
     first = number;
     ++size_;
     return number;
   }
   void remove(uint32_t number) {
+    entries_[number].slot = kForgotten;
     uint32_t* link = &buckets_[bucket(entries_[number].record())];
     while (*link != number) link = &entries_[*link].next;
     *link = entries_[number].next;
@@ -78,13 +88,18 @@ class Directory {
     --size_;
   }
 
-  // Calls use(i, add(records[i])) in order, their memory asked for ahead.
-  template <class Use>
-  void add_each(std::span<const int64_t> records, Use use) {
-    constexpr size_t kLag = 12;
+  // Calls use(i, add(records[i])) in order, their memory asked for ahead; some time before, far(record) and then
+  // near(entry), the first of its bucket, may do so for what else is needed.
+  template <class Far, class Near, class Use>
+  void add_each(std::span<const int64_t> records, Far far, Near near, Use use) {
+    constexpr size_t kLag = 20;
     for (size_t i = 0; i < records.size(); ++i) {
-      if (i + 2 * kLag < records.size()) prefetch_bucket(static_cast<uint64_t>(records[i + 2 * kLag]));
-      if (i + kLag < records.size()) prefetch_first(static_cast<uint64_t>(records[i + kLag]));
+      if (i + 3 * kLag < records.size()) {
+        prefetch_bucket(static_cast<uint64_t>(records[i + 3 * kLag]));
+        far(static_cast<uint64_t>(records[i + 3 * kLag]));
+      }
+      if (i + 2 * kLag < records.size()) prefetch_first(static_cast<uint64_t>(records[i + 2 * kLag]));
+      if (i + kLag < records.size()) near(entries_[buckets_[bucket(static_cast<uint64_t>(records[i + kLag]))]]);
       use(i, add(static_cast<uint64_t>(records[i])));
     }
   }

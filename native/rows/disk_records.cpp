@@ -8,8 +8,9 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/radix.h"
+#include "io/two_plans.h"
 #include "rows/checksums.h"
-#include "rows/radix.h"
 
 namespace relhop {
 
@@ -27,8 +28,10 @@ constexpr size_t kWorthAThread = size_t{1} << 20;
 constexpr size_t kAside = size_t{16} << 20;
 // Counters of uses for each slot, a byte each.
 constexpr uint64_t kCountersEach = 8;
-// In place of the slot of an entry that is no more.
-constexpr uint32_t kForgotten = kNone - 1;
+// Batches share a place of the window while they have no more rows than fill such a share of the pool.
+constexpr size_t kPlacesAPool = 3;
+// Records of coming batches are looked at where at least such a share of them may lie near one that is read now.
+constexpr double kShareNear = 0.05;
 
 // What a slot costs: its record, and the bookkeeping of pool and directory.
 uint32_t slots_for(uint64_t bytes, size_t record_size, uint64_t num_records) {
@@ -57,10 +60,12 @@ struct DiskRecords::Round {
   ReadStats stats;
 
   Buffer<Miss> misses;       // by record
-  Buffer<uint64_t> records;  // the different ones
+  Buffer<uint64_t> records;  // the different ones, and those of coming batches that are read with them
+  Buffer<uint32_t> entries;  // [records]
   Buffer<uint64_t> first;    // [records + 1]: the misses of record j are [first[j], first[j + 1])
   Buffer<uint8_t> has_come;  // [records]
-  Buffer<uint32_t> evicted;  // entries that lost their slot
+  size_t num_coming = 0;     // of these, those that no request of the round wants
+  Buffer<uint32_t> unused;   // entries that may be in no slot, and wanted by nobody
 
   // Rows in slots, to be copied by several threads, a chunk each.
   std::vector<std::pair<uint32_t, size_t>> chunks;  // request, first row
@@ -70,6 +75,13 @@ struct DiskRecords::Round {
   // Records that came while rows were copied.
   Buffer<uint32_t> entries_aside;
   Buffer<std::byte> aside;
+};
+
+// A record that a coming batch wants, in no slot.
+struct DiskRecords::Coming {
+  uint64_t record;
+  uint32_t entry;
+  bool is_farthest;  // of the last batch that there may be room for, perhaps in part
 };
 
 ReadStats& ReadStats::operator+=(const ReadStats& other) {
@@ -89,7 +101,7 @@ DiskRecords::DiskRecords(std::string table, const std::string& path, const Recor
       layout_(layout),
       num_records_(num_records),
       cost_(settings.cost),
-      keeps_along_(settings.keeps_along),
+      reads_ahead_(settings.reads_ahead),
       slots_(settings.slots),
       checksums_(settings.checksums),
       file_(path),
@@ -115,7 +127,7 @@ Pool::Use DiskRecords::next_use(const Directory::Entry& entry) const {
 }
 
 void DiskRecords::prefetch_use(const Directory::Entry& entry) const {
-  if (entry.slot == kNone) return;
+  if (entry.slot >= kForgotten) return;
   pool_.prefetch_use(entry.slot);
   frequencies_.prefetch(entry.record());
 }
@@ -124,20 +136,33 @@ void DiskRecords::count_use(uint64_t record) {
   if (frequencies_.add(record)) pool_.halve_frequencies();
 }
 
-void DiskRecords::enter(Request& request) {
-  const std::lock_guard lock(mutex_);
-  request.place = window_.enter();
-  if (!request.place) return;
-  const uint64_t bit = uint64_t{1} << *request.place;
+// The request's entries; use(entry, number) for each.
+template <class Use>
+void DiskRecords::add_each(Request& request, Use use) {
   request.entries.resize(request.records.size());
-  directory_.add_each(request.records, [&](size_t i, uint32_t number) {
-    request.entries[i] = number;
-    Directory::Entry& entry = directory_[number];
-    if ((entry.word & bit) != 0) return;
+  directory_.add_each(
+      request.records, [&](uint64_t record) { frequencies_.prefetch(record); },
+      [&](const Directory::Entry& entry) {
+        if (entry.slot < kForgotten) pool_.prefetch_use(entry.slot);
+      },
+      [&](size_t i, uint32_t number) { use(directory_[request.entries[i] = number], number); });
+}
+
+bool DiskRecords::enter(Request& request) {
+  const std::lock_guard lock(mutex_);
+  request.seat = window_.enter(request.records.size(), pool_.num_slots() / kPlacesAPool);
+  if (!request.seat) return false;
+  const auto [place, order] = *request.seat;
+  const uint64_t bit = request.seat->bit();
+  add_each(request, [&](Directory::Entry& entry, uint32_t number) {
     count_use(entry.record());
+    entry.set_order(order);
+    if ((entry.word & bit) != 0) return;
+    if (entry.slot == kNone && entry.wanted() == 0) missing_[place].push_back(number);
     entry.word |= bit;
-    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(*request.place));
+    if (entry.slot != kNone && entry.wanted() == bit) pool_.set_use(entry.slot, Pool::at_place(place));
   });
+  return true;
 }
 
 void DiskRecords::leave(Request& request) {
@@ -146,24 +171,37 @@ void DiskRecords::leave(Request& request) {
 }
 
 void DiskRecords::take_out(Request& request) {
-  if (!request.place) return;
-  const uint64_t bit = uint64_t{1} << *request.place;
-  for (uint32_t number : request.entries) {
+  if (!request.seat) return;
+  for (size_t i = 0; i < request.entries.size(); ++i) {
+    const uint32_t number = request.entries[i];
+    if (!directory_.is_of(number, static_cast<uint64_t>(request.records[i]))) continue;
     Directory::Entry& entry = directory_[number];
-    if ((entry.word & bit) == 0) continue;
-    entry.word &= ~bit;
+    if (!release(entry, *request.seat)) continue;
     if (entry.slot != kNone) pool_.set_use(entry.slot, next_use(entry));
     forget_if_unused(number);
   }
-  window_.leave(*request.place);
-  request.place.reset();
+  leave_window(request);
+}
+
+// Whether a record is no longer wanted at the place of a batch that goes. Where another place wants it, too, nobody
+// knows which batch of this one is the last that does; any will do.
+bool DiskRecords::release(Directory::Entry& entry, const Window::Seat& seat) {
+  const uint64_t bit = seat.bit();
+  if ((entry.word & bit) == 0 || (entry.wanted() == bit && entry.order() > seat.order)) return false;
+  entry.word &= ~bit;
+  entry.set_order(0);
+  return true;
+}
+
+void DiskRecords::leave_window(Request& request) {
+  if (window_.leave(*request.seat)) missing_[request.seat->place].clear();
+  request.seat.reset();
 }
 
 // An entry may be forgotten twice: nothing is added in between.
 void DiskRecords::forget_if_unused(uint32_t number) {
   Directory::Entry& entry = directory_[number];
   if (entry.slot != kNone || entry.wanted() != 0) return;
-  entry.slot = kForgotten;
   directory_.remove(number);
 }
 
@@ -177,10 +215,30 @@ ReadStats DiskRecords::gather(std::span<const int64_t> records, FeatureRows& out
 ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
                             const std::atomic<bool>* cancelled) {
   const std::lock_guard lock(mutex_);
+  bool has_read_ahead = false;
+  try {
+    return read_once(requests, out, num_threads, cancelled, reads_ahead_, has_read_ahead);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (...) {
+    if (!has_read_ahead) throw;
+  }
+  // What failed may be another batch's.
+  return read_once(requests, out, num_threads, cancelled, false, has_read_ahead);
+}
+
+ReadStats DiskRecords::read_once(std::span<Request* const> requests, std::span<FeatureRows* const> out,
+                                 unsigned num_threads, const std::atomic<bool>* cancelled, bool reads_ahead,
+                                 bool& has_read_ahead) {
   Round round(requests, out, cancelled);
   try {
     for (size_t i = 0; i < requests.size(); ++i) locate(round, i);
     admit(round);
+    if (reads_ahead) add_coming(round);
+    has_read_ahead = round.num_coming != 0;
+    round.has_come.resize(round.records.size());
+    std::fill_n(round.has_come.data(), round.has_come.size(), uint8_t{0});
+    round.stats.records += round.records.size();
     const size_t bytes = (round.stats.rows - round.misses.size()) * layout_.size;
     const size_t threads = std::clamp<size_t>(bytes / kWorthAThread, 1, std::max(num_threads, 1U));
     if (round.misses.empty() || bytes < kWorthAThread) {
@@ -203,13 +261,8 @@ ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<Featur
 void DiskRecords::locate(Round& round, size_t which) {
   Request& request = *round.requests[which];
   const size_t size = request.records.size();
-  const uint64_t bit = request.place ? uint64_t{1} << *request.place : 0;
-  if (!request.place) {
-    request.entries.resize(size);
-    directory_.add_each(request.records, [&](size_t i, uint32_t number) {
-      request.entries[i] = number;
-      count_use(static_cast<uint64_t>(request.records[i]));
-    });
+  if (!request.seat) {
+    add_each(request, [&](const Directory::Entry& entry, uint32_t) { count_use(entry.record()); });
   }
   Buffer<Miss>& misses = round.misses;
   size_t num_misses = misses.size();
@@ -217,36 +270,105 @@ void DiskRecords::locate(Round& round, size_t which) {
   for (size_t i = 0; i < size; ++i) {
     if (i + 2 * kAheadEntries < size) directory_.prefetch(request.entries[i + 2 * kAheadEntries]);
     if (i + kAheadEntries < size) prefetch_use(directory_[request.entries[i + kAheadEntries]]);
-    const uint32_t number = request.entries[i];
+    uint32_t number = request.entries[i];
+    const auto record = static_cast<uint64_t>(request.records[i]);
+    if (!directory_.is_of(number, record)) number = directory_.add(record);
     Directory::Entry& entry = directory_[number];
-    const bool is_first = bit == 0 || (entry.word & bit) != 0;
-    entry.word &= ~bit;
-    if (entry.slot != kNone && is_first) pool_.set_use(entry.slot, next_use(entry));
+    const bool changes = !request.seat || release(entry, *request.seat);
+    if (entry.slot != kNone && changes) pool_.set_use(entry.slot, next_use(entry));
     request.entries[i] = entry.slot;
-    misses[num_misses] = {entry.record() << 8 | which, static_cast<uint32_t>(i), number};
+    misses[num_misses] = {record << 8 | which, static_cast<uint32_t>(i), number};
     num_misses += entry.slot == kNone;
   }
   misses.resize(num_misses);
-  if (request.place) window_.leave(*request.place);
-  request.place.reset();
+  if (request.seat) leave_window(request);
   for (size_t begin = 0; begin < size; begin += kChunk) round.chunks.emplace_back(static_cast<uint32_t>(which), begin);
   round.stats.rows += size;
 }
 
 // Decides which of the misses will be kept, in the order of their records.
 void DiskRecords::admit(Round& round) {
-  radix_sort(round.misses, 8, static_cast<unsigned>(std::bit_width(num_records_)));
+  Buffer<Miss> room;
+  radix_sort(round.misses, room, static_cast<unsigned>(std::bit_width(num_records_)),
+             [](const Miss& miss) { return miss.record(); });
   const Buffer<Miss>& misses = round.misses;
   for (size_t i = 0; i < misses.size(); ++i) {
     if (i != 0 && misses[i].record() == misses[i - 1].record()) continue;
     round.first.push_back(i);
     round.records.push_back(misses[i].record());
+    round.entries.push_back(misses[i].entry);
     take_slot(round, misses[i].entry);
   }
   round.first.push_back(misses.size());
-  round.has_come.resize(round.records.size());
-  std::fill_n(round.has_come.data(), round.has_come.size(), uint8_t{0});
-  round.stats.records += round.records.size();
+}
+
+// In the order of their records, those of the next batches, and of as many as may have room.
+Buffer<DiskRecords::Coming> DiskRecords::coming_records(size_t room) {
+  Buffer<Coming> coming;
+  for (unsigned distance = 0; distance < kPlaces && coming.size() < room; ++distance) {
+    const Buffer<uint32_t>& missing = missing_[window_.place_at(distance)];
+    const size_t before = coming.size();
+    for (size_t i = 0; i < missing.size(); ++i) {
+      if (i + kAheadEntries < missing.size()) directory_.prefetch(missing[i + kAheadEntries]);
+      const Directory::Entry& entry = directory_[missing[i]];
+      if (entry.slot == kNone && entry.wanted() != 0) coming.push_back({entry.record(), missing[i], false});
+    }
+    if (coming.size() > room)
+      for (size_t i = before; i < coming.size(); ++i) coming[i].is_farthest = true;
+  }
+  Buffer<Coming> other;
+  radix_sort(coming, other, static_cast<unsigned>(std::bit_width(num_records_)),
+             [](const Coming& one) { return one.record; });
+  return coming;
+}
+
+// Adds the records of coming batches that cost less now, beside those that must be read, than together later. They take
+// slots of records that no batch of the window wants; where these are few, the next batches' are taken first.
+void DiskRecords::add_coming(Round& round) {
+  size_t room = pool_.num_spare();
+  if (room == 0 || round.records.empty()) return;
+  const double near = 2 * static_cast<double>(cost_.bytes_a_read()) + static_cast<double>(file_.block_size());
+  if (near * static_cast<double>(round.records.size()) < kShareNear * static_cast<double>(file_.size())) return;
+  const Buffer<Coming> coming = coming_records(room);
+  if (coming.empty()) return;
+
+  const size_t num_needed = round.records.size(), num_all = num_needed + coming.size();
+  Buffer<uint64_t> records(num_all);
+  Buffer<uint8_t> now(num_all);
+  Buffer<uint32_t> which(num_all);  // of the coming ones; kNone where the record is needed
+  size_t size = 0;
+  for (size_t i = 0, j = 0; i < num_needed || j < coming.size(); ++size) {
+    const bool is_needed = j == coming.size() || (i < num_needed && round.records[i] <= coming[j].record);
+    records[size] = is_needed ? round.records[i] : coming[j].record;
+    now[size] = is_needed;
+    which[size] = is_needed ? kNone : static_cast<uint32_t>(j);
+    while (j < coming.size() && coming[j].record == records[size]) ++j;  // an entry may have been used again
+    i += is_needed;
+  }
+  choose_now({records.data(), size}, {now.data(), size}, layout_.size, file_, cost_);
+
+  for (size_t k = 0; k < size; ++k) room -= now[k] && which[k] != kNone && !coming[which[k]].is_farthest;
+  Buffer<uint64_t> first;
+  Buffer<uint32_t> entries;
+  size_t end = 0, needed = 0;
+  for (size_t k = 0; k < size; ++k) {
+    const Coming* const one = which[k] == kNone ? nullptr : &coming[which[k]];
+    if (one != nullptr) {
+      if (!now[k] || (one->is_farthest && room == 0)) continue;
+      room -= one->is_farthest;
+      take_slot(round, one->entry);
+      ++round.num_coming;
+    }
+    records[end++] = records[k];
+    entries.push_back(one == nullptr ? round.entries[needed] : one->entry);
+    first.push_back(round.first[needed]);
+    needed += one == nullptr;
+  }
+  records.resize(end);
+  first.push_back(round.first[needed]);
+  std::swap(round.records, records);
+  std::swap(round.entries, entries);
+  std::swap(round.first, first);
 }
 
 // Whether a record that is in no slot may take one.
@@ -257,7 +379,7 @@ bool DiskRecords::take_slot(Round& round, uint32_t number) {
   if (slot == kNone) return false;
   const uint32_t owner = pool_.owner(slot);
   if (owner != kNone) {
-    round.evicted.push_back(owner);
+    round.unused.push_back(owner);
     directory_[owner].slot = kNone;
     ++round.stats.evictions;
   }
@@ -318,10 +440,10 @@ void DiskRecords::arrived(Round& round, const Extent& extent, const std::byte* b
       layout_.decode(record, round.misses[m].row, *round.out[round.misses[m].request()]);
   }
   for (size_t j = extent.first; j < extent.last; ++j) {
-    keep(round, round.misses[round.first[j]].entry, record_in(round.records[j]));
+    keep(round, round.entries[j], record_in(round.records[j]));
     round.has_come[j] = 1;
   }
-  if (keeps_along_ && pool_.num_slots() != 0) keep_along(round, extent, bytes);
+  if (reads_ahead_ && pool_.num_slots() != 0) keep_along(round, extent, bytes);
 }
 
 // Slots are written only when nothing is copied any more from what they held before; until then records are put aside.
@@ -369,13 +491,13 @@ void DiskRecords::keep_along(Round& round, const Extent& extent, const std::byte
 void DiskRecords::settle(Round& round) {
   empty_aside(round);
   for (size_t j = 0; j < round.records.size(); ++j) {
-    Directory::Entry& entry = directory_[round.misses[round.first[j]].entry];
+    Directory::Entry& entry = directory_[round.entries[j]];
     if ((j < round.has_come.size() && round.has_come[j]) || entry.slot == kNone) continue;
     pool_.drop(entry.slot);
     entry.slot = kNone;
   }
   for (const Miss& miss : round.misses) forget_if_unused(miss.entry);
-  for (uint32_t number : round.evicted) forget_if_unused(number);
+  for (uint32_t number : round.unused) forget_if_unused(number);
 }
 
 }  // namespace relhop

@@ -5,6 +5,7 @@
 // that want it. What then stays in the pool was decided by when it is wanted next.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -30,7 +31,7 @@ namespace relhop {
 
 struct ReadStats {
   uint64_t rows = 0;     // that were asked for
-  uint64_t records = 0;  // different ones that were read for them; what is left came from the pool, or came twice
+  uint64_t records = 0;  // different ones that were read for them or for coming ones; the others were in the pool
   uint64_t along = 0;    // that came along, and were kept as the window wants them
   uint64_t evictions = 0;
   uint64_t reads = 0, bytes = 0;
@@ -43,7 +44,7 @@ struct ReadStats {
 struct Request {
   std::span<const int64_t> records;  // may repeat; stay where they are until the request was read or left
   Buffer<uint32_t> entries;          // of the directory, while in the window
-  std::optional<unsigned> place;     // in the window
+  std::optional<Window::Seat> seat;  // in the window
 };
 
 // What was stopped from outside.
@@ -55,7 +56,7 @@ class DiskRecords {
     uint64_t pool_bytes = 0;
     DeviceCost cost;
     ManyReads::Engine engine = ManyReads::Engine::automatic;
-    bool keeps_along = true;              // whether records that come along may enter the pool
+    bool reads_ahead = true;              // whether records may enter the pool before their batch is read
     PackedRows slots;                     // row -> record, to name rows by; data is null where that is the same
     std::span<const uint32_t> checksums;  // of the blocks that are read, which are compared; empty: they are not
   };
@@ -72,8 +73,8 @@ class DiskRecords {
   ReadStats stats() const;
 
   // Puts a batch behind those that are in the window, so that its records stay when they are read before. Where the
-  // window is full, the batch is read as if it had not been foreseen.
-  void enter(Request& request);
+  // window is full, returns false: the batch may try again, or be read as if it had not been foreseen.
+  bool enter(Request& request);
   // Takes it out, unread.
   void leave(Request& request);
   // Reads some batches at once, the window's next ones for the best use of the pool; out[i] has room for those of
@@ -86,13 +87,22 @@ class DiskRecords {
 
  private:
   struct Round;
+  struct Coming;
 
+  ReadStats read_once(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
+                      const std::atomic<bool>* cancelled, bool reads_ahead, bool& has_read_ahead);
   Pool::Use next_use(const Directory::Entry& entry) const;
   void prefetch_use(const Directory::Entry& entry) const;
   void count_use(uint64_t record);
+  template <class Use>
+  void add_each(Request& request, Use use);
   void take_out(Request& request);
+  bool release(Directory::Entry& entry, const Window::Seat& seat);
+  void leave_window(Request& request);
   void locate(Round& round, size_t i);
   void admit(Round& round);
+  void add_coming(Round& round);
+  Buffer<Coming> coming_records(size_t room);
   void copy_chunks(Round& round);
   void fetch(Round& round);
   void arrived(Round& round, const Extent& extent, const std::byte* bytes);
@@ -107,7 +117,7 @@ class DiskRecords {
   const RecordLayout layout_;
   const uint64_t num_records_;
   const DeviceCost cost_;
-  const bool keeps_along_;
+  const bool reads_ahead_;
   const PackedRows slots_;
   const std::span<const uint32_t> checksums_;
   const DirectFile file_;
@@ -115,6 +125,8 @@ class DiskRecords {
   mutable std::mutex mutex_;  // guards all below
   ManyReads reads_;
   Window window_;
+  // By place, entries that nobody wanted before, and that were in no slot.
+  std::array<Buffer<uint32_t>, kPlaces> missing_;
   Directory directory_;
   Frequencies frequencies_;
   Pool pool_;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "base/pages.h"
 #include "rows/directory.h"
@@ -47,12 +48,14 @@ class Pool {
     while (lowest_ <= Frequencies::kMost && counts_[kIdle + lowest_] == 0) ++lowest_;
     if (lowest_ <= Frequencies::kMost) return use < kIdle || use > kIdle + lowest_ ? find(idle(lowest_)) : kNone;
     if (use >= kIdle) return kNone;
-    for (unsigned distance = kMostBatches; --distance > window.distance(use);) {
+    for (unsigned distance = kPlaces; --distance > window.distance(use);) {
       const unsigned place = window.place_at(distance);
       if (counts_[place] != 0) return find(at_place(place));
     }
     return kNone;
   }
+  // Slots that a record which the window wants may take from none that it wants, too.
+  uint32_t num_spare() const { return std::accumulate(counts_.begin() + kIdle, counts_.end(), uint32_t{0}); }
   void put(uint32_t slot, uint32_t owner, Use use) {
     owners_[slot] = owner;
     set_use(slot, use);
@@ -69,9 +72,10 @@ class Pool {
   }
 
  private:
-  static constexpr Use kIdle = kMostBatches, kFree = kIdle + Frequencies::kMost + 1;
+  static constexpr Use kIdle = kPlaces, kFree = kIdle + Frequencies::kMost + 1;
 
   void move(uint32_t slot, Use to) {
+    if (uses_[slot] == to) return;
     --counts_[uses_[slot]];
     ++counts_[to];
     uses_[slot] = to;

@@ -1,8 +1,23 @@
-"""Batches for training, sampled and gathered ahead by native threads.
+"""Batches for models: `SeedLoader` of training tables, `NeighborLoader` and `LinkNeighborLoader` as PyG's."""
 
-seeds  the rows of a training or prediction table -> batches with tensor frames
-"""
+from relhop.loader.links import LinkNeighborLoader
+from relhop.loader.neighbors import NeighborLoader
+from relhop.loader.seeds import (
+    LoaderStats,
+    SeedLoader,
+    age_column,
+    ages,
+    calendar_fields,
+    tensor_frame,
+)
 
-from relhop.loader.seeds import LoaderStats, SeedLoader, age_column, ages, calendar_fields, tensor_frame
-
-__all__ = ["LoaderStats", "SeedLoader", "age_column", "ages", "calendar_fields", "tensor_frame"]
+__all__ = [
+    "LinkNeighborLoader",
+    "LoaderStats",
+    "NeighborLoader",
+    "SeedLoader",
+    "age_column",
+    "ages",
+    "calendar_fields",
+    "tensor_frame",
+]

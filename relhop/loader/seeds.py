@@ -21,7 +21,7 @@ from torch_geometric.data import HeteroData
 
 from relhop import _native
 from relhop.features import FeatureReader, ReadStats, RowFeatures
-from relhop.sampling import Fanouts, NeighborSampler, Strategies, Subgraphs
+from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
 from relhop.schema import EdgeType, Stype
 from relhop.store.reader import Store
 from relhop.times import MICROS_PER
@@ -73,17 +73,17 @@ class SeedLoader:
     Args:
         store: What to read; under `as_of` nothing later exists.
         table: Seeds, anchor times and labels.
-        num_neighbors: See `NeighborSampler`.
-        strategies: See `NeighborSampler`.
-        metapaths: See `NeighborSampler`.
-        adaptive: See `NeighborSampler`.
+        num_neighbors: See `SeedSampler`.
+        strategies: See `SeedSampler`.
+        metapaths: See `SeedSampler`.
+        adaptive: See `SeedSampler`.
         batch_size: Seeds a batch; the last batch may be smaller.
         shuffle: Whether to go through the seeds in a new random order each epoch.
         seed: Key of the order and of the sampler's draws.
         num_threads: Native threads; changes speed only, never a batch.
-        look_ahead: With tables on disk: how many batches, 0 to 22, are sampled beyond those that are read, so
-            that rows which they want stay in the pool. Takes the memory of their samples, and of each of
-            their rows 4 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
+            so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
+            their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
     """
 
     def __init__(  # noqa: PLR0913
@@ -104,7 +104,7 @@ class SeedLoader:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.num_threads, self.look_ahead = num_threads, look_ahead
-        self._sampler = NeighborSampler(
+        self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
         )
         self._rows, self._times = self._sampler.check_seeds(

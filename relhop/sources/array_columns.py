@@ -16,7 +16,7 @@ from relhop.errors import SourceError
 Array: TypeAlias = npt.NDArray[Any]
 Which: TypeAlias = slice | npt.NDArray[np.int64]
 
-_PIECE_BYTES = 32 << 20
+_PIECE_BYTES = 8 << 20  # Small enough that the allocator uses the memory of one piece for the next.
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,15 @@ class ArrayColumn:
         """The same of rows anywhere."""
         return self._plain(self.read(positions))
 
+    @property
+    def rows_of_piece(self) -> int:
+        """How many rows are read at once."""
+        return max(1, _PIECE_BYTES // max(1, self.row_bytes))
+
     def pieces(self) -> Iterator[Array]:
         """All rows in their order, some at a time."""
-        step = max(1, _PIECE_BYTES // max(1, self.row_bytes))
-        for begin in range(0, self.num_rows, step):
-            yield self.rows(begin, min(begin + step, self.num_rows))
+        for begin in range(0, self.num_rows, self.rows_of_piece):
+            yield self.rows(begin, min(begin + self.rows_of_piece, self.num_rows))
 
     def _plain(self, rows: Array) -> Array:
         rows = np.ascontiguousarray(rows)

@@ -22,6 +22,8 @@ from relhop.sources.sqlite import SqliteTable, read_batches
 
 _NULLS = "['', '\\N']"
 _DELIMITERS = ",;\t|"
+_LARGE = 16 << 20  # Bytes of a CSV file that takes long to be read by one thread.
+_FIRST_LINES = 20480
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,9 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
         raise SourceError(f"{path} is empty: not even a header says what its columns are")
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        numbers = _numbers(connection, path) if size > _LARGE else None
+        if numbers is not None:
+            return numbers
         strict = _sniff(connection, path, null_padding=False)
         if isinstance(strict, _Dialect) and not _is_misread(strict):
             return Relation(strict.query(path, "null_padding = false"))
@@ -175,17 +180,49 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
     return Relation(query, (note,) if short else ())
 
 
+def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | None:
+    """How to read a file of nothing but numbers; None where it has something else.
+
+    The sniffer reads a whole file on one thread. What it finds in the first lines is what it would find in
+    all if that can be read so: there is no type that it prefers to those of numbers. Values are looked at as
+    text, for a cast to integers rounds.
+    """
+    found = _sniff(connection, path, null_padding=False, lines=_FIRST_LINES)
+    if not isinstance(found, _Dialect):
+        return None
+    types = {column["name"]: column["type"] for column in found.columns}
+    if not set(types.values()) <= {"BIGINT", "DOUBLE"}:
+        return None
+    conditions = [
+        f"regexp_full_match({quoted(column)}, '-?[0-9]{{1,18}}')"
+        if kind == "BIGINT"
+        else f"TRY_CAST({quoted(column)} AS DOUBLE) IS NOT NULL OR {quoted(column)} IS NULL"
+        for column, kind in types.items()
+    ]
+    text = found._replace(columns=[{"name": column, "type": "VARCHAR"} for column in types])
+    checks = ", ".join(f"coalesce(bool_and({condition}), true)" for condition in conditions)
+    try:
+        [sound] = connection.execute(
+            f"SELECT {checks} FROM {text.query(path, 'null_padding = false')}"
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    return Relation(found.query(path, "null_padding = false")) if all(sound) else None
+
+
 def _is_misread(dialect: _Dialect) -> bool:
     """Whether the sniffer took a file for one column whose header is of several, for some lines are short."""
     return len(dialect.columns) == 1 and any(d in dialect.columns[0]["name"] for d in _DELIMITERS)
 
 
 def _sniff(
-    connection: duckdb.DuckDBPyConnection, path: str, *, null_padding: bool
+    connection: duckdb.DuckDBPyConnection, path: str, *, null_padding: bool, lines: int = -1
 ) -> _Dialect | duckdb.Error:
     names = "Delimiter, Quote, Escape, Comment, Columns, DateFormat, TimestampFormat"
     # Left to itself, the sniffer skips all lines up to one that is longer than the others.
-    options = f"sample_size = -1, header = true, skip = 0, nullstr = {_NULLS}, null_padding = {null_padding}"
+    options = (
+        f"sample_size = {lines}, header = true, skip = 0, nullstr = {_NULLS}, null_padding = {null_padding}"
+    )
     try:
         return _Dialect(
             *connection.execute(f"SELECT {names} FROM sniff_csv({_path(path)}, {options})").fetchall()[0]

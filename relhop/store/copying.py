@@ -21,8 +21,6 @@ from relhop.store.records import RecordWriter
 from relhop.store.scatter import Scatter
 from relhop.store.tables import Build
 
-_PIECE_BYTES = 32 << 20
-
 
 def copy_attribute(build: Build, table: str, name: str, column: ArrayColumn) -> None:
     """Writes an attribute of a table whose rows were sorted, and notes it in the build.
@@ -92,9 +90,8 @@ def _ordered(
 ) -> Iterator[Array]:
     """The rows in an order of their own: picked where they lie if they are few, else by buckets on disk."""
     if column.row_bytes * column.num_rows <= memory:
-        step = max(1, _PIECE_BYTES // max(1, column.row_bytes))
-        for begin in range(0, column.num_rows, step):
-            yield column.take(order[begin : begin + step])
+        for begin in range(0, column.num_rows, column.rows_of_piece):
+            yield column.take(order[begin : begin + column.rows_of_piece])
         return
     with Scatter(column.num_rows, 8, scratch, memory // 2) as rows:
         for part in _parts(column.num_rows):
@@ -112,9 +109,8 @@ def _by_row(
     with Scatter(column.num_rows, column.row_bytes, folder, memory) as scatter:
         begin = 0
         for places in inverse:
-            step = max(1, _PIECE_BYTES // max(1, column.row_bytes))
-            for first in range(0, len(places), step):
-                part = places[first : first + step]
+            for first in range(0, len(places), column.rows_of_piece):
+                part = places[first : first + column.rows_of_piece]
                 scatter.add(part, as_bytes(column.rows(begin, begin + len(part))))
                 begin += len(part)
         yield from scatter.pieces()

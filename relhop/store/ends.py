@@ -124,6 +124,12 @@ def is_position(build: Build, edges: EdgeTable, end: str, relation: str) -> bool
 
 def key_is_position(build: Build, table: str) -> bool:
     """Whether the primary key of each row is its position in the input, so that there is nothing to join."""
+    if table not in build.keys_are_positions:
+        build.keys_are_positions[table] = _is_key_position(build, table)
+    return build.keys_are_positions[table]
+
+
+def _is_key_position(build: Build, table: str) -> bool:
     (key,) = build.schema.table(table).pkey
     rows = sql.parquet(build.scratch_file("sorted", table))
     types = build.types(rows)

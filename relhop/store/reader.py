@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import duckdb
 import numpy as np
@@ -28,6 +28,11 @@ from relhop.store.progress import Steps
 from relhop.store.records import Verify
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
+
+    from relhop.pyg.backend import RemoteBackend
 
 __all__ = ["Memory", "Store", "StoredEdges", "StoredLink", "StoredLists", "StoredTable"]
 
@@ -323,6 +328,50 @@ class Store:
     def describe(self) -> StoreSummary:
         """Rows, time ranges, features, degrees and bytes of the whole store, whatever `as_of` says."""
         return summarize(self.path, self._manifest, self.tables, self.links, self.edge_tables)
+
+    def get_torch_geometric_remote_backend(self, num_threads: int | None = None) -> RemoteBackend:
+        """The store as PyG's feature store and graph store, for its loaders and relhop's.
+
+        Nodes and edges have the numbers of the user's input. Attributes are those of arrays, with dtype and
+        shape; the feature columns of other tables, float32 with NaN for null, int64 codes with -1, int64
+        microseconds; and time columns. `relhop.loader.NeighborLoader` takes the store itself as well.
+
+        Args:
+            num_threads: Threads that gather rows; None: as many as there are processors.
+
+        Returns:
+            `(feature_store, graph_store)`, which pickle as what opened the store.
+        """
+        from relhop.pyg.backend import remote_backend
+
+        return remote_backend(self, num_threads)
+
+    def to_hetero_data(
+        self,
+        nodes: Mapping[str, Any] | None = None,
+        *,
+        node_attrs: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        edge_attrs: Sequence[str] | Mapping[Any, Sequence[str]] | None = None,
+        num_threads: int = 2,
+        progress: bool = False,
+    ) -> HeteroData:
+        """Some nodes and the edges among them, in memory, with `n_id` and `e_id`: their numbers in the input.
+
+        Args:
+            nodes: By table: a SELECT over the store's tables that gives rows of it, such as
+                `SELECT * FROM paper WHERE year >= 2015`, numbers of nodes, or a mask. Of other tables all.
+            node_attrs: Attributes of nodes to read: a list for all tables, or lists by table; by default all.
+            edge_attrs: The same of edges.
+            num_threads: Threads that gather rows.
+            progress: Show bars on a terminal.
+
+        Raises:
+            SchemaError: If there is no such table or attribute, or a query gives no rows of its table.
+            IndexError: If there is no such node.
+        """
+        from relhop.pyg.subsets import hetero_data
+
+        return hetero_data(self, nodes or {}, node_attrs, edge_attrs, num_threads, progress)
 
     def _table(self, name: str) -> StoredTable:
         self.schema.table(name)

@@ -62,6 +62,7 @@ class Build:
         self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
         self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
         self.links: dict[str, layout.LinkEntry] = {}
+        self.keys_are_positions: dict[str, bool] = {}  # of tables that edges lead to
         self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
         self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
         self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}

@@ -13,7 +13,7 @@ import pytest
 
 from relhop import _native
 from relhop.errors import CorruptStore, RelhopError
-from relhop.sampling import NeighborSampler
+from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Table
 from relhop.store import layout
 from relhop.store.reader import Store
@@ -357,7 +357,7 @@ def test_a_file_of_another_size_than_the_counts_demand_is_caught_at_open(path, f
 def test_rows_beyond_the_table_are_caught_while_sampling(path, file, rows):
     place, value = (0, 12) if file == "children" else (0, 6)
     rewrite(path, f"links/posts.user/{file}.bin", place, value)
-    sampler = NeighborSampler(Store.open(path), [-1])
+    sampler = SeedSampler(Store.open(path), [-1])
     with pytest.raises(CorruptStore):
         sampler.sample("users" if rows else "posts", np.array(rows or range(11)))
 
@@ -369,7 +369,7 @@ def test_weights_that_lie_crash_nothing(path, place, value, strategy):
     rewrite(path, "links/posts.user/weights.bin", place, value)
     store = Store.open(path)
     for epoch in range(20):
-        found = NeighborSampler(store, [1, 1], strategy).sample("users", np.arange(5), epoch=epoch)
+        found = SeedSampler(store, [1, 1], strategy).sample("users", np.arange(5), epoch=epoch)
         assert set(found.nodes["posts"].rows.tolist()) <= set(range(11))
 
 

@@ -61,7 +61,7 @@ def test_what_is_read_from_disk_equals_what_is_in_memory(tmp_path_factory, data)
 
 def test_a_pool_of_half_the_table_reads_the_other_half_only(tmp_path):
     _, packed = records(1000, 0, 128, 0)
-    disk = on_disk(tmp_path / "rows.bin", packed, [0, 128, 0], pool_bytes=500 * (512 + 37), keeps_along=False)
+    disk = on_disk(tmp_path / "rows.bin", packed, [0, 128, 0], pool_bytes=500 * (512 + 37), reads_ahead=False)
     assert disk.num_slots == 500
     everything = _native.Request(np.arange(1000))
     disk.read([everything])

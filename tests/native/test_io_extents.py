@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,60 @@ def test_a_record_that_the_file_ends_before_is_named(file: _native.DirectFile) -
         plan(file, [0, last + 1], 512, 1e5, 1e9)
     message = f"cannot read record {last + 1} of 512 bytes at offset {(last + 1) * 512}"
     assert str(raised.value) == f"{message} of '{Path(file.path)}': the file ends before"
+
+
+def least_of_two_plans(
+    file: _native.DirectFile,
+    records: Sequence[int],
+    needed: Sequence[int],
+    size: int,
+    reads: float,
+    rate: float,
+) -> tuple[float, list[int]]:
+    """The least over all ways to share records between now and later, and the first records of which to read now.
+
+    A read goes on to the next record where that is in the same plan, and costs no more than another read.
+    """
+    blocks = [blocks_of(file, record, size) for record in records]
+    best = (float("inf"), [0])
+    for choice in product((0, 1), repeat=len(records)):
+        if any(need and not now for need, now in zip(needed, choice, strict=True)):
+            continue
+        cost, last = 0.0, 0
+        for i, (begin, end) in enumerate(blocks):
+            goes_on = i > 0 and choice[i] == choice[i - 1]
+            another = 1 / reads + (end - begin) / rate
+            further = min(max(begin - last, 0) / rate, 1 / reads) + (end - max(begin, last)) / rate
+            cost += further if goes_on else another
+            last = end
+        best = min(best, (cost, list(choice)))
+    return best
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=a_request(), data=st.data())
+def test_records_are_read_now_where_that_makes_now_and_later_cheapest(
+    file: _native.DirectFile, request: tuple[list[int], int, float, float], data: st.DataObject
+) -> None:
+    records, size, reads, rate = request
+    records = records[:9]
+    needed = data.draw(st.lists(st.integers(0, 1), min_size=len(records), max_size=len(records)))
+    arrays = np.array(records, np.uint64), np.array(needed, np.uint8)
+    now = _native.choose_now(*arrays, size, file, reads, rate).tolist()
+    assert all(now[i] for i in range(len(records)) if needed[i])
+    least, _ = least_of_two_plans(file, records, needed, size, reads, rate)
+    found, _ = least_of_two_plans(file, records, now, size, reads, rate)
+    assert found == pytest.approx(least)
+
+
+def test_nothing_is_read_now_where_nothing_is_needed(file: _native.DirectFile) -> None:
+    records = np.arange(0, 4000, 40, dtype=np.uint64)
+    assert not _native.choose_now(records, np.zeros(100, np.uint8), 512, file, 1e4, 1e9).any()
+
+
+def test_what_lies_near_a_needed_record_is_read_with_it(file: _native.DirectFile) -> None:
+    # A read costs as much as 25 blocks of 8 records.
+    records = np.array([0, 100, 180, 2000, 5000, 5150], np.uint64)
+    needed = np.array([0, 1, 0, 0, 0, 1], np.uint8)
+    now = _native.choose_now(records, needed, 512, file, 1e4, 1e4 * 25 * 4096)
+    assert now.tolist() == [1, 1, 1, 0, 1, 1]

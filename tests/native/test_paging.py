@@ -110,6 +110,20 @@ def test_gaps_are_read_where_that_costs_less_than_another_read(tmp_path: Path) -
         assert pool.stats()["reads"] == reads
 
 
+def test_pages_are_read_as_records_are_at_the_least_cost(tmp_path: Path) -> None:
+    # Long runs of pages: where to cut them decides what is read of the gaps.
+    rows = np.arange(3_000_000)
+    path = written(tmp_path, rows, 24)
+    pages = np.flatnonzero(np.random.default_rng(0).random(2000) < 0.3).astype(np.uint64)
+    device = (5e3, 1e9)
+    pool, column = paged(path, len(rows), 24, frames=1, device=device)
+    column.take((pages.astype(np.int64) * 4096 + 2) // 3)
+    extents = _native.plan_extents(pages, 4096, _native.DirectFile(str(path)), *device)
+    assert len(extents) > 4
+    assert pool.stats()["reads"] == len(extents)
+    assert pool.stats()["bytes"] == extents[:, 1].sum()
+
+
 def test_threads_share_a_pool_and_read_a_page_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = rng.integers(0, PARENTS, 200_000)

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of PyTorch Geometric's loaders: files, ingest, epochs."""

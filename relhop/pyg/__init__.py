@@ -1,0 +1,1 @@
+"""PyG's interfaces: a graph wherever it is, as feature store, graph store and sampler."""

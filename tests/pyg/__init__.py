@@ -1,0 +1,1 @@
+"""PyG's interfaces over data in memory and over stores."""
