@@ -159,7 +159,7 @@ def test_lists_of_keys_are_rows_of_their_table():
         explained("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")[1]
         == "label: COUNT(orders.*, 0, 10, days)"
     )
-    assert table.target_links == ("orders.id", "orders.kind")
+    assert table.target_links == ("orders.user", "orders.kind")
     assert asked.suggest_model_plan(store).optimization.loss is None
 
 
