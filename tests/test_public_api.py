@@ -10,6 +10,7 @@ import relhop as rh
 PUBLIC = [
     "CorruptStore",
     "DeviceCost",
+    "EdgeTable",
     "Graph",
     "Link",
     "ModelPlan",
