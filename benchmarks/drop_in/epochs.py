@@ -89,8 +89,8 @@ def epochs(files: GraphFiles, source: Source, shape: Shape) -> Epochs:
         out = model(
             batch.x,
             batch.edge_index,
-            num_sampled_nodes_per_hop=batch.num_sampled_nodes,
-            num_sampled_edges_per_hop=batch.num_sampled_edges,
+            num_sampled_nodes_per_hop=getattr(batch, "num_sampled_nodes", None),
+            num_sampled_edges_per_hop=getattr(batch, "num_sampled_edges", None),
         )[: batch.batch_size]
         torch.nn.functional.cross_entropy(out, batch.y[: batch.batch_size].flatten()).backward()
         optimizer.step()
