@@ -21,6 +21,7 @@ from relhop.sources.description import FILE_NAME, Description, merged, read_desc
 from relhop.sources.edge_arrays import DST, SRC, wrapped
 from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
+from relhop.sources.ogb import tables_of_ogb
 from relhop.sources.paths import sources_in
 from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
@@ -180,6 +181,30 @@ class Graph:
             SourceError: If it is neither, the nodes of a type have no number, or edges no `edge_index`.
         """
         tables, edges = tables_of_pyg(data, time_attr, time_unit)
+        return cls(tables, links=[], edges=edges)
+
+    @classmethod
+    def from_ogb(
+        cls, folder: str | os.PathLike[str], *, time_attr: str | None = None, time_unit: TimeUnit = "years"
+    ) -> Graph:
+        """A graph of the Open Graph Benchmark: a dataset's folder, as its archive is unpacked.
+
+        Reads the layout of node property prediction, as CSV or binary (ogbn-papers100M), of one type (the
+        table `node`, the edge table `edge`) or several (ogbn-mag). Nodes are named by their numbers.
+        `node-feat` is `x`, `node-label` `y`, `edge-feat` `edge_attr`, `node_year` `year`. Arrays are mapped;
+        those that are compressed or CSV are unpacked into the temporary folder (`TMPDIR`) first. Integers of
+        CSV files are int64, other numbers float32.
+
+        Args:
+            folder: The dataset's, such as `dataset/ogbn_arxiv`, in which `raw` is.
+            time_attr: The attribute that says when nodes or edges came to be, of those types that have it:
+                `"year"`.
+            time_unit: What its numbers count, since 1970; years are calendar years.
+
+        Raises:
+            SourceError: If a file is missing or cannot be read, or files contradict each other.
+        """
+        tables, edges = tables_of_ogb(folder, time_attr, time_unit)
         return cls(tables, links=[], edges=edges)
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
