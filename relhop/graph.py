@@ -21,6 +21,7 @@ from relhop.sources.description import FILE_NAME, Description, merged, read_desc
 from relhop.sources.edge_arrays import DST, SRC, wrapped
 from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
+from relhop.sources.kuzu import tables_of_kuzu
 from relhop.sources.ogb import tables_of_ogb
 from relhop.sources.paths import sources_in
 from relhop.sources.pyg import tables_of_pyg
@@ -206,6 +207,28 @@ class Graph:
         """
         tables, edges = tables_of_ogb(folder, time_attr, time_unit)
         return cls(tables, links=[], edges=edges)
+
+    @classmethod
+    def from_kuzu(cls, path: str | os.PathLike[str]) -> Graph:
+        """A graph of an existing Kùzu or Ladybug database, read through its own Python package.
+
+        Node tables are tables with their primary keys, relationship tables edge tables. Fixed-size arrays of
+        numbers (`FLOAT[128]`) of nodes are attributes, read piece by piece into the temporary folder
+        (`TMPDIR`); all else is read into memory. Columns of other nested types are left out, which
+        `explanations` says.
+
+        Args:
+            path: The database, which nobody may write to meanwhile.
+
+        Raises:
+            SourceError: If no package for it is installed (`pip install "relhop[kuzu]"`), or it cannot be
+                read.
+        """
+        tables, edges, left_out = tables_of_kuzu(path)
+        graph = cls(tables, links=[], edges=edges)
+        why = "its values are no numbers of one shape, text or times"
+        graph.explanations += [Explanation(table, column, "left out", why) for table, column in left_out]
+        return graph
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The graph as text that `from_yaml` reads; written to `path` if one is given.

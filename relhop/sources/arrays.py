@@ -30,10 +30,12 @@ class ArraySource:
     Attributes:
         columns: By name.
         num_rows: Of each.
+        plain: All columns with one value a row, where these are there as a table.
     """
 
     columns: Mapping[str, ArrayColumn]
     num_rows: int
+    plain: pa.Table | None = None
 
     @property
     def attributes(self) -> dict[str, ArrayColumn]:
@@ -47,6 +49,8 @@ class ArraySource:
 
     def table(self) -> pa.Table | None:
         """The columns with one value a row; None where there are none. What is mapped is not read."""
+        if self.plain is not None:
+            return self.plain
         plain = {name: column for name, column in self.columns.items() if not column.shape}
         if not plain:
             return None

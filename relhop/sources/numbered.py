@@ -44,7 +44,7 @@ def edge_tables(
     time_attr: str | None,
     time_unit: TimeUnit,
 ) -> list[EdgeTable]:
-    """The edges of each type; where a relation is not unique, all three parts of the type name its table.
+    """The edges of each type.
 
     Args:
         sources: Arrays by column, one of them the ends, of each type (src, relation, dst).
@@ -52,15 +52,13 @@ def edge_tables(
         time_attr: The column of times, where there is such a column.
         time_unit: What its numbers count, since 1970.
     """
-    relations = [relation for _, relation, _ in sources]
-    taken = {table.name for table in tables}
+    names = edge_table_names(list(sources), tables)
     described = []
-    for (src, relation, dst), source in sources.items():
-        is_unique = relations.count(relation) == 1 and relation not in taken
+    for name, ((src, relation, dst), source) in zip(names, sources.items(), strict=True):
         timed = time_attr in source
         described.append(
             EdgeTable(
-                relation if is_unique else "__".join((src, relation, dst)),
+                name,
                 src=src,
                 dst=dst,
                 source=source,
@@ -70,3 +68,9 @@ def edge_tables(
             )
         )
     return described
+
+
+def edge_table_names(edge_types: list[tuple[str, str, str]], tables: list[Table]) -> list[str]:
+    """What each type's edge table is called: as the relation, or, if that is not unique, as all parts."""
+    taken = [relation for _, relation, _ in edge_types] + [table.name for table in tables]
+    return [t[1] if taken.count(t[1]) == 1 else "__".join(t) for t in edge_types]
