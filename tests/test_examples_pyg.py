@@ -14,7 +14,7 @@ FOLDER = Path(graphs.__file__).parent
 
 SCRIPTS = {
     "graphsage": {"hidden": 64, "batch_size": 32, "epochs": 8},
-    "hgt": {"hidden": 32, "batch_size": 32, "epochs": 3},
+    "hgt": {"hidden": 32, "batch_size": 32, "epochs": 6},
     "links": {"hidden": 32, "batch_size": 256, "max_batches": 30},
 }
 """How each is run in a second or two."""

@@ -85,7 +85,13 @@ def epochs(files: GraphFiles, source: Source, shape: Shape) -> Epochs:
 
     def train(batch: Data) -> None:
         optimizer.zero_grad()
-        out = model(batch.x, batch.edge_index)[: batch.batch_size]
+        # torch-sparse counts nothing by hop, so that its layers are not trimmed.
+        out = model(
+            batch.x,
+            batch.edge_index,
+            num_sampled_nodes_per_hop=getattr(batch, "num_sampled_nodes", None),
+            num_sampled_edges_per_hop=getattr(batch, "num_sampled_edges", None),
+        )[: batch.batch_size]
         torch.nn.functional.cross_entropy(out, batch.y[: batch.batch_size].flatten()).backward()
         optimizer.step()
 
@@ -107,7 +113,7 @@ def _loaders(files: GraphFiles, source: Source, shape: Shape) -> Make:
     fanouts = list(shape.num_neighbors)
     size: dict[str, Any] = {"batch_size": shape.batch_size}
     if source.pool is not None:
-        pool = {"memory": "disk", "buffer_pool_size": int(source.pool * files.feature_bytes)}
+        pool = {"buffer_pool_size": int(source.pool * files.feature_bytes)}
         store = files.open(**(pool if source.pool else {"memory": "ram"}))
         return lambda seeds, rows: NeighborLoader(
             store, fanouts, seeds, node_attrs=["x", "y"] if rows else [], **size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.sampler import HeteroSamplerOutput, SamplerOutput
@@ -24,7 +25,12 @@ def edges_of(out: Sampled, key: EdgeKey) -> tuple[Tensor, Tensor | None]:
     known.
     """
     if isinstance(out, SamplerOutput):
-        return torch.stack([out.row, out.col]), out.edge
+        return _ends(out.row, out.col), out.edge
     if key not in out.row:
         return torch.empty((2, 0), dtype=torch.int64), torch.empty(0, dtype=torch.int64)
-    return torch.stack([out.row[key], out.col[key]]), (out.edge or {}).get(key)
+    return _ends(out.row[key], out.col[key]), (out.edge or {}).get(key)
+
+
+def _ends(row: Tensor, col: Tensor) -> Tensor:
+    # PyTorch's threads would stack them, and then wait busily beside those that sample the next batches.
+    return torch.from_numpy(np.stack([row.numpy(), col.numpy()]))
