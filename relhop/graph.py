@@ -21,6 +21,8 @@ from relhop.sources.description import FILE_NAME, Description, merged, read_desc
 from relhop.sources.edge_arrays import DST, SRC, wrapped
 from relhop.sources.edges import as_table, resolved
 from relhop.sources.fingerprint import fingerprint
+from relhop.sources.kuzu import tables_of_kuzu
+from relhop.sources.ogb import tables_of_ogb
 from relhop.sources.paths import sources_in
 from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
@@ -181,6 +183,52 @@ class Graph:
         """
         tables, edges = tables_of_pyg(data, time_attr, time_unit)
         return cls(tables, links=[], edges=edges)
+
+    @classmethod
+    def from_ogb(
+        cls, folder: str | os.PathLike[str], *, time_attr: str | None = None, time_unit: TimeUnit = "years"
+    ) -> Graph:
+        """A graph of the Open Graph Benchmark: a dataset's folder, as its archive is unpacked.
+
+        Reads the layout of node property prediction, as CSV or binary (ogbn-papers100M), of one type (the
+        table `node`, the edge table `edge`) or several (ogbn-mag). Nodes are named by their numbers.
+        `node-feat` is `x`, `node-label` `y`, `edge-feat` `edge_attr`, `node_year` `year`. Arrays are mapped;
+        those that are compressed or CSV are unpacked into the temporary folder (`TMPDIR`) first. Integers of
+        CSV files are int64, other numbers float32.
+
+        Args:
+            folder: The dataset's, such as `dataset/ogbn_arxiv`, in which `raw` is.
+            time_attr: The attribute that says when nodes or edges came to be, of those types that have it:
+                `"year"`.
+            time_unit: What its numbers count, since 1970; years are calendar years.
+
+        Raises:
+            SourceError: If a file is missing or cannot be read, or files contradict each other.
+        """
+        tables, edges = tables_of_ogb(folder, time_attr, time_unit)
+        return cls(tables, links=[], edges=edges)
+
+    @classmethod
+    def from_kuzu(cls, path: str | os.PathLike[str]) -> Graph:
+        """A graph of an existing Kùzu or Ladybug database, read through its own Python package.
+
+        Node tables are tables with their primary keys, relationship tables edge tables. Fixed-size arrays of
+        numbers (`FLOAT[128]`) of nodes are attributes, read piece by piece into the temporary folder
+        (`TMPDIR`); all else is read into memory. Columns of other nested types are left out, which
+        `explanations` says.
+
+        Args:
+            path: The database, which nobody may write to meanwhile.
+
+        Raises:
+            SourceError: If no package for it is installed (`pip install "relhop[kuzu]"`), or it cannot be
+                read.
+        """
+        tables, edges, left_out = tables_of_kuzu(path)
+        graph = cls(tables, links=[], edges=edges)
+        why = "its values are no numbers of one shape, text or times"
+        graph.explanations += [Explanation(table, column, "left out", why) for table, column in left_out]
+        return graph
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The graph as text that `from_yaml` reads; written to `path` if one is given.

@@ -24,7 +24,7 @@ def without_tensors(table: Table, source: ArraySource | None) -> Table:
                 f"table '{table.name}', column '{column}', {what}, cannot be of the semantic type {stype}"
             )
     stypes = {column: stype for column, stype in table.stypes.items() if column not in tensors}
-    if source is None or len(tensors) < len(source.columns):
+    if source is None or source.plain is not None or len(tensors) < len(source.columns):
         return replace(table, stypes=stypes)
     # All that is left is the rows' numbers, which nobody has to look at.
     pkey = () if table.pkey_col is None else table.pkey_col

@@ -16,7 +16,9 @@ import numpy as np
 
 from relhop.errors import SourceError
 from relhop.sources.array_columns import Array, ArrayColumn, Which, checked, dense
+from relhop.sources.spooled import spooled
 
+_PIECE_BYTES = 8 << 20
 _SPARSE = ("indptr", "indices", "data", "shape", "format")
 
 
@@ -45,9 +47,23 @@ def read_file(text: str, where: str) -> ArrayColumn:
             return dense(_mapped(path, file.tell(), shape, order, dtype), where, path)
 
 
+def member_names(path: Path) -> list[str]:
+    """What the arrays of a .npz file are called.
+
+    Raises:
+        SourceError: If it cannot be read.
+    """
+    with _reading(path, "the archive"), zipfile.ZipFile(path) as archive:
+        return _names(archive)
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
 def _of_archive(path: Path, member: str | None, where: str) -> ArrayColumn:
     with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = _names(archive)
         if member is None and set(_SPARSE) <= set(names):
             return _of_sparse(archive, path, where)
         if member is None and len(names) == 1:
@@ -74,7 +90,7 @@ def _of_member(archive: zipfile.ZipFile, path: Path, member: str, where: str) ->
 
     @functools.cache
     def whole() -> Array:
-        return _loaded(path, member, where)
+        return _unpacked(path, member, where)
 
     return ArrayColumn(kind, shape[1:], shape[0], lambda which: whole()[which], path, member)
 
@@ -115,6 +131,13 @@ def _loaded(path: Path, member: str, where: str) -> Array:
     with _reading(path, where), np.load(path) as archive:
         found: Array = archive[member]
         return found
+
+
+def _unpacked(path: Path, member: str, where: str) -> Array:
+    """A compressed array, mapped from a file that has no name."""
+    with _reading(path, where), zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as file:
+        shape, order, dtype = _header(file)
+        return spooled(iter(lambda: file.read(_PIECE_BYTES), b""), dtype).reshape(shape, order=order)
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 from relhop.errors import SourceError
 from relhop.sources.array_columns import Array, ArrayColumn, dense
 from relhop.sources.array_files import read_file
+from relhop.sources.spooled import spooled
 
 POSITION_COLUMN = "position"
 """The one ordinary column of a table whose arrays all have rows of several numbers: the row's number."""
@@ -30,10 +30,12 @@ class ArraySource:
     Attributes:
         columns: By name.
         num_rows: Of each.
+        plain: All columns with one value a row, where these are there as a table.
     """
 
     columns: Mapping[str, ArrayColumn]
     num_rows: int
+    plain: pa.Table | None = None
 
     @property
     def attributes(self) -> dict[str, ArrayColumn]:
@@ -47,6 +49,8 @@ class ArraySource:
 
     def table(self) -> pa.Table | None:
         """The columns with one value a row; None where there are none. What is mapped is not read."""
+        if self.plain is not None:
+            return self.plain
         plain = {name: column for name, column in self.columns.items() if not column.shape}
         if not plain:
             return None
@@ -92,12 +96,14 @@ def array_column(value: Any, where: str) -> ArrayColumn:
 
     Args:
         value: The path of a .npy file; of a .npz file with one array, with its name behind a colon, or with a
-            sparse matrix as scipy saves it; an array, or a torch tensor.
+            sparse matrix as scipy saves it; an array, or a torch tensor; or what this made of one.
         where: What errors call it.
 
     Raises:
         SourceError: If it cannot be read, has no rows, or a dtype that no attribute has.
     """
+    if isinstance(value, ArrayColumn):
+        return value
     if isinstance(value, (str, os.PathLike)):
         return read_file(str(os.fspath(value)), where)
     dtype = None
@@ -129,8 +135,4 @@ def _whole(column: ArrayColumn) -> Array:
     found = column.read(slice(0, column.num_rows))
     if found.flags.c_contiguous or found.nbytes <= _MOST_COPIED:
         return column.rows(0, column.num_rows)
-    with tempfile.TemporaryFile() as file:
-        for piece in column.pieces():
-            file.write(piece.data)
-        file.flush()
-        return np.memmap(file, piece.dtype, mode="r")
+    return spooled(column.pieces(), found.dtype.newbyteorder("="))

@@ -65,6 +65,7 @@ def _source(source: Path | SqliteTable | pa.Table | ArraySource) -> list[Any]:
             "arrays",
             {name: _array(column) for name, column in source.columns.items()},
             list(source.columns),
+            *([] if source.plain is None else [_content(source.plain)]),
         ]
     if isinstance(source, SqliteTable):
         return [source.table, *_file(source.path)]

@@ -12,12 +12,9 @@ import numpy as np
 from relhop.edge_table import EdgeTable
 from relhop.errors import SourceError
 from relhop.schema import Table
-from relhop.sources.arrays import POSITION_COLUMN
 from relhop.sources.edge_arrays import EDGE_INDEX
+from relhop.sources.numbered import EDGE, NODE, edge_tables, node_table
 from relhop.times import TimeUnit
-
-NODE, EDGE = "node", "edge"
-"""What the one table and the one edge table of a `Data` are called."""
 
 
 def tables_of_pyg(
@@ -41,42 +38,18 @@ def tables_of_pyg(
         edges = {(NODE, EDGE, NODE): data} if data.edge_attrs() else {}
     else:
         raise SourceError(f"a {type(data).__name__} is no graph of PyG; give a Data or a HeteroData")
-    tables = [_table(name, store, time_attr, time_unit) for name, store in nodes.items()]
-    names = [relation for _, relation, _ in edges]
-    described = []
+    tables = []
+    for name, store in nodes.items():
+        if store.num_nodes is None:
+            raise SourceError(f"the nodes of type '{name}' have no number; set num_nodes")
+        source = _source(name, store, store.node_attrs())
+        tables.append(node_table(name, source, store.num_nodes, time_attr, time_unit))
+    sources = {}
     for edge_type, store in edges.items():
-        src, relation, dst = edge_type
-        is_unique = names.count(relation) == 1 and relation not in nodes
-        source = _source(" ".join(edge_type), store, store.edge_attrs())
-        if EDGE_INDEX not in source:
+        sources[edge_type] = _source(" ".join(edge_type), store, store.edge_attrs())
+        if EDGE_INDEX not in sources[edge_type]:
             raise SourceError(f"the edges of type {edge_type} have no '{EDGE_INDEX}'; give them one")
-        timed = time_attr in source
-        described.append(
-            EdgeTable(
-                relation if is_unique else "__".join(edge_type),
-                src=src,
-                dst=dst,
-                source=source,
-                time_col=time_attr if timed else None,
-                time_unit=time_unit if timed else None,
-                relation=relation,
-            )
-        )
-    return tables, described
-
-
-def _table(name: str, store: Any, time_attr: str | None, time_unit: TimeUnit) -> Table:
-    if store.num_nodes is None:
-        raise SourceError(f"the nodes of type '{name}' have no number; set num_nodes")
-    source = _source(name, store, store.node_attrs())
-    timed = time_attr in source
-    return Table(
-        name,
-        source=source or {POSITION_COLUMN: np.arange(store.num_nodes)},
-        pkey_col=(),  # Edges name nodes by their numbers, whatever the tensors hold.
-        time_col=time_attr if timed else "",
-        time_unit=time_unit if timed else None,
-    )
+    return tables, edge_tables(sources, tables, time_attr, time_unit)
 
 
 def _source(what: str, store: Any, names: list[str]) -> dict[str, Any]:

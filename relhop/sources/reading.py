@@ -50,7 +50,7 @@ def normalized(source: Any, name: str) -> Path | SqliteTable | pa.Table | ArrayS
     Raises:
         SourceError: If it is none of these, or there is no such file.
     """
-    if isinstance(source, SqliteTable):
+    if isinstance(source, (SqliteTable, ArraySource)):
         return source
     if isinstance(source, pd.DataFrame):
         return _plain(_to_arrow(source, name), name)
