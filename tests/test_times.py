@@ -5,7 +5,16 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from relhop.times import END_OF_TIME, NULL_TIME, TimeLike, format_time, to_micros
+from relhop.times import (
+    END_OF_TIME,
+    NULL_TIME,
+    TimeLike,
+    TimeUnit,
+    format_time,
+    from_micros,
+    micros_of,
+    to_micros,
+)
 
 NOON = 1_262_347_200_000_000
 
@@ -63,3 +72,32 @@ def test_times_are_shown_with_no_more_than_they_have(micros: int, shown: str) ->
 
 def test_a_null_time_is_later_than_every_anchor() -> None:
     assert NULL_TIME > END_OF_TIME
+
+
+@pytest.mark.parametrize(
+    ("unit", "times", "written"),
+    [
+        (None, [-1, 0, 1], ["1969-12-31 23:59:59.999999", "1970-01-01", "1970-01-01 00:00:00.000001"]),
+        ("ms", [-1, 86_400_000], ["1969-12-31 23:59:59.999", "1970-01-02"]),
+        ("days", [-365, 0, 365], ["1969-01-01", "1970-01-01", "1971-01-01"]),
+        ("years", [1969, 1970, 2024], ["1969-01-01", "1970-01-01", "2024-01-01"]),
+    ],
+)
+def test_times_in_a_unit_are_microseconds_and_back(
+    unit: TimeUnit | None, times: list[int], written: list[str]
+) -> None:
+    given = np.array([*times, NULL_TIME])
+    micros = micros_of(given, unit)
+    assert micros.tolist() == [*map(to_micros, written), NULL_TIME]
+    assert from_micros(micros, unit).tolist() == given.tolist()
+
+
+def test_a_time_within_a_unit_is_that_of_the_unit_s_begin() -> None:
+    micros = np.array([to_micros("2019-12-31 23:59:59"), to_micros("1969-12-31 12:00:00")])
+    assert from_micros(micros, "years").tolist() == [2019, 1969]
+    assert from_micros(micros, "days").tolist() == [18261, -1]
+
+
+def test_a_time_beyond_what_microseconds_can_say_is_refused() -> None:
+    with pytest.raises(ValueError, match="the time 200000000 days since 1970 is beyond"):
+        micros_of(np.array([0, 200_000_000]), "days")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data, HeteroData
 
+import relhop as rh
 from relhop.errors import SchemaError
 from relhop.loader import LinkNeighborLoader, NeighborLoader
 from tests.pyg import graphs
@@ -44,6 +46,33 @@ def test_what_is_visible_at_a_given_time_is_found_and_no_more(put, place):
         visible = (data.edge_index[1] == seeds[i]) & (data.time[data.edge_index[0]] <= times[i])
         found = batch.e_id[batch.batch[batch.edge_index[1]] == i]
         assert found.sort()[0].tolist() == visible.nonzero().view(-1).tolist()
+
+
+def test_times_of_a_store_are_in_the_unit_of_its_table(tmp_path):
+    year = torch.tensor([2012, 2010, 2011, 2013])
+    graph = rh.Graph(
+        tables=[
+            rh.Table("paper", source={"year": year}, pkey_col=(), time_col="year", time_unit="years"),
+        ],
+        edges=[
+            rh.EdgeTable(
+                "cites", src="paper", dst="paper", source=np.array([[1, 2, 3], [0, 0, 0]]), edge_ids=True
+            ),
+        ],
+    )
+    store = graph.snapshot(tmp_path / "papers.rh", progress=False)
+    loader = NeighborLoader(
+        store,
+        [-1],
+        input_nodes=torch.tensor([0, 0]),
+        input_time=torch.tensor([2012, 2013]),
+        time_attr="year",
+        batch_size=1,
+    )
+    early, late = loader
+    assert (early.e_id.tolist(), late.e_id.tolist()) == ([0, 1], [0, 1, 2])
+    assert torch.equal(late.year, year[late.n_id])
+    assert (early.seed_time.item(), late.seed_time.item()) == (2012, 2013)
 
 
 def test_the_last_neighbors_are_the_newest(put, place):
