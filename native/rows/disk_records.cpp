@@ -142,9 +142,7 @@ void DiskRecords::add_each(Request& request, Use use) {
   request.entries.resize(request.records.size());
   directory_.add_each(
       request.records, [&](uint64_t record) { frequencies_.prefetch(record); },
-      [&](const Directory::Entry& entry) {
-        if (entry.slot < kForgotten) pool_.prefetch_use(entry.slot);
-      },
+      [&](const Directory::Entry& entry) { pool_.prefetch_use(entry.slot); },
       [&](size_t i, uint32_t number) { use(directory_[request.entries[i] = number], number); });
 }
 

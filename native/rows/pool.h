@@ -38,7 +38,10 @@ class Pool {
   uint32_t num_slots() const { return static_cast<uint32_t>(owners_.size()); }
   std::byte* record(uint32_t slot) { return records_.data() + slot * record_size_; }
   const std::byte* record(uint32_t slot) const { return records_.data() + slot * record_size_; }
-  void prefetch_use(uint32_t slot) const { __builtin_prefetch(&uses_[slot]); }
+  // Of a slot that there may not be.
+  void prefetch_use(uint32_t slot) const {
+    if (slot < num_slots()) __builtin_prefetch(uses_.data() + slot);
+  }
   // The directory's entry of the record in a slot; kNone if the slot is free.
   uint32_t owner(uint32_t slot) const { return uses_[slot] == kFree ? kNone : owners_[slot]; }
 
