@@ -10,12 +10,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from relhop.descriptions import check_name, check_origin
 from relhop.edge_table import EdgeTable
 from relhop.errors import SchemaError, nearest
 from relhop.times import TimeUnit
+
+T = TypeVar("T")
 
 EdgeType: TypeAlias = tuple[str, str, str]
 """(source table, relation, destination table), as in PyG: messages flow from source to destination."""
@@ -229,10 +231,7 @@ class Schema:
         Raises:
             SchemaError: If there is none; suggests the nearest.
         """
-        try:
-            return self.tables[name]
-        except KeyError:
-            raise SchemaError(f"there is no table '{name}'.{nearest(name, self.tables)}") from None
+        return _named("table", name, self.tables)
 
     def link(self, name: str) -> Link:
         """The link of that name, `child.fkey`.
@@ -240,10 +239,7 @@ class Schema:
         Raises:
             SchemaError: If there is none; suggests the nearest.
         """
-        for link in self.links:
-            if link.name == name:
-                return link
-        raise SchemaError(f"there is no link '{name}'.{nearest(name, [link.name for link in self.links])}")
+        return _named("link", name, {link.name: link for link in self.links})
 
     def edge_table(self, name: str) -> EdgeTable:
         """The edge table of that name.
@@ -251,10 +247,7 @@ class Schema:
         Raises:
             SchemaError: If there is none; suggests the nearest.
         """
-        try:
-            return self.edge_tables[name]
-        except KeyError:
-            raise SchemaError(f"there is no edge table '{name}'.{nearest(name, self.edge_tables)}") from None
+        return _named("edge table", name, self.edge_tables)
 
     def links_between(self, child: str, parent: str) -> list[Link]:
         """The links from one table to another; several where a child holds two keys of one parent."""
@@ -330,6 +323,12 @@ def _columns(value: tuple[str, ...] | list[str] | str | None) -> tuple[str, ...]
     if value is None:
         return None
     return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise SchemaError(f"there is no {kind} '{name}'.{nearest(name, known)}")
+    return known[name]
 
 
 def replace(table: Table, **changes: Any) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -29,11 +28,6 @@ def made_ahead(pipeline: Pipeline, requests: Iterable[Request]) -> Iterator[tupl
             yield waiting.popleft(), _next(pipeline)
     finally:
         pipeline.close()
-
-
-def usable_cpus() -> int:
-    """Processors that this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def _next(pipeline: Pipeline) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.sampler.base import SubgraphType
 
 from relhop._native import Pipeline
-from relhop.loader.ahead import made_ahead, usable_cpus
+from relhop.loader.ahead import made_ahead
 from relhop.pyg.batches import DataAttributes, describe
 from relhop.pyg.columns import Gathered, Wanted
 from relhop.pyg.found import Sampled
+from relhop.pyg.processors import usable_cpus
 from relhop.pyg.sampler import SEEDS, NeighborSampler, Request
 from relhop.pyg.store_attributes import Chosen, StoreAttributes
 

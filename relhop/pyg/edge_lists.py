@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from relhop._native import EdgeRows, ListFiles, PackedRows, build_lists, width_of
+from relhop.pyg.processors import usable_cpus
 
 _BYTES_AN_EDGE = 64
 """Memory with which lists are built without a file: what sorting takes of an edge, with some air."""
@@ -61,7 +61,6 @@ class EdgeLists:
             weights: Of the edges [E], float32 or float64.
             by_source: Whether lists ascend by source; else they keep the order of the edges.
         """
-        num_threads = len(os.sched_getaffinity(0))
         with tempfile.TemporaryDirectory(prefix="relhop-") as scratch:
             folder = Path(scratch)
             files = ListFiles(
@@ -79,7 +78,7 @@ class EdgeLists:
                 files,
                 sort_sources=by_source,
                 memory_limit=max(_BYTES_AN_EDGE * len(targets), _LEAST_BYTES),
-                num_threads=num_threads,
+                num_threads=usable_cpus(),
                 scratch_folder=scratch,
             )
             return cls(

@@ -58,8 +58,7 @@ def _parents(parents: LinkRows) -> Iterator[Piece]:
 
 def _lists(offsets: LinkRows, neighbors: LinkRows, edge_ids: LinkRows | None) -> Iterator[Piece]:
     """The edges of lists."""
-    lengths = np.diff(np.asarray(offsets[:]))
-    ends = np.cumsum(lengths)
+    ends = np.asarray(offsets[:])[1:]
     for begin in range(0, max(len(neighbors), 1), _EDGES):
         end = min(begin + _EDGES, len(neighbors))
         targets = np.searchsorted(ends, np.arange(begin, end), side="right")

@@ -16,6 +16,7 @@ from relhop.errors import StoreError
 from relhop.pyg.columns import AttributeColumns, Columns, tensor_of
 from relhop.pyg.graph_data import Int64s, Numbering
 from relhop.pyg.in_store import graph_of_store, is_on_disk
+from relhop.pyg.processors import usable_cpus
 from relhop.pyg.store_attributes import Added, StoreAttributes
 from relhop.store.reader import Store
 
@@ -40,7 +41,7 @@ class StoreFeatures(FeatureStore):  # type: ignore[misc]
 
     def __init__(self, store: Store, num_threads: int | None = None, added: Added | None = None) -> None:
         super().__init__()
-        self.num_threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
+        self.num_threads = usable_cpus() if num_threads is None else num_threads
         self.added: Added = dict(added or {})
         self._given_threads = num_threads
         self._open(store)

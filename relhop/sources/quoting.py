@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def quoted(identifier: str) -> str:
@@ -18,6 +19,11 @@ def quoted_list(identifiers: Iterable[str]) -> str:
 def literal(value: str) -> str:
     """A string literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def path_literal(path: Path | str) -> str:
+    """A path as a literal that is no glob."""
+    return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 
 def first_line(error: Exception) -> str:

@@ -17,7 +17,7 @@ from relhop.errors import SourceError
 from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
 from relhop.sources.edge_arrays import EdgeArrays, edge_source
 from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
-from relhop.sources.quoting import first_line, literal, quoted
+from relhop.sources.quoting import first_line, literal, path_literal, quoted
 from relhop.sources.sqlite import SqliteTable, read_batches
 
 _NULLS = "['', '\\N']"
@@ -101,7 +101,7 @@ def relation(
         if suffix_of(source) in CSV_SUFFIXES:
             status = source.stat()
             return _csv(str(source), status.st_size, status.st_mtime_ns)
-        return Relation(f"read_parquet({_path(source)}, hive_partitioning = false)")
+        return Relation(f"read_parquet({path_literal(source)}, hive_partitioning = false)")
     if isinstance(source, ArraySource):
         table = source.table()
         if table is None:
@@ -109,11 +109,6 @@ def relation(
         source = table
     connection.register(alias, source)
     return Relation(quoted(alias))
-
-
-def _path(path: Path | str) -> str:
-    """A path as a literal that is no glob."""
-    return literal("".join(f"[{c}]" if c in "*?[" else c for c in str(path)))
 
 
 class _Dialect(NamedTuple):
@@ -146,7 +141,9 @@ class _Dialect(NamedTuple):
         ]
         columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
         fixed = f"auto_detect = false, header = true, skip = 0, nullstr = {_NULLS}"
-        return f"read_csv({_path(path)}, {fixed}, {', '.join(known)}, columns = {{{columns}}}, {options})"
+        return (
+            f"read_csv({path_literal(path)}, {fixed}, {', '.join(known)}, columns = {{{columns}}}, {options})"
+        )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -225,7 +222,9 @@ def _sniff(
     )
     try:
         return _Dialect(
-            *connection.execute(f"SELECT {names} FROM sniff_csv({_path(path)}, {options})").fetchall()[0]
+            *connection.execute(f"SELECT {names} FROM sniff_csv({path_literal(path)}, {options})").fetchall()[
+                0
+            ]
         )
     except duckdb.Error as error:
         return error

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from relhop.errors import SourceError, StoreError
-from relhop.sources.quoting import literal, quoted
+from relhop.sources.quoting import literal, path_literal, quoted
 
 name, text = quoted, literal
 _INTEGERS = frozenset(
@@ -22,8 +22,7 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 def parquet(path: Path) -> str:
     """A Parquet file as something to select from; its path is no glob."""
-    escaped = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-    return f"read_parquet({text(escaped)}, hive_partitioning = false)"
+    return f"read_parquet({path_literal(path)}, hive_partitioning = false)"
 
 
 def names(identifiers: Sequence[str], prefix: str = "") -> str:
