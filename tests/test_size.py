@@ -18,6 +18,6 @@ def test_a_file_has_at_most_600_lines(path: Path) -> None:
     assert lines(path) <= 600
 
 
-def test_the_python_has_at_most_25000_lines_and_the_native_code_13000() -> None:
-    assert sum(map(lines, PYTHON)) <= 25000
+def test_the_python_has_at_most_32000_lines_and_the_native_code_13000() -> None:
+    assert sum(map(lines, PYTHON)) <= 32000
     assert sum(map(lines, NATIVE)) <= 13000
