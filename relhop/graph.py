@@ -28,6 +28,7 @@ from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable, declared_keys
+from relhop.store.placement import Memory
 from relhop.store.precision import PRECISIONS, Precision
 from relhop.store.reader import Store
 from relhop.store.sql import failing
@@ -258,6 +259,7 @@ class Graph:
         precision: Precision = "float32",
         row_order: RowOrder = "auto",
         memory_limit: str | None = None,
+        memory: Memory = "auto",
         progress: bool = True,
     ) -> Store:
         """Builds a store of the graph, or reuses the one at `path` if it was built from the same.
@@ -270,6 +272,7 @@ class Graph:
                 take 4 MiB or more, in the order in which a read brings most rows that are wanted together,
                 where that is worth it; "time": always in the rows' order.
             memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
+            memory: Where the arrays of the open store are; see `Store.open`. "mmap" reads nothing yet.
             progress: Show a bar on a terminal.
 
         Returns:
@@ -289,7 +292,7 @@ class Graph:
         settings = {"precision": precision, "row_order": row_order}
         identity = fingerprint(self.schema, tables, self.sources, settings)
         try:
-            store = Store.open(path)
+            store = Store.open(path, memory=memory)
         except StoreError:
             store = None
         if store is not None and store.fingerprint == identity:
@@ -321,7 +324,7 @@ class Graph:
                     if name in arrays
                 },
             )
-        return Store.open(path)
+        return Store.open(path, memory=memory)
 
     def _tables(self) -> list[Table]:
         """All that is read as a table."""
