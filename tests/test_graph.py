@@ -247,6 +247,8 @@ class TestSnapshot:
             return Graph.from_folder(racing, verbose=False).snapshot(path, progress=False).fingerprint
 
         first = build()
+        mapped = Graph.from_folder(racing, verbose=False).snapshot(path, memory="mmap", progress=False)
+        assert mapped.placement.topology == "mmap"
         manifest = (path / "manifest.json").stat().st_ino
         assert build() == first
         assert (path / "manifest.json").stat().st_ino == manifest
