@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import lightning.pytorch as pl
 import numpy as np
@@ -80,6 +80,9 @@ class Course:
         folder: Where logs and checkpoints go; a checkpoint found there is gone on from.
         accelerator: As Lightning names them: `auto`, `cpu`, `gpu`.
         progress: Whether to show it.
+        callbacks: What else hears of the training: callbacks of Lightning.
+        epochs: How many to train for, without a validation split, to keep the last one's weights; `None`: as
+            many as the plan says at most, to keep the best one's.
     """
 
     plan: ModelPlan
@@ -88,6 +91,13 @@ class Course:
     folder: Path
     accelerator: str
     progress: bool
+    callbacks: tuple[Callback, ...] = ()
+    epochs: int | None = None
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        """Whether small or large values of the monitored metric are good."""
+        return "min" if self.monitor in SMALLER_IS_BETTER else "max"
 
 
 class Epochs(Protocol):
@@ -277,7 +287,7 @@ class History(Callback):  # type: ignore[misc]
 def fit_weights(
     fitted: Fitted, course: Course, train_loader: Epochs, val_loader: SeedLoader
 ) -> list[dict[str, float]]:
-    """Trains a network and leaves it with the weights of its best epoch.
+    """Trains a network and leaves it with the weights of its best epoch, or of the last of `course.epochs`.
 
     Torch's random state is left as it was.
 
@@ -293,30 +303,31 @@ def fit_weights(
     Raises:
         KeyboardInterrupt: If the user stops it; the run can be resumed.
     """
-    settings, mode = course.plan.optimization, "min" if course.monitor in SMALLER_IS_BETTER else "max"
+    settings, is_validated = course.plan.optimization, course.epochs is None
     interactive = course.progress and sys.stdout.isatty()
     monitor = f"val_{course.monitor}"
     history = History(monitor, printed=course.progress and not interactive)
     checkpoint = ModelCheckpoint(
         dirpath=course.folder / BEST_CHECKPOINT.parent,
         filename=BEST_CHECKPOINT.stem,
-        monitor=monitor,
-        mode=mode,
+        monitor=monitor if is_validated else None,
+        mode=course.mode,
         save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [history, checkpoint]
-    if settings.early_stopping is not None:
-        callbacks.append(EarlyStopping(monitor, mode=mode, patience=settings.early_stopping))
+    callbacks: list[Callback] = [history, checkpoint, *course.callbacks]
+    if settings.early_stopping is not None and is_validated:
+        callbacks.append(EarlyStopping(monitor, mode=course.mode, patience=settings.early_stopping))
     if interactive:
         callbacks.append(RichProgressBar())
     with _quiet(), torch.random.fork_rng(), _interruptible(), torch_threads(course.plan):
         trainer = pl.Trainer(
             accelerator=course.accelerator,
             devices=1,
-            max_epochs=settings.max_epochs,
+            max_epochs=course.epochs or settings.max_epochs,
             limit_train_batches=min(len(train_loader), settings.max_steps_per_epoch),
+            limit_val_batches=1.0 if is_validated else 0,
             gradient_clip_val=LARGEST_GRADIENT_NORM,
             callbacks=callbacks,
             logger=[

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
@@ -32,8 +35,36 @@ from relhop.withholding import by_table
 
 log = logging.getLogger(__name__)
 
+STUDY = "study.db"
+"""In the folder of a search: the SQLite file of its Optuna study."""
+
 CLAMP_PERCENTILES = (2, 98)
 """Of the training labels: predictions of a regression stay between them, for no outlier is worth guessing."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One combination of candidates that was tried.
+
+    Attributes:
+        number: From 1, in the order of trial; the first is the plan's own values.
+        settings: Dotted name -> value, of the settings that are searched; as in YAML.
+        state: `finished`, `pruned` (given up, for the others were better) or `failed`.
+        metric: The best validation metric; `None` if there is none.
+        epochs: How many it was trained for.
+        best_epoch: The one with the best metric, from 1; 0 if there is none.
+        seconds: How long it took.
+        error: Why it failed.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    state: Literal["finished", "pruned", "failed"]
+    metric: float | None
+    epochs: int
+    best_epoch: int
+    seconds: float
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +78,7 @@ class TrainingResult:
         baselines: Split -> baseline -> metric -> value. Fitted on the labels of all earlier splits.
         history: Per epoch the losses and the validation metrics; see `relhop.fitting.History`.
         notes: Why some metric is unknown, or another one was tuned.
+        experiments: What a search tried; empty if there was none.
     """
 
     path: Path
@@ -55,6 +87,34 @@ class TrainingResult:
     baselines: dict[str, dict[str, dict[str, float]]]
     history: list[dict[str, float]]
     notes: list[str] = field(default_factory=list)
+    experiments: list[Experiment] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that is over and not judged.
+
+    Attributes:
+        described: What was trained.
+        folder: Its description, weights and logs.
+        metric: The one by which the best epoch was chosen.
+        history: See `TrainingResult`.
+        notes: See `TrainingResult`.
+    """
+
+    described: Description
+    folder: Path
+    metric: str
+    history: list[dict[str, float]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Metrics on one split: of the model by name, of each baseline by name."""
+
+    metrics: dict[str, float]
+    baselines: dict[str, dict[str, float]]
 
 
 class Trainer:
@@ -107,61 +167,113 @@ class Trainer:
             PlanError: If the plan does not fit the schema or the task.
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
-        require_trainable(table.task_type)
-        if self.plan.training_job.boosted_baseline:
-            require_lightgbm()
-        splits = table.splits
-        constant = constant_label(table)
-        if constant is not None:
-            raise TrainingError(constant)
-        for name in ("train", "val"):
-            if not len(splits[name]) or not table.has_labels:
-                raise TrainingError(
-                    f"the table has no labelled examples in its split '{name}'; training needs some"
-                )
-        assert table.train_cut is not None
-        hidden = by_table(table.withheld, store.schema)
-        described = Description(
-            plan=self.plan,
-            task=Task.of(table, _target_scale(splits["train"])),
-            schema=store.schema,
-            statistics=fit_statistics(store, table.train_cut).without(hidden),
-            own_module=model is not None,
-        )
+        if self.plan.training_job.num_experiments > 1 or self.plan.training_job.refit:
+            from relhop.search import fit_best
+
+            return fit_best(self, table, store, model=model, resume=resume, test_store=test_store)
+        run = self._train(table, store, model=model, resume=resume)
+        judged = {
+            "val": self._judge("val", run, table, store),
+            "test": self._judge("test", run, table, test_store or store),
+        }
+        return self._publish(run, judged)
+
+    def _train(
+        self,
+        table: TrainingTable,
+        store: Store,
+        *,
+        model: nn.Module | None,
+        resume: bool,
+        callbacks: tuple[Callback, ...] = (),
+        epochs: int | None = None,
+    ) -> Run:
+        """Trains, and judges nothing; see `fit`.
+
+        Args:
+            table: See `fit`.
+            store: See `fit`.
+            model: See `fit`.
+            resume: See `fit`.
+            callbacks: What else hears of the training: callbacks of Lightning.
+            epochs: See `Course`; `val` may then be empty.
+        """
+        splits = self._checked_splits(table, ("train", "val") if epochs is None else ("train",))
+        described = self._describe(table, store, own_module=model is not None)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
             task=described.task,
-            monitor=_monitor(splits["val"], described.task, notes),
+            monitor=monitored(splits["val"], described.task, notes),
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
+            callbacks=callbacks,
+            epochs=epochs,
         )
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
         self._predictor, history = fit(described, course, splits, store, model)
-        metrics, baselines = {}, {}
-        for name, seen in (("val", store), ("test", test_store or store)):
-            earlier = table.take(
-                np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
-            )
-            metrics[name] = self._judge(name, splits[name], seen, notes)
-            baselines[name] = _judge_baselines(earlier, splits[name], seen, described)
-        result = TrainingResult(
-            self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
-        )
         write_weights(course.folder, self._predictor.model.state_dict())
-        write_metrics(
-            course.folder,
-            {
-                "metric": result.metric,
-                "metrics": metrics,
-                "baselines": baselines,
-                "notes": notes,
-                "history": history,
-            },
+        return Run(described, course.folder, course.monitor, history, notes)
+
+    def _checked_splits(self, table: TrainingTable, needed: Sequence[str]) -> dict[str, TrainingTable]:
+        """The splits of a table that can be trained on; refuses others with the reason."""
+        require_trainable(table.task_type)
+        if self.plan.training_job.boosted_baseline:
+            require_lightgbm()
+        constant = constant_label(table)
+        if constant is not None:
+            raise TrainingError(constant)
+        splits = table.splits
+        for name in needed:
+            if not len(splits[name]) or not table.has_labels:
+                raise TrainingError(
+                    f"the table has no labelled examples in its split '{name}'; training needs some"
+                )
+        return splits
+
+    def _describe(self, table: TrainingTable, store: Store, *, own_module: bool) -> Description:
+        """The model that a table asks for, with the statistics of its training cut."""
+        assert table.train_cut is not None
+        hidden = by_table(table.withheld, store.schema)
+        return Description(
+            plan=self.plan,
+            task=Task.of(table, _target_scale(table.splits["train"])),
+            schema=store.schema,
+            statistics=fit_statistics(store, table.train_cut).without(hidden),
+            own_module=own_module,
         )
-        shutil.rmtree((course.folder / LAST_CHECKPOINT).parent)
-        _replace_folder(course.folder, result.path)
+
+    def _judge(self, split: str, run: Run, table: TrainingTable, store: Store) -> Judgement:
+        """How good the model is on a split, beside baselines that know all earlier ones; notes are added to
+        the run's.
+        """
+        asked = table.splits[split]
+        earlier = table.take(
+            np.flatnonzero(np.isin(table.split, [TRAIN] if split == "val" else [TRAIN, VAL]))
+        )
+        return Judgement(
+            self._metrics(split, asked, store, run.notes),
+            _judge_baselines(earlier, asked, store, run.described),
+        )
+
+    def _publish(
+        self, run: Run, judged: Mapping[str, Judgement], experiments: Sequence[Experiment] = ()
+    ) -> TrainingResult:
+        """Makes the folder of a run the model's."""
+        result = TrainingResult(
+            self._final_folder(run.described.task),
+            run.metric,
+            {split: judgement.metrics for split, judgement in judged.items()},
+            {split: judgement.baselines for split, judgement in judged.items()},
+            run.history,
+            run.notes,
+            list(experiments),
+        )
+        written = {name: value for name, value in asdict(result).items() if name != "path"}
+        write_metrics(run.folder, written)
+        discard_checkpoints(run.folder)
+        _replace_folder(run.folder, result.path)
         return result
 
     @classmethod
@@ -277,13 +389,24 @@ class Trainer:
         history = fit_ranking(ranking, course, splits, store)
         return RankingPredictor(ranking, described, _device(self._accelerator)), history
 
-    def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
+    def _metrics(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
         predictions = self.predict(table, store)
         if isinstance(predictions, Rankings):
             return predictions.metrics()
         metrics = _metrics_of(predictions.scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
+
+    def _alike(self, plan: ModelPlan, out: Path) -> Trainer:
+        """A trainer of another plan that is otherwise as this one."""
+        return Trainer(plan, out=out, accelerator=self._accelerator, progress=self._progress)
+
+    def _take_over(self, other: Trainer, model: nn.Module | None) -> None:
+        """Predicts with the model of another trainer from now on; a module of the user's gets its weights."""
+        assert other._predictor is not None
+        self._predictor = other._predictor
+        if model is not None:
+            model.load_state_dict(other._predictor.model.state_dict())
 
     def _final_folder(self, task: Task) -> Path:
         return self._out or Path("runs") / f"{task.entity_table}-{task.task_type}"
@@ -296,14 +419,15 @@ class Trainer:
                 f"{final} is not empty and holds no model, so no model is written there; choose another out"
             )
         folder = final.with_name(final.name + ".partial")
-        if (folder / LAST_CHECKPOINT).is_file() and resume:
+        is_interrupted = (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
+        if is_interrupted and resume:
             if not described.matches(folder):
                 raise TrainingError(
                     f"the interrupted run in {folder} has another plan or other data; resume it with these,"
                     " or start anew with resume=False"
                 )
             return folder
-        if (folder / LAST_CHECKPOINT).is_file():
+        if is_interrupted:
             log.warning(
                 "the interrupted run in %s is discarded; resume=True would have gone on with it", folder
             )
@@ -338,7 +462,7 @@ def _target_scale(train: TrainingTable) -> TargetScale | None:
     return TargetScale(float(target.mean()), float(target.std()) or 1.0, float(lowest), float(highest))
 
 
-def _monitor(val: TrainingTable, task: Task, notes: list[str]) -> str:
+def monitored(val: TrainingTable, task: Task, notes: list[str]) -> str:
     """The metric to choose the best epoch by."""
     if task.task_type == TaskType.link_prediction:
         return f"map@{ranks_of(task)}"
@@ -369,6 +493,13 @@ def _device(accelerator: str) -> str:
     import torch
 
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Takes what a run could be resumed from out of its folder."""
+    checkpoints = (folder / LAST_CHECKPOINT).parent
+    if checkpoints.exists():
+        shutil.rmtree(checkpoints)
 
 
 def _replace_folder(new: Path, final: Path) -> None:

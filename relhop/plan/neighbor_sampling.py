@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, field_serializer, field_validator
 
 from relhop.errors import PlanError, nearest
-from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, steps_by_name
+from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, settings_of_hops, steps_by_name
 from relhop.plan.part import Part
 from relhop.schema import EdgeType, Schema
 
@@ -46,6 +46,15 @@ class NeighborSampling(Part):
         description="Whether entities that have fewer rows than num_neighbors allows get more rows around"
         " these, up to four times. Price: larger batches where histories are short.",
     )
+
+    @classmethod
+    def read_candidates(cls, name: str, value: Any) -> list[Any]:
+        """The candidates of a setting; those of counts per hop are told by their notation."""
+        if name == "num_neighbors":
+            return settings_of_hops(value)
+        if name == "strategy" and isinstance(value, list) and value:
+            return value
+        return super().read_candidates(name, value)
 
     @field_validator("num_neighbors", mode="before")
     @classmethod
