@@ -201,6 +201,7 @@ def seed_loader(
         batch_size=batch_size,
         shuffle=training,
         seed=plan.training_job.seed,
+        delay=sampling.resolve_delay(training=training),
     )
     loader.withheld = by_table(withheld, store.schema)
     return loader

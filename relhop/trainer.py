@@ -6,9 +6,9 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import NamedTuple
 
 import numpy as np
 from lightning.pytorch.callbacks import Callback
@@ -30,6 +30,7 @@ from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines
 from relhop.ranking.training import fit_ranking
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
+from relhop.training_result import Experiment, Judgement, Run, TrainingResult
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
 from relhop.withholding import by_table
 
@@ -42,79 +43,12 @@ CLAMP_PERCENTILES = (2, 98)
 """Of the training labels: predictions of a regression stay between them, for no outlier is worth guessing."""
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One combination of candidates that was tried.
+class Views(NamedTuple):
+    """What the examples of each split see: the store, or views of it."""
 
-    Attributes:
-        number: From 1, in the order of trial; the first is the plan's own values.
-        settings: Dotted name -> value, of the settings that are searched; as in YAML.
-        state: `finished`, `pruned` (given up, for the others were better) or `failed`.
-        metric: The best validation metric; `None` if there is none.
-        epochs: How many it was trained for.
-        best_epoch: The one with the best metric, from 1; 0 if there is none.
-        seconds: How long it took.
-        error: Why it failed.
-    """
-
-    number: int
-    settings: dict[str, Any]
-    state: Literal["finished", "pruned", "failed"]
-    metric: float | None
-    epochs: int
-    best_epoch: int
-    seconds: float
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What came out of a training run.
-
-    Attributes:
-        path: The model's folder, for `Trainer.load`.
-        metric: The one by which the best epoch was chosen.
-        metrics: Of the model: split (`val`, `test`) -> metric -> value; NaN where the split cannot tell it.
-        baselines: Split -> baseline -> metric -> value. Fitted on the labels of all earlier splits.
-        history: Per epoch the losses and the validation metrics; see `relhop.fitting.History`.
-        notes: Why some metric is unknown, or another one was tuned.
-        experiments: What a search tried; empty if there was none.
-    """
-
-    path: Path
-    metric: str
-    metrics: dict[str, dict[str, float]]
-    baselines: dict[str, dict[str, dict[str, float]]]
-    history: list[dict[str, float]]
-    notes: list[str] = field(default_factory=list)
-    experiments: list[Experiment] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training that is over and not judged.
-
-    Attributes:
-        described: What was trained.
-        folder: Its description, weights and logs.
-        metric: The one by which the best epoch was chosen.
-        history: See `TrainingResult`.
-        notes: See `TrainingResult`.
-    """
-
-    described: Description
-    folder: Path
-    metric: str
-    history: list[dict[str, float]]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Metrics on one split: of the model by name, of each baseline by name."""
-
-    metrics: dict[str, float]
-    baselines: dict[str, dict[str, float]]
+    train: Store
+    val: Store
+    test: Store
 
 
 class Trainer:
@@ -147,6 +81,7 @@ class Trainer:
         *,
         model: nn.Module | None = None,
         resume: bool = False,
+        val_store: Store | None = None,
         test_store: Store | None = None,
     ) -> TrainingResult:
         """Trains on the `train` split, keeps the best epoch of `val`, judges by `val` and `test`.
@@ -160,6 +95,8 @@ class Trainer:
                 Trained in place.
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
+            val_store: What the validation split sees, if not `store`: a view of it, `store.as_of(time)`, so
+                that the best epoch is chosen under the protocol of a frozen test.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
 
         Raises:
@@ -167,21 +104,22 @@ class Trainer:
             PlanError: If the plan does not fit the schema or the task.
             KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
         """
+        views = Views(store, _view_of(store, val_store), test_store or store)
         if self.plan.training_job.num_experiments > 1 or self.plan.training_job.refit:
             from relhop.search import fit_best
 
-            return fit_best(self, table, store, model=model, resume=resume, test_store=test_store)
-        run = self._train(table, store, model=model, resume=resume)
+            return fit_best(self, table, views, model=model, resume=resume)
+        run = self._train(table, views, model=model, resume=resume)
         judged = {
-            "val": self._judge("val", run, table, store),
-            "test": self._judge("test", run, table, test_store or store),
+            "val": self._judge("val", run, table, views.val),
+            "test": self._judge("test", run, table, views.test),
         }
         return self._publish(run, judged)
 
     def _train(
         self,
         table: TrainingTable,
-        store: Store,
+        views: Views,
         *,
         model: nn.Module | None,
         resume: bool,
@@ -192,14 +130,14 @@ class Trainer:
 
         Args:
             table: See `fit`.
-            store: See `fit`.
+            views: What the splits see.
             model: See `fit`.
             resume: See `fit`.
             callbacks: What else hears of the training: callbacks of Lightning.
             epochs: See `Course`; `val` may then be empty.
         """
         splits = self._checked_splits(table, ("train", "val") if epochs is None else ("train",))
-        described = self._describe(table, store, own_module=model is not None)
+        described = self._describe(table, views.train, own_module=model is not None)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
@@ -212,7 +150,7 @@ class Trainer:
             epochs=epochs,
         )
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
-        self._predictor, history = fit(described, course, splits, store, model)
+        self._predictor, history = fit(described, course, splits, views, model)
         write_weights(course.folder, self._predictor.model.state_dict())
         return Run(described, course.folder, course.monitor, history, notes)
 
@@ -360,15 +298,15 @@ class Trainer:
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
-        store: Store,
+        views: Views,
         model: nn.Module | None,
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
         withheld = described.task.withheld
         model = model if model is not None else _plan_model(described)
-        bind(model, described, store)
-        train_loader = seed_loader(store, splits["train"], self.plan, withheld, training=True)
-        val_loader = seed_loader(store, splits["val"], self.plan, withheld)
+        bind(model, described, views.train)
+        train_loader = seed_loader(views.train, splits["train"], self.plan, withheld, training=True)
+        val_loader = seed_loader(views.val, splits["val"], self.plan, withheld)
         history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
         return Predictor(model, described, _device(self._accelerator)), history
 
@@ -377,13 +315,15 @@ class Trainer:
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
-        store: Store,
+        views: Views,
         model: nn.Module | None,
     ) -> tuple[RankingPredictor, list[dict[str, float]]]:
         """A predictor of trained rankings, and the course of training."""
         if model is not None:
             raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
-        train_cut = int(splits["train"].anchor_times.max())
+        if views.val is not views.train:
+            raise TrainingError("a ranking is validated on what it is trained on; leave out `val_store`")
+        store, train_cut = views.train, int(splits["train"].anchor_times.max())
         ranking = RankingModel.before_training(described, store, train_cut)
         ranking.bind(described, store)
         history = fit_ranking(ranking, course, splits, store)
@@ -442,6 +382,17 @@ def _metrics_of(scores: NDArray[np.float64], table: TrainingTable) -> Metrics:
     labels = table.labels(np.arange(len(table)))
     assert labels is not None
     return compute_metrics(table.task_type, scores, labels)
+
+
+def _view_of(store: Store, view: Store | None) -> Store:
+    """The view that is asked for, by default the store itself; its categories must be numbered alike."""
+    if view is None:
+        return store
+    if view.path != store.path:
+        raise TrainingError(
+            f"val_store is {view.path}, but training reads {store.path}; give a view of it: store.as_of(time)"
+        )
+    return view
 
 
 def _plan_model(described: Description) -> nn.Module:

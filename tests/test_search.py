@@ -13,7 +13,8 @@ from relhop.errors import PlanError, TrainingError
 from relhop.plan import ModelPlan
 from relhop.search.space import Space
 from relhop.search.study import Study
-from relhop.trainer import STUDY, Run, Trainer
+from relhop.trainer import STUDY, Trainer
+from relhop.training_result import Run
 from tests import clicks
 
 PLAN = ModelPlan().with_overrides(
@@ -239,15 +240,6 @@ def test_every_combination_is_tried_once_where_there_is_time_for_all(tmp_path):
     study.close()
     assert len(proposed) == len({repr(choice) for choice in proposed}) == 6
     assert proposed[0] == ([4], 0.0001)
-
-
-def test_later_proposals_follow_what_was_good(tmp_path):
-    grid = [round(0.001 * n, 3) for n in range(1, 41)]
-    plan = PLAN.with_overrides({"optimization.base_lr": grid, "training_job.num_experiments": 24})
-    study = Study(Space(plan), tmp_path / STUDY, "auroc")
-    proposed = histories(study, lambda choice: float(choice["neighbor_sampling.num_neighbors"] == [2]))
-    study.close()
-    assert sum(choice[0] == [2] for choice in proposed[12:]) >= 8
 
 
 def test_what_falls_behind_the_median_is_given_up(tmp_path):

@@ -20,6 +20,7 @@ from torch_frame import TensorFrame
 from torch_geometric.data import HeteroData
 
 from relhop import _native
+from relhop.delays import NO_DELAY, Delay
 from relhop.features import FeatureReader, ReadStats, RowFeatures
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
 from relhop.schema import EdgeType, Stype
@@ -84,6 +85,8 @@ class SeedLoader:
         look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
             so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
             their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
+            count from the anchor time. A range is drawn from anew for each example and epoch.
     """
 
     def __init__(  # noqa: PLR0913
@@ -100,10 +103,11 @@ class SeedLoader:
         seed: int = 0,
         num_threads: int = 2,
         look_ahead: int = 8,
+        delay: Delay = NO_DELAY,
     ) -> None:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.num_threads, self.look_ahead = num_threads, look_ahead
+        self.num_threads, self.look_ahead, self.delay = num_threads, look_ahead, delay
         self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
         )
@@ -144,11 +148,12 @@ class SeedLoader:
         )
         self._pipelines.add(pipeline)
         batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
             for taken, ids in enumerate(batches):
                 for seeds in batches[put : taken + pipeline.capacity]:
-                    self._put(pipeline, seeds)
+                    self._put(pipeline, seeds, seen_until)
                     put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
@@ -166,10 +171,15 @@ class SeedLoader:
             self._count(pipeline)
         return LoaderStats(self._batches, self._waited, dict(self._read))
 
-    def _put(self, pipeline: _native.Pipeline, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+    def _put(
+        self,
+        pipeline: _native.Pipeline,
+        input_ids: np.ndarray[Any, np.dtype[np.int64]],
+        seen_until: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> None:
         number = self._sampler.table_number(self.table.entity_table)
         tables = np.full(len(input_ids), number, np.uint32)
-        pipeline.put(tables, self._rows[input_ids], self._times[input_ids])
+        pipeline.put(tables, self._rows[input_ids], seen_until[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
         """Adds what a pipeline read since the last time."""

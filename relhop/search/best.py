@@ -24,19 +24,18 @@ from relhop.errors import PlanError, TrainingError
 from relhop.plan import ModelPlan
 from relhop.search.space import Space
 from relhop.search.study import Reporter, Study
-from relhop.store.reader import Store
-from relhop.trainer import STUDY, Run, Trainer, TrainingResult, discard_checkpoints, monitored
+from relhop.trainer import STUDY, Trainer, Views, discard_checkpoints, monitored
+from relhop.training_result import Run, TrainingResult
 from relhop.training_table import TRAIN, VAL, TrainingTable
 
 
 def fit_best(
     trainer: Trainer,
     table: TrainingTable,
-    store: Store,
+    views: Views,
     *,
     model: nn.Module | None,
     resume: bool,
-    test_store: Store | None,
 ) -> TrainingResult:
     """Trains `training_job.num_experiments` combinations of candidates and keeps the best by validation; with
     `training_job.refit` trains it once more, on `train` and `val`.
@@ -49,12 +48,12 @@ def fit_best(
         TrainingError: If every experiment failed.
     """
     space = Space(trainer.plan)
-    space.check(store.schema)
+    space.check(views.train.schema)
     splits = trainer._checked_splits(table, ("train", "val"))
-    described = trainer._describe(table, store, own_module=model is not None)
+    described = trainer._describe(table, views.train, own_module=model is not None)
     metric = monitored(splits["val"], described.task, [])
     folder = trainer._open_run(described, resume)
-    trainings = _Trainings(trainer, folder, table, store, model)
+    trainings = _Trainings(trainer, folder, table, views, model)
     with closing(Study(space, folder / STUDY, metric)) as study:
         _run_experiments(trainings, study)
         experiments, best = study.experiments, study.best
@@ -63,10 +62,10 @@ def fit_best(
         plan = space.plan_of(study.choice_of(best))
         run = trainings.finished(f"experiments/{best.number}", plan, metric, *study.course_of(best))
     chosen = trainings.load(run)
-    judged = {"val": chosen._judge("val", run, table, store)}
+    judged = {"val": chosen._judge("val", run, table, views.val)}
     if plan.training_job.refit:
         chosen, run = _refit(trainings, plan, run, best.best_epoch)
-    judged["test"] = chosen._judge("test", run, table, test_store or store)
+    judged["test"] = chosen._judge("test", run, table, views.test)
     searched = trainer.plan.training_job.num_experiments > 1
     if searched:
         shutil.copyfile(folder / STUDY, run.folder / STUDY)
@@ -115,14 +114,14 @@ class _Trainings:
         trainer: Who was asked to search.
         folder: Of the search; each training has one in it.
         table: The examples.
-        store: The data.
+        views: What the splits see.
         model: The user's own module, of which each training gets a copy.
     """
 
     trainer: Trainer
     folder: Path
     table: TrainingTable
-    store: Store
+    views: Views
     model: nn.Module | None
 
     def train(
@@ -138,7 +137,7 @@ class _Trainings:
         trainer = self.trainer._alike(plan, self.folder / name)
         run = trainer._train(
             table or self.table,
-            self.store,
+            self.views,
             model=copy.deepcopy(self.model),
             resume=True,
             callbacks=tuple(callbacks),

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from relhop.metrics import SMALLER_IS_BETTER
 from relhop.search.space import Space
-from relhop.trainer import Experiment, Run
+from relhop.training_result import Experiment, Run
 
 _SHARE_AT_RANDOM = 1 / 3
 """Of the experiments: proposed before TPE has something to learn from, and not given up."""
