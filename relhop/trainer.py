@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,7 +18,7 @@ from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import TrainingError
-from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
+from relhop.fitting import Course, Fitting, fit_weights
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
@@ -25,6 +27,7 @@ from relhop.query.findings import constant_label
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
+from relhop.resuming import LAST_CHECKPOINT
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
@@ -88,6 +91,7 @@ class Trainer:
         model: nn.Module | None = None,
         resume: bool = False,
         test_store: Store | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
         """Trains on the `train` split, keeps the best epoch of `val`, judges by `val` and `test`.
 
@@ -101,11 +105,12 @@ class Trainer:
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
+            callbacks: What else hears of the training: callbacks of Lightning.
 
         Raises:
             TrainingError: If `train` or `val` is empty, or an interrupted run was another one.
             PlanError: If the plan does not fit the schema or the task.
-            KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
+            KeyboardInterrupt: If the user stops it; `resume=True` goes on at the last checkpoint.
         """
         require_trainable(table.task_type)
         if self.plan.training_job.boosted_baseline:
@@ -136,6 +141,7 @@ class Trainer:
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
+            callbacks=tuple(callbacks),
         )
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
         self._predictor, history = fit(described, course, splits, store, model)

@@ -23,6 +23,12 @@ class TrainingJob(Part):
         " models on idle cores; where other programs need the cores, they wait for each other and are many"
         " times slower. Another number changes the last bits of a model.",
     )  # fmt: skip
+    checkpoint_every: int | None = Field(
+        default=500, ge=1,
+        description="Steps of an epoch after which the state is kept, so that an interrupted run loses no"
+        " more; it is after each epoch, too. null: only then. Price: some milliseconds, for large embeddings"
+        " more.",
+    )  # fmt: skip
     boosted_baseline: bool = Field(
         default=False,
         description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"
