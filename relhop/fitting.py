@@ -23,7 +23,6 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import HeteroData
@@ -33,6 +32,7 @@ from relhop.checkpoint import Task
 from relhop.errors import TrainingError
 from relhop.history import History
 from relhop.loader import SeedLoader
+from relhop.loggers import open_loggers
 from relhop.losses import LossFunction
 from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
@@ -41,6 +41,10 @@ from relhop.resuming import BEST_CHECKPOINT, LAST_CHECKPOINT, LastCheckpoint, Pa
 from relhop.schedules import plateau, step_schedule
 from relhop.timing import Timing
 from relhop.transfer import Batches, copied_ahead
+
+
+_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+"""By what Lightning calls them."""
 
 
 @dataclass(frozen=True)
@@ -239,10 +243,8 @@ def fit_weights(
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             plugins=[WholeFiles()],
-            logger=[
-                CSVLogger(course.folder, name="logs", version=""),
-                TensorBoardLogger(course.folder, name="logs", version=""),
-            ],
+            precision=_PRECISIONS[job.precision],
+            logger=open_loggers(course.plan, course.folder),
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_model_summary=False,

@@ -17,8 +17,9 @@ from torch import nn
 from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
-from relhop.errors import TrainingError
+from relhop.errors import PlanError, TrainingError
 from relhop.fitting import Course, Fitting, fit_weights
+from relhop.loggers import require_loggers
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
@@ -113,8 +114,7 @@ class Trainer:
             KeyboardInterrupt: If the user stops it; `resume=True` goes on at the last checkpoint.
         """
         require_trainable(table.task_type)
-        if self.plan.training_job.boosted_baseline:
-            require_lightgbm()
+        self._require_possible()
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
@@ -248,6 +248,18 @@ class Trainer:
                 " table from the query and the splits that the model was trained on"
             )
         return _metrics_of(predictions.scores, table).values
+
+    def _require_possible(self) -> None:
+        """Raises PlanError if the plan needs what this machine does not have."""
+        job = self.plan.training_job
+        if job.boosted_baseline:
+            require_lightgbm()
+        require_loggers(self.plan)
+        if job.precision == "16" and _device(self._accelerator) == "cpu":
+            raise PlanError(
+                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU; choose"
+                " bf16 or 32"
+            )
 
     def _fit_scores(
         self,

@@ -37,7 +37,13 @@ class Part(BaseModel):
     @classmethod
     def _only_candidate(cls, name: str, value: Any) -> Any:
         """`[x]` means x, as in plans whose settings are lists of candidates to search among."""
-        if not isinstance(value, list) or name in ("num_neighbors", "metapaths", "drop", "item_neighbors"):
+        if not isinstance(value, list) or name in (
+            "num_neighbors",
+            "metapaths",
+            "drop",
+            "item_neighbors",
+            "loggers",
+        ):
             return value
         if len(value) != 1:
             raise PlanError(
