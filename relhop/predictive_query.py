@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,7 +132,7 @@ class PredictiveQuery:
                 these are dropped and counted.
             weight: A column of the entity's table that says how much an example weighs in the loss.
             memory_limit: Of the statement that finds the examples, such as `"4GB"`; what does not fit is
-                written to a temporary folder. Examples themselves take some 40 bytes each besides.
+                written to a temporary folder. Examples themselves take some 25 bytes each besides.
 
         A static query has an example for each entity whose target is known. Where the entity's table has a
         time column, each is seen at the time of its row, and the newest tenth is for test, the tenth before
@@ -173,7 +174,7 @@ class PredictiveQuery:
         dates: Dates,
         named: str | None,
         memory_limit: str | None,
-    ) -> tuple[TrainingTable, pa.Array]:
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         compiled = self._compiled
         oldest, newest = store.oldest_time, self._newest_label_time(store)
         if oldest is None or newest is None:
@@ -186,12 +187,12 @@ class PredictiveQuery:
         found, task_type = self._evaluate(store, compiled.training_sql, anchors.times, memory_limit)
         fates = _fates(found, anchors)
         notes = (*anchors.notes, *(fates if named is None else _unsplit(fates)))
-        times, split = anchors.times[found.anchor_ids], anchors.split[found.anchor_ids]
+        times, split = found.by_anchor(anchors.times), found.by_anchor(anchors.split)
         return self._table(store, found, task_type, times, split, notes), found.target
 
     def _static_examples(
         self, store: Store, dates: Dates, named: str | None, memory_limit: str | None
-    ) -> tuple[TrainingTable, pa.Array]:
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         anchor = self._newest_time(store)
         found, task_type = self._evaluate(
             store, self._compiled.training_sql, np.array([anchor]), memory_limit
@@ -220,25 +221,30 @@ class PredictiveQuery:
         table = replace(table, withheld=withheld)
         if dates.train_start is None:
             return table, found.target
-        kept = np.flatnonzero(times >= dates.train_start)
-        return table.take(kept), found.target.take(pa.array(kept))
+        kept = times >= dates.train_start
+        return table.take(np.flatnonzero(kept)), found.target.filter(pa.array(kept))
 
     def _marked(
-        self, store: Store, table: TrainingTable, target: pa.Array, split: str | None, weight: str | None
-    ) -> tuple[TrainingTable, pa.Array]:
+        self,
+        store: Store,
+        table: TrainingTable,
+        target: pa.ChunkedArray,
+        split: str | None,
+        weight: str | None,
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         """The examples with the split and the weight that columns of their entities give them."""
         notes = []
         with closing(store.connect()) as connection:
             if split is not None:
                 codes = split_of_rows(connection, self.entity_table, split)[table.rows]
-                kept = np.flatnonzero(codes != PREDICTION)
-                if len(kept) < len(codes):
+                kept = codes != PREDICTION
+                if not kept.all():
                     notes.append(
-                        f"{len(codes) - len(kept):,} of {len(codes):,} examples dropped: {split} is none of"
+                        f"{np.count_nonzero(~kept):,} of {len(codes):,} examples dropped: {split} is none of"
                         f" {', '.join(SPLIT_NAMES)}"
                     )
-                table = replace(table, split=codes).take(kept)
-                target = target.take(pa.array(kept))
+                table = replace(table, split=codes).take(np.flatnonzero(kept))
+                target = target.filter(pa.array(kept))
             if weight is not None:
                 weights = weight_of_rows(connection, self.entity_table, weight)[table.rows]
                 table = table.with_weight(weights, weight)
@@ -261,7 +267,7 @@ class PredictiveQuery:
             anchor_times=times,
             target=None,
             split=split,
-            keys=store.keys_of(self.entity_table, found.rows),
+            keys_of=partial(store.keys_of, self.entity_table),
             query=self.text,
             notes=notes,
             item_table=None if task.item_link is None else task.item_link.parent,
@@ -275,7 +281,7 @@ class PredictiveQuery:
         assert isinstance(query.target, Aggregation)
         return entity_link(query, self.schema, query.target, self.entity_table).name, item_link.name
 
-    def _labelled(self, table: TrainingTable, target: pa.Array) -> TrainingTable:
+    def _labelled(self, table: TrainingTable, target: pa.ChunkedArray) -> TrainingTable:
         require_examples(table)
         whole = labelled(table, target)
         require_examples(whole)
@@ -364,7 +370,13 @@ class PredictiveQuery:
                 connection.execute("SET memory_limit = ?", [memory_limit])
             check_storage(compiled.query, connection)
             task_type = settled_task(compiled.task, compiled.query, connection)
-            return evaluate(connection, sql, anchors), task_type
+            return evaluate(connection, sql, anchors, self._rows_per_anchor(store, len(anchors))), task_type
+
+    def _rows_per_anchor(self, store: Store, num_anchors: int) -> int:
+        """About how many rows an anchor needs: all entities, and its share of those that come and go."""
+        rows = {name: store.tables[name].num_rows for name in self._compiled.tables}
+        entities = rows.pop(self.entity_table)
+        return entities + sum(rows.values()) // max(1, num_anchors)
 
     def _twins(self, store: Store) -> Twins:
         """What tells the columns of a static target."""

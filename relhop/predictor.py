@@ -203,6 +203,7 @@ def seed_loader(
         shuffle=training,
         seed=plan.training_job.seed,
         max_batches=max_batches,
+        delay=sampling.resolve_delay(training=training),
     )
     loader.withheld = by_table(withheld, store.schema)
     return loader

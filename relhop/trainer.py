@@ -91,6 +91,7 @@ class Trainer:
         *,
         model: nn.Module | None = None,
         resume: bool = False,
+        val_store: Store | None = None,
         test_store: Store | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
@@ -105,6 +106,8 @@ class Trainer:
                 Trained in place.
             resume: Goes on with an interrupted run of the same plan and data, to the same weights; where
                 there is none, starts one.
+            val_store: What the validation split sees, if not `store`: a view of it, `store.as_of(time)`, so
+                that the best epoch is chosen under the protocol of a frozen test.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
             callbacks: What else hears of the training: callbacks of Lightning.
 
@@ -115,6 +118,7 @@ class Trainer:
         """
         require_trainable(table.task_type)
         self._require_possible()
+        val_store = _view_of(store, val_store)
         splits = table.splits
         constant = constant_label(table)
         if constant is not None:
@@ -143,10 +147,12 @@ class Trainer:
             progress=self._progress,
             callbacks=tuple(callbacks),
         )
-        fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
-        self._predictor, history = fit(described, course, splits, store, model)
+        if table.task_type == TaskType.link_prediction:
+            self._predictor, history = self._fit_ranking(described, course, splits, store, val_store, model)
+        else:
+            self._predictor, history = self._fit_scores(described, course, splits, store, val_store, model)
         metrics, baselines = {}, {}
-        for name, seen in (("val", store), ("test", test_store or store)):
+        for name, seen in (("val", val_store), ("test", test_store or store)):
             earlier = table.take(
                 np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
             )
@@ -267,6 +273,7 @@ class Trainer:
         course: Course,
         splits: dict[str, TrainingTable],
         store: Store,
+        val_store: Store,
         model: nn.Module | None,
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
@@ -274,7 +281,7 @@ class Trainer:
         model = model if model is not None else _plan_model(described)
         bind(model, described, store)
         train_loader = seed_loader(store, splits["train"], self.plan, withheld, training=True)
-        val_loader = seed_loader(store, splits["val"], self.plan, withheld)
+        val_loader = seed_loader(val_store, splits["val"], self.plan, withheld)
         history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
         return Predictor(model, described, _device(self._accelerator)), history
 
@@ -284,11 +291,14 @@ class Trainer:
         course: Course,
         splits: dict[str, TrainingTable],
         store: Store,
+        val_store: Store,
         model: nn.Module | None,
     ) -> tuple[RankingPredictor, list[dict[str, float]]]:
         """A predictor of trained rankings, and the course of training."""
         if model is not None:
             raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
+        if val_store is not store:
+            raise TrainingError("a ranking is validated on what it is trained on; leave out `val_store`")
         train_cut = int(splits["train"].anchor_times.max())
         ranking = RankingModel.before_training(described, store, train_cut)
         ranking.bind(described, store)
@@ -336,6 +346,17 @@ def _metrics_of(scores: NDArray[np.float64], table: TrainingTable) -> Metrics:
     labels = table.labels(np.arange(len(table)))
     assert labels is not None
     return compute_metrics(table.task_type, scores, labels)
+
+
+def _view_of(store: Store, view: Store | None) -> Store:
+    """The view that is asked for, by default the store itself; its categories must be numbered alike."""
+    if view is None:
+        return store
+    if view.path != store.path:
+        raise TrainingError(
+            f"val_store is {view.path}, but training reads {store.path}; give a view of it: store.as_of(time)"
+        )
+    return view
 
 
 def _plan_model(described: Description) -> nn.Module:

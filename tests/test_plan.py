@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from relhop.delays import NO_DELAY, parse_delay
 from relhop.errors import PlanError
 from relhop.plan import ModelPlan, NeighborSampling, Optimization, suggest
 from relhop.schema import Link, Schema, Table
@@ -152,6 +153,18 @@ def test_strategies_that_cannot_be_are_refused(written, message):
     with pytest.raises(PlanError) as error:
         NeighborSampling(strategy=written)
     assert str(error.value) == message
+
+
+def test_predictions_are_delayed_only_by_what_is_always_so():
+    always = NeighborSampling(delay="2 days")
+    assert (
+        always.resolve_delay(training=True) == always.resolve_delay(training=False) == parse_delay("2 days")
+    )
+    drawn = NeighborSampling(delay="0 to 9 days")
+    assert drawn.resolve_delay(training=True) == parse_delay("0 to 9 days")
+    assert drawn.resolve_delay(training=False) == NeighborSampling().resolve_delay(training=True) == NO_DELAY
+    with pytest.raises(PlanError, match=r"^neighbor_sampling\.delay is 'later': .*'later' is no delay; "):
+        NeighborSampling(delay="later")
 
 
 def test_an_inferred_count_is_a_count_of_its_step(schema):

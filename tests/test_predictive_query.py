@@ -5,11 +5,12 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from relhop import predictive_query, training_table
+from relhop import predictive_query
 from relhop.errors import QueryError, TrainingError
 from relhop.predictive_query import PredictiveQuery
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
+from relhop.training_table import labelling
 from tests.query_store import MemoryStore
 
 SCHEMA = Schema(
@@ -179,7 +180,7 @@ def test_forecasts_have_a_column_for_each_timeframe():
 
 
 def test_classes_of_a_list_have_a_limit(monkeypatch):
-    monkeypatch.setattr(training_table, "MAX_LABELS", 1)
+    monkeypatch.setattr(labelling, "MAX_LABELS", 1)
     with pytest.raises(TrainingError) as caught:
         query("PREDICT LIST_DISTINCT(orders.kind, 0, 10) CLASSIFY FOR EACH users.id").generate_training_table(
             STORE

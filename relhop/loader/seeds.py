@@ -20,6 +20,7 @@ from torch_frame import TensorFrame
 from torch_geometric.data import HeteroData
 
 from relhop import _native
+from relhop.delays import NO_DELAY, Delay
 from relhop.features import FeatureReader, ReadStats, RowFeatures
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
 from relhop.schema import EdgeType, Stype
@@ -89,6 +90,8 @@ class SeedLoader:
             so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
             their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
         max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
+        delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
+            count from the anchor time. A range is drawn from anew for each example and epoch.
     """
 
     def __init__(  # noqa: PLR0913
@@ -106,9 +109,10 @@ class SeedLoader:
         num_threads: int = 2,
         look_ahead: int = 8,
         max_batches: int | None = None,
+        delay: Delay = NO_DELAY,
     ) -> None:
         self.store, self.table = store, table
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.batch_size, self.shuffle, self.seed, self.delay = batch_size, shuffle, seed, delay
         self.num_threads, self.look_ahead, self.max_batches = num_threads, look_ahead, max_batches
         self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
@@ -166,11 +170,12 @@ class SeedLoader:
         )
         self._pipelines.add(pipeline)
         batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
             for taken, ids in enumerate(batches):
                 for seeds in batches[put : taken + pipeline.capacity]:
-                    self._put(pipeline, seeds)
+                    self._put(pipeline, seeds, seen_until)
                     put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
@@ -193,10 +198,15 @@ class SeedLoader:
         stats = self.stats()
         return {"sampling": stats.sampling, "rows": stats.gathering, "idle": stats.waited}
 
-    def _put(self, pipeline: _native.Pipeline, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+    def _put(
+        self,
+        pipeline: _native.Pipeline,
+        input_ids: np.ndarray[Any, np.dtype[np.int64]],
+        seen_until: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> None:
         number = self._sampler.table_number(self.table.entity_table)
         tables = np.full(len(input_ids), number, np.uint32)
-        pipeline.put(tables, self._rows[input_ids], self._times[input_ids])
+        pipeline.put(tables, self._rows[input_ids], seen_until[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
         """Adds what a pipeline did since the last time."""

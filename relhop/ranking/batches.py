@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -257,7 +256,7 @@ def item_loader(
         anchor_times=times,
         target=None,
         split=np.full(len(rows), PREDICTION, np.int8),
-        keys=pa.table({}),
+        keys_of=partial(visits.store.keys_of, visits.item_table),
     )
     loader = VisitsLoader(
         visits.store, table, plan.ranking.item_neighbors, batch_size=batch_size, seed=plan.training_job.seed
