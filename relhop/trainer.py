@@ -18,8 +18,9 @@ from torch import nn
 from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
-from relhop.errors import TrainingError
-from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
+from relhop.errors import PlanError, TrainingError
+from relhop.fitting import Course, Fitting, fit_weights
+from relhop.loggers import require_loggers
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
@@ -28,6 +29,7 @@ from relhop.query.findings import constant_label
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
+from relhop.resuming import LAST_CHECKPOINT
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
@@ -83,6 +85,7 @@ class Trainer:
         resume: bool = False,
         val_store: Store | None = None,
         test_store: Store | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
         """Trains on the `train` split, keeps the best epoch of `val`, judges by `val` and `test`.
 
@@ -98,18 +101,19 @@ class Trainer:
             val_store: What the validation split sees, if not `store`: a view of it, `store.as_of(time)`, so
                 that the best epoch is chosen under the protocol of a frozen test.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
+            callbacks: What else hears of the training: callbacks of Lightning.
 
         Raises:
             TrainingError: If `train` or `val` is empty, or an interrupted run was another one.
             PlanError: If the plan does not fit the schema or the task.
-            KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
+            KeyboardInterrupt: If the user stops it; `resume=True` goes on at the last checkpoint.
         """
         views = Views(store, _view_of(store, val_store), test_store or store)
         if self.plan.training_job.num_experiments > 1 or self.plan.training_job.refit:
             from relhop.search import fit_best
 
-            return fit_best(self, table, views, model=model, resume=resume)
-        run = self._train(table, views, model=model, resume=resume)
+            return fit_best(self, table, views, model=model, resume=resume, callbacks=callbacks)
+        run = self._train(table, views, model=model, resume=resume, callbacks=callbacks)
         judged = {
             "val": self._judge("val", run, table, views.val),
             "test": self._judge("test", run, table, views.test),
@@ -123,7 +127,7 @@ class Trainer:
         *,
         model: nn.Module | None,
         resume: bool,
-        callbacks: tuple[Callback, ...] = (),
+        callbacks: Sequence[Callback] = (),
         epochs: int | None = None,
     ) -> Run:
         """Trains, and judges nothing; see `fit`.
@@ -146,7 +150,7 @@ class Trainer:
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
-            callbacks=callbacks,
+            callbacks=tuple(callbacks),
             epochs=epochs,
         )
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
@@ -157,8 +161,7 @@ class Trainer:
     def _checked_splits(self, table: TrainingTable, needed: Sequence[str]) -> dict[str, TrainingTable]:
         """The splits of a table that can be trained on; refuses others with the reason."""
         require_trainable(table.task_type)
-        if self.plan.training_job.boosted_baseline:
-            require_lightgbm()
+        self._require_possible()
         constant = constant_label(table)
         if constant is not None:
             raise TrainingError(constant)
@@ -292,6 +295,18 @@ class Trainer:
                 " table from the query and the splits that the model was trained on"
             )
         return _metrics_of(predictions.scores, table).values
+
+    def _require_possible(self) -> None:
+        """Raises PlanError if the plan needs what this machine does not have."""
+        job = self.plan.training_job
+        if job.boosted_baseline:
+            require_lightgbm()
+        require_loggers(self.plan)
+        if job.precision == "16" and _device(self._accelerator) == "cpu":
+            raise PlanError(
+                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU; choose"
+                " bf16 or 32"
+            )
 
     def _fit_scores(
         self,

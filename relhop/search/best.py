@@ -36,6 +36,7 @@ def fit_best(
     *,
     model: nn.Module | None,
     resume: bool,
+    callbacks: Sequence[Callback],
 ) -> TrainingResult:
     """Trains `training_job.num_experiments` combinations of candidates and keeps the best by validation; with
     `training_job.refit` trains it once more, on `train` and `val`.
@@ -49,11 +50,12 @@ def fit_best(
     """
     space = Space(trainer.plan)
     space.check(views.train.schema)
+    _require_known_rates(trainer.plan)
     splits = trainer._checked_splits(table, ("train", "val"))
     described = trainer._describe(table, views.train, own_module=model is not None)
     metric = monitored(splits["val"], described.task, [])
     folder = trainer._open_run(described, resume)
-    trainings = _Trainings(trainer, folder, table, views, model)
+    trainings = _Trainings(trainer, folder, table, views, model, callbacks)
     with closing(Study(space, folder / STUDY, metric)) as study:
         _run_experiments(trainings, study)
         experiments, best = study.experiments, study.best
@@ -75,6 +77,17 @@ def fit_best(
     return result
 
 
+def _require_known_rates(plan: ModelPlan) -> None:
+    """Raises PlanError if a training without validation would wait for a plateau of it."""
+    name = "optimization.lr_scheduler"
+    schedules = plan.candidates.get(name, (plan.optimization.lr_scheduler,))
+    if plan.training_job.refit and "plateau" in schedules:
+        raise PlanError(
+            f"{name} is plateau, but the training of training_job.refit has no validation split to watch;"
+            " choose cosine, linear or constant"
+        )
+
+
 def _run_experiments(trainings: _Trainings, study: Study) -> None:
     """Trains what the study proposes, until it has seen enough."""
     while (trial := study.propose()) is not None:
@@ -85,7 +98,7 @@ def _run_experiments(trainings: _Trainings, study: Study) -> None:
         began = time.monotonic()
         try:
             plan = study.space.plan_of(trial.params)
-            run = trainings.train(name, plan, callbacks=[Reporter(trial, study.metric)])
+            run = trainings.train(name, plan, reporter=Reporter(trial, study.metric))
         except optuna.TrialPruned:
             study.give_up(trial, time.monotonic() - began)
         except (PlanError, TrainingError) as error:
@@ -116,6 +129,7 @@ class _Trainings:
         table: The examples.
         views: What the splits see.
         model: The user's own module, of which each training gets a copy.
+        callbacks: What else hears of every training.
     """
 
     trainer: Trainer
@@ -123,13 +137,14 @@ class _Trainings:
     table: TrainingTable
     views: Views
     model: nn.Module | None
+    callbacks: Sequence[Callback]
 
     def train(
         self,
         name: str,
         plan: ModelPlan,
         *,
-        callbacks: Sequence[Callback] = (),
+        reporter: Reporter | None = None,
         table: TrainingTable | None = None,
         epochs: int | None = None,
     ) -> Run:
@@ -140,7 +155,7 @@ class _Trainings:
             self.views,
             model=copy.deepcopy(self.model),
             resume=True,
-            callbacks=tuple(callbacks),
+            callbacks=[*self.callbacks] if reporter is None else [*self.callbacks, reporter],
             epochs=epochs,
         )
         discard_checkpoints(run.folder)
