@@ -138,9 +138,12 @@ class Description:
 
     def matches(self, folder: Path) -> bool:
         """Whether that folder describes the same model."""
-        written = [folder / "plan.yaml", folder / "task.json"]
-        here = [self.plan.to_yaml(), self._task_json()]
-        return [file.read_text(encoding="utf-8") if file.exists() else None for file in written] == here
+        plan, task = folder / "plan.yaml", folder / "task.json"
+        if not plan.is_file() or not task.is_file():
+            return False
+        return (
+            ModelPlan.from_yaml(plan) == self.plan and task.read_text(encoding="utf-8") == self._task_json()
+        )
 
     def _task_json(self) -> str:
         described = {

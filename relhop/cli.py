@@ -21,7 +21,7 @@ from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, Ta
 from relhop.times import format_time
 
 if TYPE_CHECKING:
-    from relhop.trainer import TrainingResult
+    from relhop.training_result import TrainingResult
 
 app = typer.Typer(
     help="Graph neural networks on relational tables, correct in time.",

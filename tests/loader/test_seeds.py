@@ -174,6 +174,34 @@ def test_a_neighborhood_does_not_depend_on_batches_or_threads(store, table, num_
     assert orders_by_seed(batch_size=batch_size, num_threads=num_threads) == expected
 
 
+def test_an_epoch_begins_at_any_batch(store, table):
+    loader = SeedLoader(store, table, [1, 1], batch_size=2, shuffle=True)
+    loader.set_epoch(3)
+    whole = list(loader)
+    loader.set_epoch(3, start=1)
+    for left, right in zip(whole[1:], loader, strict=True):
+        assert torch.equal(left["users"].input_id, right["users"].input_id)
+        assert torch.equal(left["orders"].row, right["orders"].row)
+    assert len(loader) == len(whole) == 3
+    loader.set_epoch(3, start=3)
+    assert list(loader) == []
+
+
+def test_a_limited_epoch_draws_other_seeds_each_time_and_none_twice(store, table):
+    loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, max_batches=2)
+    assert len(loader) == 2
+    orders = []
+    for epoch in range(20):
+        loader.set_epoch(epoch)
+        orders.append(loader.order().tolist())
+        assert len(set(orders[-1])) == 4
+        assert [seed for batch in loader for seed in batch["users"].input_id.tolist()] == orders[-1]
+    assert set(sum(orders, [])) == set(range(5))
+    assert len(set(map(tuple, orders))) > 10
+    assert SeedLoader(store, table, [1], batch_size=2, max_batches=2).order().tolist() == [0, 1, 2, 3]
+    assert len(SeedLoader(store, table, [1], batch_size=2, max_batches=9)) == 3
+
+
 def test_leaving_early_or_failing_leaves_no_thread_behind(store, table):
     before = len(os.listdir("/proc/self/task"))
     for _ in SeedLoader(store, table, [1], batch_size=1, num_threads=3):
@@ -253,6 +281,17 @@ def test_a_loader_counts_what_it_read(store, table):
     assert stats.total.hit_rate == 1 - stats.total.records / stats.total.rows
     assert stats.total.read_amplification == stats.total.bytes / stats.total.record_bytes
     assert stats.total.rows_per_read == (stats.total.records + stats.total.along) / stats.total.reads
+
+
+def test_a_loader_counts_the_seconds_of_its_threads(store, table):
+    loader = SeedLoader(store, table, [-1, -1], batch_size=2)
+    assert loader.seconds() == {"sampling": 0, "rows": 0, "idle": 0}
+    list(loader)
+    once = loader.seconds()
+    assert min(once.values()) > 0
+    list(loader)
+    assert all(seconds > once[name] for name, seconds in loader.seconds().items())
+    assert loader.stats().sampling == loader.seconds()["sampling"]
 
 
 def test_a_store_in_memory_reads_nothing_from_disk(store, table):
