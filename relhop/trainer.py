@@ -463,7 +463,8 @@ def _judge_baselines(
         return judge_baselines(asked, store, described)
     found = baseline_scores(known, asked)
     boosted = described.plan.training_job.boosted_baseline and len(asked)
-    trees = boosted_scores(known, asked, store) if boosted else None
+    delay = described.plan.neighbor_sampling.resolve_delay(training=True)
+    trees = boosted_scores(known, asked, store, delay) if boosted else None
     if trees is not None:
         found["boosted trees"] = trees
     return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
