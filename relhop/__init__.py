@@ -23,6 +23,7 @@ from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
+from relhop.text import HashedNgrams, SentenceTransformer
 from relhop.times import to_micros
 from relhop.training_table import TrainingTable
 
@@ -36,6 +37,7 @@ __all__ = [
     "DeviceCost",
     "EdgeTable",
     "Graph",
+    "HashedNgrams",
     "Link",
     "ModelPlan",
     "NeighborSampler",
@@ -46,6 +48,7 @@ __all__ = [
     "Schema",
     "SchemaError",
     "SeedSampler",
+    "SentenceTransformer",
     "SourceError",
     "Store",
     "StoreError",
