@@ -21,7 +21,7 @@ from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
 from relhop.nn.model import RelationalModel
 from relhop.plan import ModelPlan
-from relhop.statistics import code_maps
+from relhop.statistics import code_maps, misfit
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 from relhop.transfer import copied_ahead
@@ -142,6 +142,9 @@ def check_asked(described: Description, table: TrainingTable, store: Store) -> N
     difference = schema_difference(described.schema, store.schema)
     if difference is not None:
         raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+    problem = misfit(described.statistics, store)
+    if problem is not None:
+        raise TrainingError(f"the store does not fit the model: {problem}")
 
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:

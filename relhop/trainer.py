@@ -181,7 +181,9 @@ class Trainer:
             plan=self.plan,
             task=Task.of(table, _target_scale(table.splits["train"])),
             schema=store.schema,
-            statistics=fit_statistics(store, table.train_cut).without(hidden),
+            statistics=fit_statistics(
+                store, table.train_cut, self.plan.column_processing.encodings(store.schema)
+            ).without(hidden),
             own_module=own_module,
         )
 
@@ -318,8 +320,8 @@ class Trainer:
         require_loggers(self.plan)
         if job.precision == "16" and _device(self._accelerator) == "cpu":
             raise PlanError(
-                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU; choose"
-                " bf16 or 32"
+                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU;"
+                " choose bf16 or 32"
             )
 
     def _fit_scores(
