@@ -264,6 +264,22 @@ class Trainer:
         """The query that the trained model answers; `None` if there is no model or no query."""
         return None if self._predictor is None else self._predictor.described.task.query
 
+    @property
+    def predictor(self) -> Predictor | RankingPredictor:
+        """The trained model with all that it needs to score examples.
+
+        Raises:
+            TrainingError: If nothing is trained yet.
+        """
+        if self._predictor is None:
+            raise TrainingError("there is no trained model yet; call fit, or Trainer.load(path)")
+        return self._predictor
+
+    @property
+    def path(self) -> Path:
+        """The folder of the trained model; see `predictor`."""
+        return self._final_folder(self.predictor.described.task)
+
     def predict(self, table: TrainingTable, store: Store) -> Predictions | Rankings:
         """Scores of all examples of a table, or of a link prediction the best items of each; see
         `Predictor.predict` and `RankingPredictor.predict`.
@@ -271,9 +287,7 @@ class Trainer:
         Raises:
             TrainingError: If nothing is trained yet, or table or store do not fit the model.
         """
-        if self._predictor is None:
-            raise TrainingError("there is no trained model yet; call fit, or Trainer.load(path)")
-        return self._predictor.predict(table, store)
+        return self.predictor.predict(table, store)
 
     def evaluate(self, table: TrainingTable, store: Store) -> dict[str, float]:
         """Metrics of the model on labelled examples; NaN where these cannot tell one.
@@ -447,7 +461,8 @@ def _judge_baselines(
         return judge_baselines(asked, store, described)
     found = baseline_scores(known, asked)
     boosted = described.plan.training_job.boosted_baseline and len(asked)
-    trees = boosted_scores(known, asked, store) if boosted else None
+    delay = described.plan.neighbor_sampling.resolve_delay(training=True)
+    trees = boosted_scores(known, asked, store, delay) if boosted else None
     if trees is not None:
         found["boosted trees"] = trees
     return {name: _metrics_of(scores, asked).values for name, scores in found.items()}

@@ -107,6 +107,32 @@ def test_table_explains_what_was_dropped_and_why():
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("COUNT(orders.* WHERE orders.price > 99, 0, 10)", "0"),
+        ("COUNT(orders.* WHERE orders.price > 99, 0, 10) > 0", "0"),
+        ("LAST(orders.kind WHERE orders.kind = 'early', 0, 20)", "early"),
+        ("LIST_DISTINCT(orders.kind WHERE orders.kind = 'late', 0, 20) CLASSIFY", "the list of 1 items"),
+        ("SUM(orders.price WHERE orders.price > 99, 0, 5) FORECAST 2 TIMEFRAMES", "the same row of numbers"),
+    ],
+)
+def test_labels_that_are_constant_are_named_before_training(target, shown):
+    table = query(f"PREDICT {target} FOR EACH users.id").generate_training_table(STORE)
+    assert table.notes[-1] == f"all training labels are {shown}, so there is nothing to learn"
+
+
+def test_windows_without_data_are_named_before_training():
+    with pytest.raises(TrainingError) as caught:
+        query(
+            "PREDICT AVG(orders.price WHERE orders.price > 99, 0, 10) FOR EACH users.id"
+        ).generate_training_table(STORE, **DATES)
+    assert str(caught.value) == (
+        "no example is left to train on. considered for train: 18 visible entities at 6 anchors;"
+        " 18 have no value to predict"
+    )
+
+
 def test_multiclass_targets_are_indices_of_classes():
     table = query("PREDICT LAST(orders.kind, 0, 10) FOR EACH users.id").generate_training_table(
         STORE, **DATES
