@@ -7,7 +7,6 @@ alone. This changes no result, as messages only flow towards the seeds. Knows no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from torch import Tensor, nn
 from torch_geometric.nn import BatchNorm, GATv2Conv, SAGEConv
@@ -91,14 +90,11 @@ class SageLayer(nn.Module):
 
 
 def _norm(normalization: Normalization, channels: int) -> nn.Module:
-    norms = {
-        "layer": nn.LayerNorm,
-        "batch": partial(
-            BatchNorm, allow_single_element=True
-        ),  # one row has no variance, and takes the running one
-        "none": nn.Identity,
-    }
-    norm: nn.Module = norms[normalization](channels)
+    norm: nn.Module = nn.Identity()
+    if normalization == "layer":
+        norm = nn.LayerNorm(channels)
+    elif normalization == "batch":  # one row has no variance, and takes the running one
+        norm = BatchNorm(channels, allow_single_element=True)
     return norm
 
 
