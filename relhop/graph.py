@@ -34,6 +34,7 @@ from relhop.store.reader import Store
 from relhop.store.sql import failing
 from relhop.store.tables import RowOrder
 from relhop.store.writer import write_store
+from relhop.text import HashedNgrams, TextEmbedder
 from relhop.times import TimeUnit
 from relhop.validation import ValidationReport, refuse_errors, validate
 
@@ -261,6 +262,7 @@ class Graph:
         memory_limit: str | None = None,
         memory: Memory = "auto",
         progress: bool = True,
+        text_embedder: TextEmbedder | None = None,
     ) -> Store:
         """Builds a store of the graph, or reuses the one at `path` if it was built from the same.
 
@@ -274,6 +276,8 @@ class Graph:
             memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
             memory: Where the arrays of the open store are; see `Store.open`. "mmap" reads nothing yet.
             progress: Show a bar on a terminal.
+            text_embedder: Makes vectors of columns of type text; by default `rh.HashedNgrams()`. A model
+                reads only stores with the text embedder that it was trained with.
 
         Returns:
             The store, open.
@@ -289,7 +293,8 @@ class Graph:
         if row_order not in ("auto", "time"):
             raise ValueError(f"row_order is {row_order!r}; choose 'auto' or 'time'")
         tables = self._tables()
-        settings = {"precision": precision, "row_order": row_order}
+        embedder = text_embedder or HashedNgrams()
+        settings = {"precision": precision, "row_order": row_order, "text_embedder": embedder.identity}
         identity = fingerprint(self.schema, tables, self.sources, settings)
         try:
             store = Store.open(path, memory=memory)
@@ -323,6 +328,7 @@ class Graph:
                     for name in self.schema.edge_tables
                     if name in arrays
                 },
+                text_embedder=embedder,
             )
         return Store.open(path, memory=memory)
 

@@ -359,10 +359,16 @@ def test_constants_are_checked_against_the_store():
     )
 
 
-def test_plan_is_suggested_for_the_task(monkeypatch):
+def test_plan_is_suggested_for_the_task_and_the_examples(monkeypatch):
     monkeypatch.setattr(predictive_query, "suggest", lambda *arguments: arguments)
     asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
-    assert asked.suggest_model_plan(STORE, run_mode="best") == (STORE, "regression", "users", "best")
+    facts, run_mode = asked.suggest_model_plan(STORE, run_mode="best")
+    assert (facts.task_type, facts.entity_table, run_mode) == ("regression", "users", "best")
+    assert facts.num_rows == {name: table.num_rows for name, table in STORE.tables.items()}
+    assert facts.num_examples == STORE.tables["users"].num_rows
+    table = asked.generate_training_table(STORE, **DATES)
+    facts, run_mode = asked.suggest_model_plan(STORE, table=table)
+    assert (facts.num_examples, run_mode) == (len(table.splits["train"]), "fast")
 
 
 def test_empty_data_is_refused_with_a_reason():
