@@ -182,7 +182,9 @@ class Trainer:
             plan=self.plan,
             task=Task.of(table, _target_scale(table.splits["train"])),
             schema=store.schema,
-            statistics=fit_statistics(store, table.train_cut).without(hidden),
+            statistics=fit_statistics(
+                store, table.train_cut, self.plan.column_processing.encodings(store.schema)
+            ).without(hidden),
             own_module=own_module,
         )
 

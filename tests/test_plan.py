@@ -305,7 +305,11 @@ def test_what_yaml_leaves_out_gets_its_default():
         ),
         (
             "model_architecture: {aggregation: median}\n",
-            "model_architecture.aggregation is 'median': input should be 'mean', 'sum' or 'max'",
+            "model_architecture.aggregation is 'median': input should be 'mean', 'sum', 'max' or 'attention'",
+        ),
+        (
+            "model_architecture: {body: transformer, channels: 6, num_heads: 4}\n",
+            "model_architecture.num_heads is 4, which does not divide the 6 channels; choose a divisor",
         ),
         (
             "optimization: 3\n",
