@@ -1,0 +1,1 @@
+"""Graphs of papers and products: a GCN out of a store."""
