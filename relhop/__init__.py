@@ -23,6 +23,7 @@ from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
+from relhop.text import HashedNgrams, SentenceTransformer
 from relhop.times import to_micros
 from relhop.training_table import TrainingTable
 
@@ -37,6 +38,7 @@ __all__ = [
     "DeviceCost",
     "EdgeTable",
     "Graph",
+    "HashedNgrams",
     "Link",
     "ModelPlan",
     "NeighborSampler",
@@ -47,6 +49,7 @@ __all__ = [
     "Schema",
     "SchemaError",
     "SeedSampler",
+    "SentenceTransformer",
     "SourceError",
     "Store",
     "StoreError",

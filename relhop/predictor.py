@@ -21,7 +21,7 @@ from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
 from relhop.nn.model import BatchEncoder
 from relhop.plan import ModelPlan
-from relhop.statistics import code_maps
+from relhop.statistics import code_maps, misfit
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 from relhop.transfer import copied_ahead
@@ -118,7 +118,7 @@ class Predictor:
         loader = seed_loader(store, table, self.described.plan, task.withheld)
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
-                ids = batch[task.entity_table].input_id.numpy()
+                ids = batch[task.entity_table].input_id.cpu().numpy()
                 scores[ids] = to_scores(self.model(batch), task)
         return Predictions(table, task, scores if task.has_columns else scores[:, 0])
 
@@ -142,6 +142,9 @@ def check_asked(described: Description, table: TrainingTable, store: Store) -> N
     difference = schema_difference(described.schema, store.schema)
     if difference is not None:
         raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+    problem = misfit(described.statistics, store)
+    if problem is not None:
+        raise TrainingError(f"the store does not fit the model: {problem}")
 
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:

@@ -1,1 +1,1 @@
-"""Graphs of papers and products: a GCN out of a store."""
+"""Cora and Amazon Photo, through a store."""

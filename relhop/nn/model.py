@@ -66,9 +66,7 @@ class BatchEncoder(nn.Module):
     def set_code_maps(self, maps: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
         """Takes the numbering of a store's categories, from `relhop.statistics.code_maps`."""
         for table in self.tables:
-            codes = self.encoders[table].table.codes
-            if codes is not None:
-                codes.set(maps[table])
+            self.encoders[table].table.set_code_maps(maps[table])
 
     def encode(self, batch: HeteroData) -> dict[str, Tensor]:
         """By table [N, channels]; `relhop.loader.SeedLoader` describes the layout of a batch."""

@@ -13,7 +13,7 @@ import torch_frame
 import relhop as rh
 from relhop.delays import parse_delay
 from relhop.errors import StoreError, TrainingError
-from relhop.loader import SeedLoader, ages, calendar_fields
+from relhop.loader import SeedLoader
 from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
 from tests import shop, threads
@@ -132,23 +132,6 @@ def test_timestamps_become_ages_at_the_anchor_and_calendar_fields(store, table):
     assert store.tables["users"].categories("city") == ["Rome", "Oslo"]
 
 
-def test_calendar_fields_agree_with_pandas():
-    stamps = pd.to_datetime(
-        ["1969-12-31 23:59:59", "2000-02-29", "2024-12-31 13:14:15.999999", "1950-05-13 12:00"],
-        format="ISO8601",
-    )
-    got = calendar_fields(stamps.to_numpy(dtype="datetime64[us]").astype(np.int64)[:, None])[:, 0]
-    expected = [[t.year, t.month - 1, t.day - 1, t.day_of_week, t.hour, t.minute, t.second] for t in stamps]
-    assert got.tolist() == expected
-
-
-def test_ages_are_days_and_null_is_nan():
-    null = np.iinfo(np.int64).min
-    got = ages(np.array([[0, null]]), np.array([36 * 3600 * 10**6]))
-    assert got[0, 0] == 1.5
-    assert np.isnan(got[0, 1])
-
-
 def test_shuffling_visits_every_seed_once_in_an_order_of_the_epoch(store, table):
     loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, seed=4)
     order = lambda: [i for batch in loader for i in batch["users"].input_id.tolist()]  # noqa: E731
@@ -196,7 +179,7 @@ def test_a_limited_epoch_draws_other_seeds_each_time_and_none_twice(store, table
         orders.append(loader.order().tolist())
         assert len(set(orders[-1])) == 4
         assert [seed for batch in loader for seed in batch["users"].input_id.tolist()] == orders[-1]
-    assert set(sum(orders, [])) == set(range(5))
+    assert {seed for order in orders for seed in order} == set(range(5))
     assert len(set(map(tuple, orders))) > 10
     assert SeedLoader(store, table, [1], batch_size=2, max_batches=2).order().tolist() == [0, 1, 2, 3]
     assert len(SeedLoader(store, table, [1], batch_size=2, max_batches=9)) == 3
