@@ -45,7 +45,8 @@ def test_a_store_of_format_version_5_samples_as_the_same_tables_do_today(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "source"), [("v5", shop), ("v5_arrays", array_tables), ("v5_edges", citations), ("v5_films", films)]
+    ("name", "source"),
+    [("v5", shop), ("v5_arrays", array_tables), ("v5_edges", citations), ("v5_films", films)],
 )
 def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path, name, source):
     store = source.store(tmp_path)
@@ -95,7 +96,11 @@ def test_a_store_of_lists_and_texts_of_format_version_5_is_intact():
     store.verify()
     table = store.tables["films"]
     assert table.categories("genres") == ["war", "love", "space", "comedy"]
-    assert table.attributes["genres"].array()[[0, 2, 5]].tolist() == [[0, 1, -1, -1], [-2, -1, -1, -1], [0, 1, 2, 3]]
+    assert table.attributes["genres"].array()[[0, 2, 5]].tolist() == [
+        [0, 1, -1, -1],
+        [-2, -1, -1, -1],
+        [0, 1, 2, 3],
+    ]
     assert store.text_embedder == "hashed-ngrams-1, dim=64"
     title = table.attributes["title"].array()[0].astype(np.float32)
     np.testing.assert_allclose(title, rh.HashedNgrams().embed(["A Long War"])[0], atol=1e-3)

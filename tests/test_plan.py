@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -295,6 +296,59 @@ def test_text_that_is_no_yaml_is_refused():
 
 def test_a_list_of_one_candidate_is_that_setting():
     assert Optimization(base_lr=[0.5]).base_lr == 0.5
+
+
+def encoding(**encode):
+    return ModelPlan().with_overrides(
+        {"column_processing.encode": {f"films.{c}": s for c, s in encode.items()}}
+    )
+
+
+FILMS = Schema(
+    [
+        Table(
+            "films",
+            pkey_col="id",
+            stypes={
+                "year": "numerical",
+                "code": "categorical",
+                "genres": "multicategorical",
+                "title": "text",
+            },
+        )
+    ]
+)
+
+
+def test_columns_are_read_as_another_type_or_not_at_all():
+    part = encoding(year="categorical", code="numerical", title="none", genres="multicategorical")
+    part = ModelPlan.from_yaml(part.to_yaml()).column_processing
+    assert part.encodings(FILMS) == {"films": {"year": "categorical", "code": "numerical"}}
+    assert part.dropped_columns(FILMS) == {"films": frozenset({"title"})}
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        ({"yaer": "categorical"}, "'films.yaer' is no feature column. Did you mean 'films.year'?"),
+        ({"id": "none"}, "'films.id' is no feature column."),
+        (
+            {"code": "numeric"},
+            "'films.code' cannot be 'numeric'; choose one of categorical, multicategorical, none, numerical,"
+            " tensor, text, timestamp. Did you mean 'numerical'?",
+        ),
+        (
+            {"code": "text"},
+            "'films.code' is categorical in the store and cannot be read as text; set stypes={'code': 'text'} in"
+            " rh.Table and build the store anew",
+        ),
+    ],
+)
+def test_a_type_that_needs_a_new_store_and_unknown_names_are_refused(encode, message):
+    part = encoding(**encode).column_processing
+    with pytest.raises(PlanError, match=f"^column_processing.encode: {re.escape(message)}"):
+        part.encodings(FILMS)
+        part.dropped_columns(FILMS)
 
 
 def test_overrides_make_another_plan_and_drop_the_reason():
