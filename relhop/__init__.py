@@ -29,6 +29,7 @@ from relhop.training_table import TrainingTable
 
 if TYPE_CHECKING:
     from relhop import loader
+    from relhop.evaluation.evaluation import evaluate, explain
     from relhop.pyg.sampler import NeighborSampler
     from relhop.trainer import Trainer
 
@@ -57,6 +58,8 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TrainingTable",
+    "evaluate",
+    "explain",
     "loader",
     "to_micros",
 ]
@@ -69,6 +72,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("relhop.loader")
     if name == "NeighborSampler":
         return importlib.import_module("relhop.pyg.sampler").NeighborSampler
+    if name in ("evaluate", "explain"):
+        return getattr(importlib.import_module("relhop.evaluation.evaluation"), name)
     if name == "Trainer":
         return importlib.import_module("relhop.trainer").Trainer
     raise AttributeError(f"module 'relhop' has no attribute {name!r}")

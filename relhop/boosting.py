@@ -1,26 +1,23 @@
-"""Gradient-boosted trees on what a table says at first glance: a baseline that a network should beat.
+"""Gradient-boosted trees on windowed aggregates: a baseline that a network should beat, and a fair one.
 
-Of each example they see the columns of the entity, and of each table that points at it how many rows there
-are by the anchor time, how old the newest is, and the mean of each numerical column: nothing later.
-Needs LightGBM.
+They see what `relhop.aggregates` says of each example, and learn under the delays of the plan, as the network
+does. Needs LightGBM.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
 from importlib.util import find_spec
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from relhop.aggregates import Seen, aggregates
+from relhop.delays import NO_DELAY, Delay
 from relhop.errors import TrainingError
-from relhop.schema import Stype
-from relhop.sources.quoting import quoted
 from relhop.store.reader import Store
+from relhop.times import END_OF_TIME
 from relhop.training_table import TaskType, TrainingTable
 
 MAX_COLUMNS = 100
@@ -29,6 +26,12 @@ MAX_COLUMNS = 100
 ROUNDS = 200
 """How many trees are grown for a number."""
 
+DRAWS = 3
+"""How often each example is learnt from where delays are drawn, each time with another."""
+
+MAX_CATEGORIES = 200
+"""A column with more different texts is left out: trees would learn its values by heart."""
+
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "deterministic": True,
@@ -36,7 +39,6 @@ _SETTINGS: dict[str, Any] = {
     "seed": 0,
     "verbosity": -1,
 }
-_DAY = 86_400_000_000
 
 
 def require_lightgbm() -> None:
@@ -47,7 +49,9 @@ def require_lightgbm() -> None:
         )
 
 
-def boosted_scores(known: TrainingTable, asked: TrainingTable, store: Store) -> NDArray[np.float64] | None:
+def boosted_scores(
+    known: TrainingTable, asked: TrainingTable, store: Store, delay: Delay = NO_DELAY
+) -> NDArray[np.float64] | None:
     """Scores of trees that were grown on `known`, shaped as those of `relhop.baselines.baseline_scores`.
 
     `None` where the task has more than `MAX_COLUMNS` classes or timeframes of its own.
@@ -56,93 +60,84 @@ def boosted_scores(known: TrainingTable, asked: TrainingTable, store: Store) -> 
         known: Examples whose labels may be used, all earlier than `asked`.
         asked: Examples to score.
         store: What both see.
+        delay: How much later than it happens `known` sees a row; `asked`, too, where it is fixed.
     """
-    features = example_features([known, asked], store)
-    seen, unseen = features.iloc[: len(known)], features.iloc[len(known) :]
-    labels: NDArray[Any] = np.asarray(known.labels(np.arange(len(known))))
+    drawn = not delay.is_fixed
+    learnt = np.tile(np.arange(len(known)), DRAWS if drawn else 1)
+    untils = [known.anchor_times - delay.draw(len(known), 0, n) for n in range(DRAWS if drawn else 1)]
+    asked_until = asked.anchor_times - (0 if drawn else delay.longest)
+    features = example_features(
+        [known.take(learnt), asked], store, np.concatenate([*untils, asked_until]), known
+    )
+    seen, unseen = features.iloc[: len(learnt)], features.iloc[len(learnt) :]
+    labels: NDArray[Any] = np.asarray(known.labels(learnt))
+    return grown(known, seen, labels, unseen)
+
+
+def example_features(
+    tables: list[TrainingTable], store: Store, until: NDArray[np.int64], known: TrainingTable
+) -> pd.DataFrame:
+    """`relhop.aggregates.aggregates` of the examples of all tables, in order.
+
+    Args:
+        tables: Examples.
+        store: What they see.
+        until: int64 microseconds [n] up to which they see.
+        known: Examples whose labels are used: what is fitted sees rows up to the newest of them.
+    """
+    limit = END_OF_TIME if store.as_of_time is None else store.as_of_time
+    seen = Seen(
+        np.concatenate([table.rows for table in tables]),
+        np.concatenate([table.anchor_times for table in tables]),
+        np.minimum(until, limit),
+    )
+    cut = int(known.anchor_times.max())
+    found = aggregates(store, known.entity_table, seen, cut, known.withheld)
+    texts = found.select_dtypes("category")
+    return found.drop(columns=[c for c in texts if len(texts[c].cat.categories) > MAX_CATEGORIES])
+
+
+def grown(
+    known: TrainingTable,
+    seen: pd.DataFrame,
+    labels: NDArray[Any],
+    unseen: pd.DataFrame,
+    settings: dict[str, Any] | None = None,
+    rounds: int = ROUNDS,
+) -> NDArray[np.float64] | None:
+    """Scores of `unseen` by trees that were grown on `seen` and its labels; see `boosted_scores`.
+
+    Args:
+        known: The task.
+        seen: Features of examples to learn from.
+        labels: Of these, as `TrainingTable.labels` gives them.
+        unseen: Features of examples to score.
+        settings: LightGBM's, beside this module's own.
+        rounds: How many trees.
+    """
+    settings = {**_SETTINGS, **(settings or {})}
     if known.task_type == TaskType.multiclass:
         count = len(known.classes or ())
-        return _grown(seen, labels, unseen, {"objective": "multiclass", "num_class": count})
+        return _grown(
+            seen, labels, unseen, {**settings, "objective": "multiclass", "num_class": count}, rounds
+        )
     is_class = known.task_type in (TaskType.binary, TaskType.multilabel)
-    objective = {"objective": "binary" if is_class else "l1"}
+    settings["objective"] = "binary" if is_class else "l1"
     if labels.ndim == 1:
-        return _grown(seen, labels, unseen, objective)
+        return _grown(seen, labels, unseen, settings, rounds)
     if labels.shape[1] > MAX_COLUMNS:
         return None
-    return np.stack([_grown(seen, column.copy(), unseen, objective) for column in labels.T], axis=1)
+    return np.stack([_grown(seen, column.copy(), unseen, settings, rounds) for column in labels.T], axis=1)
 
 
 def _grown(
-    seen: pd.DataFrame, labels: NDArray[Any], unseen: pd.DataFrame, objective: dict[str, Any]
+    seen: pd.DataFrame, labels: NDArray[Any], unseen: pd.DataFrame, settings: dict[str, Any], rounds: int
 ) -> NDArray[np.float64]:
     """Probabilities or values [n], or probabilities of classes [n, num_class]."""
     import lightgbm
 
-    if labels.min() == labels.max() and "num_class" not in objective:
+    if labels.min() == labels.max() and "num_class" not in settings:
         return np.full(len(unseen), float(labels[0]))
-    trees = lightgbm.train({**_SETTINGS, **objective}, lightgbm.Dataset(seen, labels), num_boost_round=ROUNDS)
+    trees = lightgbm.train(settings, lightgbm.Dataset(seen, labels), num_boost_round=rounds)
     scores: NDArray[np.float64] = trees.predict(unseen)
     return scores
-
-
-def example_features(tables: list[TrainingTable], store: Store) -> pd.DataFrame:
-    """One row an example of all tables, in order; categories are of pandas' type `category`."""
-    examples = pa.table(
-        {
-            "example": np.arange(sum(map(len, tables))),
-            "entity": np.concatenate([table.rows for table in tables]),
-            "anchor": pa.array(np.concatenate([table.anchor_times for table in tables]), pa.timestamp("us")),
-        }
-    )
-    entity, withheld = tables[0].entity_table, set(tables[0].withheld)
-    with closing(store.connect()) as connection:
-        connection.register("_rh_given_examples", examples)
-        connection.execute("CREATE TEMP TABLE _rh_examples AS FROM _rh_given_examples")
-        found = [_own(connection, store, entity, withheld)]
-        for link in store.schema.links:
-            if link.parent == entity:
-                found.append(_pointing(connection, store, link.child, link.fkey_name))
-    return pd.concat(found, axis=1)
-
-
-def _own(
-    connection: duckdb.DuckDBPyConnection, store: Store, entity: str, withheld: set[str]
-) -> pd.DataFrame:
-    """The columns of the entity: numbers, the age of times in days, categories."""
-    columns, categories = ["x.example"], []
-    for name, stype in store.schema.feature_columns(entity).items():
-        if f"{entity}.{name}" in withheld:
-            continue
-        value = f"e.{quoted(name)}"
-        if stype == Stype.numerical:
-            columns.append(f"CAST({value} AS DOUBLE) AS {quoted(name)}")
-        elif stype == Stype.timestamp:
-            columns.append(f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY} AS {quoted(name)}")
-        elif stype == Stype.categorical:
-            columns.append(f"CAST({value} AS VARCHAR) AS {quoted(name)}")
-            categories.append(name)
-    frame: pd.DataFrame = connection.sql(
-        f"SELECT {', '.join(columns)} FROM _rh_examples x JOIN {quoted(entity)} e ON e._rh_row = x.entity"
-        " ORDER BY x.example"
-    ).df()
-    frame = frame.drop(columns="example").astype(dict.fromkeys(categories, "category"))
-    return frame.set_axis([f"c{place}" for place in range(frame.shape[1])], axis=1)
-
-
-def _pointing(connection: duckdb.DuckDBPyConnection, store: Store, child: str, fkey: str) -> pd.DataFrame:
-    """Of the rows of `child` that point at the entity by the anchor time: count, age of the newest, means."""
-    timed = store.schema.tables[child].time_col is not None
-    columns = ["count(c._rh_row) AS n"]
-    if timed:
-        columns.append(f"(epoch_us(any_value(x.anchor)) - epoch_us(max(c._rh_time))) / {_DAY} AS age")
-    columns += [
-        f"avg(CAST(c.{quoted(name)} AS DOUBLE)) AS m{place}"
-        for place, (name, stype) in enumerate(store.schema.feature_columns(child).items())
-        if stype == Stype.numerical
-    ]
-    visible = " AND c._rh_time <= x.anchor" if timed else ""
-    frame: pd.DataFrame = connection.sql(
-        f"SELECT {', '.join(columns)} FROM _rh_examples x LEFT JOIN {quoted(child)} c"
-        f" ON c.{quoted('_rh_' + fkey)} = x.entity{visible} GROUP BY x.example ORDER BY x.example"
-    ).df()
-    return frame.add_prefix(f"{child}_{fkey}_".replace("+", "_"))

@@ -1,4 +1,4 @@
-"""The command line: `relhop ingest`, `inspect`, `verify`, `train`, `predict`, over the public API."""
+"""The command line, over the public API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, Ta
 from relhop.times import format_time
 
 if TYPE_CHECKING:
-    from relhop.trainer import TrainingResult
+    from relhop.training_result import TrainingResult
 
 app = typer.Typer(
     help="Graph neural networks on relational tables, correct in time.",
@@ -130,6 +130,27 @@ def predict(
     )
     trainer.predict(table, opened).to_parquet(output)
     out.print(f"{output}: {len(table):,} scores")
+
+
+@app.command()
+def report(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    store: StorePath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file for the report.")],
+    split: Annotated[str, typer.Option(help="What is judged: val or test.")] = "test",
+    val_start: Annotated[str | None, typer.Option(help="As when the model was trained.")] = None,
+    test_start: Annotated[str | None, typer.Option(help="As when the model was trained.")] = None,
+) -> None:
+    """Judges a trained model: intervals, calibration, slices, importance, explained scores; one HTML page."""
+    trainer = rh.Trainer.load(model)
+    opened = rh.Store.open(store)
+    if trainer.query is None:
+        raise rh.RelhopError(
+            f"{model} was trained on a table without a query; use rh.evaluate with a table of yours"
+        )
+    question = rh.PredictiveQuery(opened, trainer.query)
+    table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
+    out.print(str(rh.evaluate(trainer, table, opened, split=split).to_html(output)), highlight=False)
 
 
 def main() -> None:

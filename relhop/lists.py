@@ -41,8 +41,14 @@ class Lists:
         """Which list each value belongs to, int64 [values]."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    def take(self, indices: NDArray[np.integer[Any]]) -> Lists:
-        """The lists at those positions, in that order."""
+    def take(self, indices: NDArray[np.integer[Any]] | slice) -> Lists:
+        """The lists at those positions, in that order; of a slice without a step, no value is copied."""
+        if isinstance(indices, slice):
+            begin, end, step = indices.indices(len(self))
+            if step == 1:
+                offsets = self.offsets[begin : max(begin, end) + 1]
+                return Lists(offsets - offsets[0], self.values[offsets[0] : offsets[-1]])
+            indices = np.arange(begin, end, step)
         lengths = self.lengths[indices]
         begins = np.repeat(self.offsets[:-1][indices] - (np.cumsum(lengths) - lengths), lengths)
         return Lists.from_lengths(lengths, self.values[begins + np.arange(lengths.sum())])

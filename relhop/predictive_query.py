@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
-from relhop.plan import ModelPlan, suggest
+from relhop.fanouts import degree_of
+from relhop.plan import Facts, ModelPlan, suggest
 from relhop.query.anchors import Anchors, Dates, all_anchors, place_anchors
 from relhop.query.compiler import compile_query
 from relhop.query.dialects import Dialect, statement_in
@@ -131,7 +133,7 @@ class PredictiveQuery:
                 these are dropped and counted.
             weight: A column of the entity's table that says how much an example weighs in the loss.
             memory_limit: Of the statement that finds the examples, such as `"4GB"`; what does not fit is
-                written to a temporary folder. Examples themselves take some 40 bytes each besides.
+                written to a temporary folder. Examples themselves take some 25 bytes each besides.
 
         A static query has an example for each entity whose target is known. Where the entity's table has a
         time column, each is seen at the time of its row, and the newest tenth is for test, the tenth before
@@ -173,7 +175,7 @@ class PredictiveQuery:
         dates: Dates,
         named: str | None,
         memory_limit: str | None,
-    ) -> tuple[TrainingTable, pa.Array]:
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         compiled = self._compiled
         oldest, newest = store.oldest_time, self._newest_label_time(store)
         if oldest is None or newest is None:
@@ -186,12 +188,12 @@ class PredictiveQuery:
         found, task_type = self._evaluate(store, compiled.training_sql, anchors.times, memory_limit)
         fates = _fates(found, anchors)
         notes = (*anchors.notes, *(fates if named is None else _unsplit(fates)))
-        times, split = anchors.times[found.anchor_ids], anchors.split[found.anchor_ids]
+        times, split = found.by_anchor(anchors.times), found.by_anchor(anchors.split)
         return self._table(store, found, task_type, times, split, notes), found.target
 
     def _static_examples(
         self, store: Store, dates: Dates, named: str | None, memory_limit: str | None
-    ) -> tuple[TrainingTable, pa.Array]:
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         anchor = self._newest_time(store)
         found, task_type = self._evaluate(
             store, self._compiled.training_sql, np.array([anchor]), memory_limit
@@ -220,25 +222,30 @@ class PredictiveQuery:
         table = replace(table, withheld=withheld)
         if dates.train_start is None:
             return table, found.target
-        kept = np.flatnonzero(times >= dates.train_start)
-        return table.take(kept), found.target.take(pa.array(kept))
+        kept = times >= dates.train_start
+        return table.take(np.flatnonzero(kept)), found.target.filter(pa.array(kept))
 
     def _marked(
-        self, store: Store, table: TrainingTable, target: pa.Array, split: str | None, weight: str | None
-    ) -> tuple[TrainingTable, pa.Array]:
+        self,
+        store: Store,
+        table: TrainingTable,
+        target: pa.ChunkedArray,
+        split: str | None,
+        weight: str | None,
+    ) -> tuple[TrainingTable, pa.ChunkedArray]:
         """The examples with the split and the weight that columns of their entities give them."""
         notes = []
         with closing(store.connect()) as connection:
             if split is not None:
                 codes = split_of_rows(connection, self.entity_table, split)[table.rows]
-                kept = np.flatnonzero(codes != PREDICTION)
-                if len(kept) < len(codes):
+                kept = codes != PREDICTION
+                if not kept.all():
                     notes.append(
-                        f"{len(codes) - len(kept):,} of {len(codes):,} examples dropped: {split} is none of"
+                        f"{np.count_nonzero(~kept):,} of {len(codes):,} examples dropped: {split} is none of"
                         f" {', '.join(SPLIT_NAMES)}"
                     )
-                table = replace(table, split=codes).take(kept)
-                target = target.take(pa.array(kept))
+                table = replace(table, split=codes).take(np.flatnonzero(kept))
+                target = target.filter(pa.array(kept))
             if weight is not None:
                 weights = weight_of_rows(connection, self.entity_table, weight)[table.rows]
                 table = table.with_weight(weights, weight)
@@ -261,7 +268,7 @@ class PredictiveQuery:
             anchor_times=times,
             target=None,
             split=split,
-            keys=store.keys_of(self.entity_table, found.rows),
+            keys_of=partial(store.keys_of, self.entity_table),
             query=self.text,
             notes=notes,
             item_table=None if task.item_link is None else task.item_link.parent,
@@ -275,7 +282,7 @@ class PredictiveQuery:
         assert isinstance(query.target, Aggregation)
         return entity_link(query, self.schema, query.target, self.entity_table).name, item_link.name
 
-    def _labelled(self, table: TrainingTable, target: pa.Array) -> TrainingTable:
+    def _labelled(self, table: TrainingTable, target: pa.ChunkedArray) -> TrainingTable:
         require_examples(table)
         whole = labelled(table, target)
         require_examples(whole)
@@ -316,17 +323,34 @@ class PredictiveQuery:
         split = np.full(len(found.rows), PREDICTION, np.int8)
         return self._table(store, found, task_type, times, split, tuple(notes))
 
-    def suggest_model_plan(self, store: Store, run_mode: str = "fast") -> ModelPlan:
-        """A plan that suits the task and the store; see `relhop.ModelPlan`.
+    def suggest_model_plan(
+        self, store: Store, run_mode: str = "fast", *, table: TrainingTable | None = None
+    ) -> ModelPlan:
+        """A plan that suits the task, the store and the time there is; see `relhop.ModelPlan`.
 
         Args:
             store: The data.
-            run_mode: How much time to spend: `fast`, `normal` or `best`.
+            run_mode: How much time to spend: `debug` (seconds), `fast` (minutes), `normal` (tens of minutes,
+                with a small search) or `best` (hours, with a large one).
+            table: The training table, whose examples are counted; without, an entity is taken for one.
+
+        Raises:
+            PlanError: On an unknown run mode, or a task for which there is no model.
         """
         compiled = self._compiled
         with closing(store.connect()) as connection:
             task_type = settled_task(compiled.task, compiled.query, connection)
-        return suggest(store, task_type, self.entity_table, run_mode)
+        facts = Facts(
+            schema=store.schema,
+            task_type=task_type,
+            entity_table=self.entity_table,
+            num_rows={name: stored.num_rows for name, stored in store.tables.items()},
+            num_examples=store.tables[self.entity_table].num_rows
+            if table is None
+            else int((table.split == TRAIN).sum()),
+            degrees={edge_type: degree_of(store, edge_type) for edge_type in store.schema.edge_types},
+        )
+        return suggest(facts, run_mode)
 
     def _newest_label_time(self, store: Store) -> int | None:
         """Up to when labels are known. A calendar of coming events in another table must not stretch it."""
@@ -364,7 +388,13 @@ class PredictiveQuery:
                 connection.execute("SET memory_limit = ?", [memory_limit])
             check_storage(compiled.query, connection)
             task_type = settled_task(compiled.task, compiled.query, connection)
-            return evaluate(connection, sql, anchors), task_type
+            return evaluate(connection, sql, anchors, self._rows_per_anchor(store, len(anchors))), task_type
+
+    def _rows_per_anchor(self, store: Store, num_anchors: int) -> int:
+        """About how many rows an anchor needs: all entities, and its share of those that come and go."""
+        rows = {name: store.tables[name].num_rows for name in self._compiled.tables}
+        entities = rows.pop(self.entity_table)
+        return entities + sum(rows.values()) // max(1, num_anchors)
 
     def _twins(self, store: Store) -> Twins:
         """What tells the columns of a static target."""

@@ -190,6 +190,7 @@ def seed_loader(
     """
     sampling, settings = plan.neighbor_sampling, plan.optimization
     batch_size = settings.batch_size
+    max_batches = settings.max_steps_per_epoch if training else None
     if training:
         batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
     strategies = sampling.resolve_strategies(store.schema)
@@ -204,6 +205,8 @@ def seed_loader(
         batch_size=batch_size,
         shuffle=training,
         seed=plan.training_job.seed,
+        max_batches=max_batches,
+        delay=sampling.resolve_delay(training=training),
     )
     loader.withheld = by_table(withheld, store.schema)
     return loader

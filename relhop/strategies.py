@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from relhop.errors import nearest
-from relhop.times import MICROS_PER
+from relhop.times import UNITS
 
 STRATEGIES = ("recency", "last", "uniform", "weighted", "labor")
 _REPEATED = ("uniform", "weighted")
@@ -50,12 +50,9 @@ def parse_strategy(text: str) -> Strategy:
         raise ValueError(f"{text!r}: only {' and '.join(_REPEATED)} can draw with replacement")
     window = 0
     if count is not None:
-        # "1 day" as well as "days"; us, ms and s are no plurals, and "m" would not be what it seems.
-        singular = {name[:-1]: size for name, size in MICROS_PER.items() if len(name) > 2}
-        units = MICROS_PER | singular
-        if unit not in units:
-            raise ValueError(f"{text!r}: {unit!r} is no unit of time.{nearest(unit, units)}")
-        window = int(count) * units[unit]
+        if unit not in UNITS:
+            raise ValueError(f"{text!r}: {unit!r} is no unit of time.{nearest(unit, UNITS)}")
+        window = int(count) * UNITS[unit]
         if not 0 < window < 2**62:
             raise ValueError(f"{text!r}: a window is longer than nothing and shorter than 146,000 years")
     return Strategy(name, again is not None, window)

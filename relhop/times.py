@@ -28,6 +28,9 @@ MICROS_PER: dict[str, int] = {
     "days": 86_400_000_000,
 }
 
+UNITS: dict[str, int] = MICROS_PER | {name[:-1]: size for name, size in MICROS_PER.items() if len(name) > 2}
+"""The same, and `1 day` beside `2 days`; us, ms and s are no plurals, and "m" would not be what it seems."""
+
 NULL_TIME: int = np.iinfo(np.int64).max
 """The time of a row whose time is null: later than any anchor, so never visible to a timed seed."""
 

@@ -60,5 +60,5 @@ def run(schema: Schema, store: MemoryStore, text: str, anchors: list[str]) -> li
         targets = [[k for (k,) in map(dict.values, store.keys_of(items, t).to_pylist())] for t in targets]
     return [
         [anchors[i], key[0] if len(key) == 1 else key, target]
-        for i, key, target in zip(found.anchor_ids, keys, targets, strict=True)
+        for i, key, target in zip(found.by_anchor(np.arange(len(anchors))), keys, targets, strict=True)
     ]

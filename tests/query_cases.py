@@ -189,13 +189,22 @@ def statement(query: str, *, is_training: bool = True) -> str:
     return compiled.training_sql if is_training else compiled.prediction_sql
 
 
-def found(tables: dict[str, pa.Table], sql: str, anchors: list[dt.datetime]) -> list[tuple]:
+def found(
+    tables: dict[str, pa.Table], sql: str, anchors: list[dt.datetime], rows_per_anchor: int = 0
+) -> list[tuple]:
     connection = _connection()
     for name, table in tables.items():
         connection.register(name, table)
-    result = evaluate(connection, sql, np.array(anchors, "datetime64[us]").view(np.int64))
+    result = evaluate(connection, sql, np.array(anchors, "datetime64[us]").view(np.int64), rows_per_anchor)
     assert result.counts[:, Drop.kept].sum() == len(result.rows)
-    return list(zip(result.anchor_ids.tolist(), result.rows.tolist(), result.target.to_pylist(), strict=True))
+    return list(
+        zip(
+            result.by_anchor(np.arange(len(anchors))).tolist(),
+            result.rows.tolist(),
+            result.target.to_pylist(),
+            strict=True,
+        )
+    )
 
 
 POST_CONDITIONS = (

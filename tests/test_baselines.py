@@ -20,7 +20,7 @@ def table(task_type, rows, times, target, classes=None):
         anchor_times=np.array(times),
         target=np.array(target, dtype),
         split=np.zeros(len(rows), np.int8),
-        keys=pa.table({"id": rows}),
+        keys_of=lambda rows: pa.table({"id": rows}),
         classes=classes,
     )
 

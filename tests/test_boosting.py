@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from relhop import boosting
 from relhop.boosting import boosted_scores, example_features
+from relhop.delays import parse_delay
 from relhop.errors import TrainingError
 from relhop.metrics import compute_metrics
 from relhop.plan import ModelPlan
@@ -24,26 +24,22 @@ def table(store):
     return clicks.training_table(store)
 
 
-def test_features_are_own_columns_and_aggregates_of_what_is_visible(store, table):
-    found = example_features([table.take(np.array([5, 700 % len(table)]))], store)
-    seen, row = table.to_pandas().iloc[5], found.iloc[0]
-    frames = clicks.frames()
-    past = frames["clicks"].query("user_id == @seen.user_id and at <= @seen.anchor_time")
-    user = frames["users"].set_index("user_id").loc[seen.user_id]
-    assert row["clicks_user_id_n"] == len(past)
-    assert row["clicks_user_id_age"] == pytest.approx(
-        (seen.anchor_time - past["at"].max()) / pd.Timedelta(days=1)
-    )
-    means = [value for name, value in row.items() if str(name).startswith("clicks_user_id_m")]
-    assert means == [pytest.approx(past["score"].mean())]
-    assert user["age"] in row.tolist() or np.isnan(user["age"])
-
-
 def test_trees_learn_what_the_past_tells(store, table):
     pytest.importorskip("lightgbm", reason="LightGBM is not installed: pip install 'relhop[lightgbm]'")
     splits = table.splits
     scores = boosted_scores(splits["train"], splits["test"], store)
     assert compute_metrics("binary", scores, splits["test"].target).values["auroc"] > 0.95
+
+
+def test_trees_see_under_a_delay_what_was_known_by_then(store, table):
+    pytest.importorskip("lightgbm", reason="LightGBM is not installed: pip install 'relhop[lightgbm]'")
+    splits, delay = table.splits, parse_delay("0 to 20 days")
+    frozen = store.as_of("2020-01-31")
+    scores = boosted_scores(splits["train"], splits["test"], frozen, delay)
+    assert compute_metrics("binary", scores, splits["test"].target).values["auroc"] > 0.95
+    found = example_features([splits["test"]], frozen, splits["test"].anchor_times, splits["train"])
+    stale = (splits["test"].anchor_times - frozen.as_of_time) / 86_400_000_000
+    assert found["delay"].tolist() == stale.tolist()
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,12 @@ def test_inspect_shows_edge_tables_and_their_attributes(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "visits.share" in shown
     assert "float32[3]" in shown
+
+
+def test_report_writes_a_page_about_a_model(folder: Path, model: Path) -> None:
+    done = relhop("report", model, folder / "clicks.rh", "-o", folder / "report.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "report.html")
+    page = (folder / "report.html").read_text()
+    assert "How good: test split" in page
+    assert "clicks" in page

@@ -21,6 +21,9 @@ def test_lists_are_taken_and_thinned_like_python_lists(values, data):
     assert lists.owners.tolist() == [i for i, each in enumerate(values) for _ in each]
     places = data.draw(st.lists(st.integers(0, len(values) - 1), max_size=6) if values else st.just([]))
     assert lists.take(np.array(places, np.int64)).to_pylist() == [values[i] for i in places]
+    begin, end = (data.draw(st.integers(-1, len(values) + 1)) for _ in range(2))
+    assert lists.take(slice(begin, end)).to_pylist() == values[begin:end]
+    assert lists.take(slice(None, None, 2)).to_pylist() == values[::2]
     assert lists.keep(lists.values > 1).to_pylist() == [[v for v in each if v > 1] for each in values]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given, reject, settings
+from hypothesis import strategies as st
 
 from relhop.errors import QueryError
+from relhop.query import evaluation
 from relhop.query.syntax import parse
 from relhop.query.words import in_words
 from tests.query_cases import Case, found, sources, statement, static_cases, temporal_cases, temporal_queries
@@ -46,6 +50,15 @@ def assert_same(got: list[tuple], expected: list[tuple]) -> None:
 @given(temporal_cases)
 def test_sql_of_temporal_queries_finds_what_the_reference_finds(case):
     assert_same(found(sources(case.rows)[0], statement_of(case), case.anchors), expected_of(case))
+
+
+@settings(max_examples=50, deadline=None)
+@given(temporal_cases, st.sampled_from([1, 2]))
+def test_a_statement_for_some_anchors_at_a_time_finds_the_same(case, at_once):
+    tables, sql = sources(case.rows)[0], statement_of(case)
+    with patch.object(evaluation, "_LEAST_ANCHORS", 2):
+        parts = found(tables, sql, case.anchors, evaluation._STATEMENT_ROWS // at_once)
+    assert_same(parts, found(tables, sql, case.anchors))
 
 
 @settings(max_examples=150, deadline=None)

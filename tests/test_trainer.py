@@ -291,6 +291,28 @@ def test_a_frozen_store_for_the_test_split_hides_what_came_after(fitted, store, 
     assert again.metrics["val"] == result.metrics["val"]
 
 
+def test_a_frozen_store_for_the_validation_split_judges_epochs_as_a_frozen_test(store, table, tmp_path):
+    frozen, changes = store.as_of("2020-01-20"), {"neighbor_sampling__delay": "0 to 20 days"}
+    trained = trainer(tmp_path / "model", **changes)
+    result = trained.fit(table, store, val_store=frozen)
+    assert result.metrics["val"] == trained.evaluate(table.splits["val"], frozen)
+    assert result.metrics["val"] != trained.evaluate(table.splits["val"], store)
+    assert max(entry["val_auroc"] for entry in result.history) == pytest.approx(
+        result.metrics["val"]["auroc"]
+    )
+    again = trainer(tmp_path / "again", **changes).fit(table, store, val_store=frozen)
+    assert again.metrics == result.metrics
+
+
+def test_a_validation_store_of_other_data_is_refused(store, table, tmp_path):
+    other = clicks.build(tmp_path / "other.rh")
+    with pytest.raises(TrainingError) as error:
+        trainer(tmp_path / "model").fit(table, store, val_store=other)
+    assert str(error.value) == (
+        f"val_store is {other.path}, but training reads {store.path}; give a view of it: store.as_of(time)"
+    )
+
+
 def test_a_validation_split_of_one_class_is_tuned_by_log_loss(store, tmp_path):
     frame = clicks.labels()
     frame.loc[frame.split != "train", "target"] = 1

@@ -5,11 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from relhop import training_table
 from relhop.errors import TrainingError
 from relhop.schema import Schema, Table
 from relhop.times import to_micros
-from relhop.training_table import PREDICTION, TEST, TRAIN, VAL, TaskType, TrainingTable, labelled
+from relhop.training_table import PREDICTION, TEST, TRAIN, VAL, TaskType, TrainingTable, labelled, parquet
 from tests.query_store import MemoryStore
 
 SCHEMA = Schema(
@@ -128,6 +127,13 @@ def test_splits_are_views_by_name():
     assert splits["train"].keys.to_pydict() == {"id": ["ann", "bob"]}
 
 
+def test_splits_in_the_order_of_time_copy_nothing():
+    table = read(labels())
+    assert all(np.shares_memory(part.target, table.target) for part in table.splits.values())
+    mixed = read(labels(split=["train", "val", "train", "test"]))
+    assert [part.rows.tolist() for part in mixed.splits.values()] == [[0, 0], [1], [2]]
+
+
 def test_train_cut_is_the_latest_training_anchor():
     assert read(labels()).train_cut == to_micros("2020-03-01")
 
@@ -145,6 +151,19 @@ def test_classes_unseen_in_training_are_dropped_and_counted():
     table = read(labels(target=["b", "a", "z", "a"]))
     assert (table.classes, table.rows.tolist(), table.target.tolist()) == (("a", "b"), [0, 1, 2], [1, 0, 0])
     assert table.notes == ("1 example of val and test dropped: training has none of their classes (z)",)
+
+
+def test_labels_may_come_in_chunks():
+    for target, task_type in (([1.5, 2, 3, -4], "regression"), (["b", "a", "b", "a"], "multiclass")):
+        given = read(labels(target=target), task_type=task_type)
+        whole = pa.array(target)
+        again = labelled(given, pa.chunked_array([whole[:1], whole[1:1], whole[1:]]))
+        assert (again.target.tolist(), again.classes) == (given.target.tolist(), given.classes)
+
+
+def test_zero_and_minus_zero_are_one_class():
+    table = read(labels(target=[0.0, 1.0, -0.0, 1.0]), task_type="multiclass")
+    assert (table.classes, table.target.tolist()) == ((0.0, 1.0), [0, 1, 0, 1])
 
 
 def test_labels_that_are_not_finite_are_dropped_and_counted():
@@ -308,7 +327,7 @@ def test_only_classes_can_be_balanced_and_by_a_ratio_of_at_least_one():
     ],
 )
 def test_a_table_survives_the_way_through_parquet(frame, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_table, "_PIECE_ROWS", 3)
+    monkeypatch.setattr(parquet, "_PIECE_ROWS", 3)
     table = read(frame, task_type=None if "target" in frame else "regression")
     table.to_parquet(tmp_path / "deep" / "labels.parquet")
     again = TrainingTable.from_parquet(tmp_path / "deep" / "labels.parquet", STORE)
@@ -316,6 +335,13 @@ def test_a_table_survives_the_way_through_parquet(frame, tmp_path, monkeypatch):
     assert again.explain() == table.explain()
     assert again.rows.tolist() == table.rows.tolist()
     pd.testing.assert_frame_equal(again.to_pandas(), table.to_pandas())
+
+
+def test_a_table_without_examples_survives_the_way_through_parquet(tmp_path):
+    table = read(labels().drop(columns=["target", "split"]), task_type="binary").take(slice(0, 0))
+    table.to_parquet(tmp_path / "none.parquet")
+    again = TrainingTable.from_parquet(tmp_path / "none.parquet", STORE)
+    assert (len(again), again.task_type, again.has_labels) == (0, TaskType.binary, False)
 
 
 def test_other_parquet_files_are_no_tables(tmp_path):

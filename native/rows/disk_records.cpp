@@ -398,6 +398,7 @@ void DiskRecords::copy_chunks(Round& round) {
       if (i + kAhead < end && slots[i + kAhead] != kNone) layout_.prefetch(pool_.record(slots[i + kAhead]));
       if (slots[i] != kNone) layout_.decode(pool_.record(slots[i]), i, out);
     }
+    order_copies();
     round.copied_chunks.fetch_add(1, std::memory_order_release);
   }
 }
@@ -437,6 +438,7 @@ void DiskRecords::arrived(Round& round, const Extent& extent, const std::byte* b
     for (size_t m = round.first[j]; m < round.first[j + 1]; ++m)
       layout_.decode(record, round.misses[m].row, *round.out[round.misses[m].request()]);
   }
+  order_copies();
   for (size_t j = extent.first; j < extent.last; ++j) {
     keep(round, round.entries[j], record_in(round.records[j]));
     round.has_come[j] = 1;

@@ -90,6 +90,7 @@ void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, siz
       if (i + kAhead < end) layout.prefetch(record(i + kAhead));
       layout.decode(record(i), i, out);
     }
+    order_copies();
   }
   if (layout.is_raw) return;
   if (order.data == nullptr) {

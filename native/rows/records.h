@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "rows/compact.h"
+#include "rows/copy.h"
 
 namespace relhop {
 
@@ -23,6 +24,7 @@ struct FeatureRows {
   Buffer<int64_t> categorical;  // [rows, num_categorical]
   Buffer<int64_t> time;         // [rows], empty where the table has no time column
   Buffer<int64_t> position;     // [rows]: the place of the row in the user's input
+  bool past_caches = false;     // whether what is copied as it is goes past the caches: whoever decodes orders copies
 };
 
 struct RecordLayout {
@@ -51,16 +53,21 @@ struct RecordLayout {
     out.timestamps.resize(count * num_timestamps);
     out.numerical.resize(count * num_numerical);
     out.categorical.resize(count * num_categorical);
+    const size_t copied = is_raw ? size : numbers.kind == NumberKind::float32 ? 4 * num_numerical : 0;
+    out.past_caches = copied % kLine == 0 && count * copied >= kBeyondCaches;
   }
 
   // Writes row i of the columns.
   void decode(const std::byte* record, size_t i, FeatureRows& out) const {
     if (is_raw) {
-      std::memcpy(out.raw.data() + i * size, record, size);
+      copy(record, size, out.raw.data() + i * size, out.past_caches);
       return;
     }
     if (num_timestamps != 0) std::memcpy(out.timestamps.data() + i * num_timestamps, record, 8 * num_timestamps);
-    if (num_numerical != 0)
+    if (out.past_caches)
+      copy_past_caches(reinterpret_cast<std::byte*>(out.numerical.data() + i * num_numerical),
+                       record + 8 * num_timestamps, 4 * num_numerical);
+    else if (num_numerical != 0)
       numbers.decode(record + 8 * num_timestamps, num_numerical, numbers.scales.data(), numbers.zeros.data(),
                      out.numerical.data() + i * num_numerical);
     const std::byte* codes = record + codes_begin();
@@ -77,6 +84,9 @@ struct RecordLayout {
   }
 
  private:
+  static void copy(const std::byte* from, size_t bytes, std::byte* to, bool past_caches) {
+    past_caches ? copy_past_caches(to, from, bytes) : static_cast<void>(std::memcpy(to, from, bytes));
+  }
   size_t numbers_end() const { return 8 * num_timestamps + bytes_of(numbers.kind) * num_numerical; }
   size_t codes_begin() const { return (numbers_end() + 3) / 4 * 4; }
 

@@ -18,6 +18,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from relhop import _native
+from relhop.delays import NO_DELAY, Delay
 from relhop.features import AttributeReader, FeatureReader, ReadStats, RowFeatures
 from relhop.loader.frames import tensor_frame
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
@@ -39,11 +40,15 @@ class LoaderStats:
         waited: Seconds that the consumer waited for them.
         tables: What was read from disk, by table or, of lists, text and tensors, by `table.column`; those on
             disk only.
+        sampling: Seconds that native threads sampled, of all threads together.
+        gathering: Seconds that native threads gathered rows.
     """
 
     batches: int
     waited: float
     tables: Mapping[str, ReadStats]
+    sampling: float
+    gathering: float
 
     @property
     def total(self) -> ReadStats:
@@ -100,6 +105,9 @@ class SeedLoader:
         look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
             so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
             their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
+        delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
+            count from the anchor time. A range is drawn from anew for each example and epoch.
     """
 
     def __init__(  # noqa: PLR0913
@@ -116,10 +124,12 @@ class SeedLoader:
         seed: int = 0,
         num_threads: int = 2,
         look_ahead: int = 8,
+        max_batches: int | None = None,
+        delay: Delay = NO_DELAY,
     ) -> None:
         self.store, self.table = store, table
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.num_threads, self.look_ahead = num_threads, look_ahead
+        self.batch_size, self.shuffle, self.seed, self.delay = batch_size, shuffle, seed, delay
+        self.num_threads, self.look_ahead, self.max_batches = num_threads, look_ahead, max_batches
         self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
         )
@@ -132,29 +142,45 @@ class SeedLoader:
             for name, stored in store.tables.items()
             for column in stored.wide_columns
         }
-        self._batches, self._waited = 0, 0.0
+        self._batches, self._waited, self._sampling, self._gathering = 0, 0.0, 0.0, 0.0
         self._read = {name: ReadStats() for name, source in self._sources().items() if source.is_on_disk}
         self._pipelines: weakref.WeakSet[_native.Pipeline] = weakref.WeakSet()
-        self._epoch = 0
+        self._epoch, self._start = 0, 0
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return -(-len(self.table) // self.batch_size)
+        return -(-self.num_examples // self.batch_size)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches."""
-        self._epoch = epoch
+    @property
+    def num_examples(self) -> int:
+        """How many examples an epoch has."""
+        if self.max_batches is None:
+            return len(self.table)
+        return min(len(self.table), self.max_batches * self.batch_size)
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches.
+
+        Args:
+            epoch: Key of the order and the draws.
+            start: The batch that comes first; those before it are not sampled.
+        """
+        self._epoch, self._start = epoch, start
 
     def order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The examples of an epoch, int64 [n], in the order in which they come."""
-        input_ids = np.arange(len(self.table))
-        if self.shuffle:
-            return np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
-        return input_ids
+        if not self.shuffle:
+            return np.arange(self.num_examples)
+        rng = np.random.default_rng([self.seed, self._epoch])
+        if self.num_examples == len(self.table):
+            return rng.permutation(self.num_examples)
+        return rng.choice(len(self.table), self.num_examples, replace=False)
 
     def __iter__(self) -> Iterator[HeteroData]:
-        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
-        input_ids = self.order()
+        """One epoch, from the batch that `set_epoch` named. Leaving early, an error or Ctrl-C stops the
+        native threads.
+        """
+        input_ids = self.order()[self._start * self.batch_size :]
         pipeline = _native.Pipeline(
             self._sampler.topology,
             [(source.native, False, source.table) for source in self._sources().values()],
@@ -165,11 +191,12 @@ class SeedLoader:
         )
         self._pipelines.add(pipeline)
         batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
             for taken, ids in enumerate(batches):
                 for seeds in batches[put : taken + pipeline.capacity]:
-                    self._put(pipeline, seeds)
+                    self._put(pipeline, seeds, seen_until)
                     put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
@@ -185,15 +212,28 @@ class SeedLoader:
         """What this loader did so far, over all its epochs; what was read ahead of the consumer included."""
         for pipeline in list(self._pipelines):
             self._count(pipeline)
-        return LoaderStats(self._batches, self._waited, dict(self._read))
+        return LoaderStats(self._batches, self._waited, dict(self._read), self._sampling, self._gathering)
 
-    def _put(self, pipeline: _native.Pipeline, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+    def seconds(self) -> dict[str, float]:
+        """Seconds so far that native threads sampled and gathered rows, and that the consumer idled."""
+        stats = self.stats()
+        return {"sampling": stats.sampling, "rows": stats.gathering, "idle": stats.waited}
+
+    def _put(
+        self,
+        pipeline: _native.Pipeline,
+        input_ids: np.ndarray[Any, np.dtype[np.int64]],
+        seen_until: np.ndarray[Any, np.dtype[np.int64]],
+    ) -> None:
         number = self._sampler.table_number(self.table.entity_table)
         tables = np.full(len(input_ids), number, np.uint32)
-        pipeline.put(tables, self._rows[input_ids], self._times[input_ids])
+        pipeline.put(tables, self._rows[input_ids], seen_until[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
-        """Adds what a pipeline read since the last time."""
+        """Adds what a pipeline did since the last time."""
+        sampling, gathering = pipeline.take_seconds()
+        self._sampling += sampling
+        self._gathering += gathering
         for (name, source), native in zip(self._sources().items(), pipeline.take_stats(), strict=False):
             if name in self._read:
                 self._read[name] += source.stats_of(native)

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_serializer, field_validator
 
+from relhop.delays import NO_DELAY, Delay, parse_delay
 from relhop.errors import PlanError, nearest
-from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, steps_by_name
+from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, settings_of_hops, steps_by_name
 from relhop.plan.part import Part
 from relhop.schema import EdgeType, Schema
 
@@ -46,6 +47,21 @@ class NeighborSampling(Part):
         description="Whether entities that have fewer rows than num_neighbors allows get more rows around"
         " these, up to four times. Price: larger batches where histories are short.",
     )
+    delay: str | None = Field(
+        default=None,
+        description="How much later than they happen rows can be seen. `2 days`: as where data arrives late;"
+        " training and predictions see nothing newer. `0 to 1200 days`: training draws one an example and"
+        " epoch, predictions see all there is; for a model whose data will be that old when it is asked.",
+    )
+
+    @classmethod
+    def read_candidates(cls, name: str, value: Any) -> list[Any]:
+        """The candidates of a setting; those of counts per hop are told by their notation."""
+        if name == "num_neighbors":
+            return settings_of_hops(value)
+        if name == "strategy" and isinstance(value, list) and value:
+            return value
+        return super().read_candidates(name, value)
 
     @field_validator("num_neighbors", mode="before")
     @classmethod
@@ -56,6 +72,13 @@ class NeighborSampling(Part):
     @classmethod
     def _read_strategy(cls, value: Any) -> tuple[dict[str, str], ...]:
         return read_strategy(value)
+
+    @field_validator("delay")
+    @classmethod
+    def _check_delay(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_delay(value)
+        return value
 
     @field_serializer("num_neighbors")
     def _write_num_neighbors(self, hops: tuple[dict[str, int | str], ...]) -> list[Any]:
@@ -73,6 +96,11 @@ class NeighborSampling(Part):
     def num_hops(self) -> int:
         """How many steps away from the seed rows are taken."""
         return len(self.num_neighbors)
+
+    def resolve_delay(self, *, training: bool) -> Delay:
+        """What examples are delayed by, as `relhop.loader.SeedLoader` takes it."""
+        delay = NO_DELAY if self.delay is None else parse_delay(self.delay)
+        return delay if training or delay.is_fixed else NO_DELAY
 
     def resolve_num_neighbors(self, schema: Schema) -> list[dict[EdgeType, int | str]]:
         """Per hop the count of every edge type, as `relhop.loader.SeedLoader` takes it.

@@ -25,7 +25,8 @@ class CompiledQuery:
         stride: The length of the target's longest window: by default anchors lie this far apart. Of a static
             query, which has no windows, `None`.
         horizons: How far after an anchor the windows of target and ASSUMING end.
-        label_tables: The tables whose rows make labels.
+        tables: The tables whose rows are read, but for parents that a condition looks at.
+        label_tables: Those whose rows make labels.
         targets: The columns of the entity that a static label is made of.
         uses_row_times: Whether each entity is seen at the time of its own row.
         history: How far before an anchor the longest window on the past begins; `None`: there is none.
@@ -37,6 +38,7 @@ class CompiledQuery:
     prediction_sql: str
     stride: Duration | None
     horizons: tuple[Duration, ...]
+    tables: tuple[str, ...]
     label_tables: tuple[str, ...]
     targets: tuple[Column, ...]
     uses_row_times: bool
@@ -64,10 +66,8 @@ def compile_query(query: Query, schema: Schema) -> CompiledQuery:
     labels = [a for part in (query.target, query.assuming) for a in nested_aggregations(part)]
     ahead = [(a, _end(a, frames)) for a in labels]
     future = [(a, end) for a, end in ahead if end is not None and end.count > 0]
-    windows = (
-        a.window for part in (query.target, query.where, query.assuming) for a in nested_aggregations(part)
-    )
-    starts = (bounds(window)[0] for window in windows if window is not None)
+    read = [a for part in (query.target, query.where, query.assuming) for a in nested_aggregations(part)]
+    starts = (bounds(a.window)[0] for a in read if a.window is not None)
     back = [Duration(-start.count, start.unit) for start in starts if start is not None and start.count < 0]
     targets = [operand for operand, _ in operands(query.target) if isinstance(operand, Column)]
     label_tables = [a.column.table for a, _ in future] or [a.column.table for a in labels]
@@ -85,6 +85,7 @@ def compile_query(query: Query, schema: Schema) -> CompiledQuery:
         prediction_sql=prediction,
         stride=max(lengths, key=lambda length: length.seconds, default=None),
         horizons=tuple(dict.fromkeys(end for _, end in future)),
+        tables=tuple(dict.fromkeys([query.entity.table, *(a.column.table for a in read)])),
         label_tables=tuple(dict.fromkeys(label_tables or [query.entity.table])),
         targets=tuple(dict.fromkeys(targets)),
         uses_row_times=uses_row_times,

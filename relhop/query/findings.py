@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from relhop.errors import TrainingError
 from relhop.training_table import TRAIN, TrainingTable
 
@@ -17,7 +15,7 @@ def require_examples(table: TrainingTable) -> None:
 
 def constant_label(table: TrainingTable) -> str | None:
     """What is said of a training split whose labels are all the same; `None` if they are not."""
-    train = table.take(np.flatnonzero(table.split == TRAIN))
+    train = table.splits["train"]
     if not len(train):
         return None
     if train.lists is not None:

@@ -41,6 +41,11 @@ def fit_ranking(
             f"optimization.loss is {plan.optimization.loss}, but a ranking minimises the softmax over items;"
             " leave it out"
         )
+    if plan.neighbor_sampling.delay is not None:
+        raise PlanError(
+            f"neighbor_sampling.delay is {plan.neighbor_sampling.delay}, but a ranking sees visits up to the"
+            " anchor time; leave it out"
+        )
     visits = Visits.of_table(store, splits["train"])
     _, visits = asked(splits["test"], visits)
     val, visits = asked(splits["val"], visits)

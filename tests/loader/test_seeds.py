@@ -11,11 +11,18 @@ import torch
 import torch_frame
 
 import relhop as rh
+from relhop.delays import parse_delay
 from relhop.errors import StoreError, TrainingError
 from relhop.loader import SeedLoader
 from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
 from tests import shop, threads
+
+ORDERS_OF = {
+    "ann": [(0, "2020-01-01"), (2, "2020-01-03"), (6, "2020-01-07")],
+    "bob": [(4, "2020-01-05")],
+    "cy": [(5, "2020-01-05")],
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,50 @@ def test_a_batch_holds_what_its_rows_hold(store, table):
     assert set(first.edge_types) == set(store.schema.edge_types)
 
 
+def test_a_delayed_example_sees_older_rows_alone_and_ages_count_from_its_anchor(store, table):
+    day = pd.Timedelta(days=1)
+    (batch,) = SeedLoader(store, table, [-1], delay=parse_delay("2 days"))
+    orders, users = batch["orders"], batch["users"]
+    # Up to 01-02, 01-04, 01-03, 01-06 and 2019-12-31: ann's order 0, none of bob's and cy's, ann's 0 and 2.
+    assert orders.row.tolist() == [0, 0, 2]
+    assert orders.batch.tolist() == [0, 3, 3]
+    assert users.row[:5].tolist() == table.rows.tolist()
+    assert users.seed_time.tolist() == table.anchor_times.tolist()
+    ages = (users.seed_time[orders.batch] - orders.time).tolist()
+    assert [pd.Timedelta(age, unit="us") for age in ages] == [3 * day, 7 * day, 5 * day]
+    assert (
+        users.tf.feat_dict[torch_frame.numerical][0, 1]
+        == (pd.Timestamp("2020-01-04") - pd.Timestamp("1990-05-17")).days
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_drawn_delays_never_show_the_future_and_depend_on_the_example_and_the_epoch_alone(
+    store, table, threads
+):
+    delay = parse_delay("0 to 5 days")
+    loader = SeedLoader(store, table, [-1], batch_size=2, shuffle=True, num_threads=threads, delay=delay)
+    for epoch in range(8):
+        loader.set_epoch(epoch)
+        seen = {}
+        for batch in loader:
+            users, orders = batch["users"], batch["orders"]
+            newest = table.anchor_times - delay.draw(len(table), 0, epoch)
+            ids = users.input_id[orders.batch]
+            assert (orders.time.numpy() <= newest[ids]).all()
+            for place, example in enumerate(users.input_id.tolist()):
+                seen[example] = orders.row[orders.batch == place].tolist()
+        all_rows = {
+            i: [
+                row
+                for row, t in ORDERS_OF.get(table.keys["user_id"][i].as_py(), [])
+                if pd.Timestamp(t).value // 1000 <= newest[i]
+            ]
+            for i in range(len(table))
+        }
+        assert seen == all_rows
+
+
 def test_timestamps_become_ages_at_the_anchor_and_calendar_fields(store, table):
     batch = next(iter(SeedLoader(store, table, [2], batch_size=5)))
     frame = batch["users"].tf
@@ -104,6 +155,34 @@ def test_a_neighborhood_does_not_depend_on_batches_or_threads(store, table, num_
 
     expected = orders_by_seed(batch_size=5)
     assert orders_by_seed(batch_size=batch_size, num_threads=num_threads) == expected
+
+
+def test_an_epoch_begins_at_any_batch(store, table):
+    loader = SeedLoader(store, table, [1, 1], batch_size=2, shuffle=True)
+    loader.set_epoch(3)
+    whole = list(loader)
+    loader.set_epoch(3, start=1)
+    for left, right in zip(whole[1:], loader, strict=True):
+        assert torch.equal(left["users"].input_id, right["users"].input_id)
+        assert torch.equal(left["orders"].row, right["orders"].row)
+    assert len(loader) == len(whole) == 3
+    loader.set_epoch(3, start=3)
+    assert list(loader) == []
+
+
+def test_a_limited_epoch_draws_other_seeds_each_time_and_none_twice(store, table):
+    loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, max_batches=2)
+    assert len(loader) == 2
+    orders = []
+    for epoch in range(20):
+        loader.set_epoch(epoch)
+        orders.append(loader.order().tolist())
+        assert len(set(orders[-1])) == 4
+        assert [seed for batch in loader for seed in batch["users"].input_id.tolist()] == orders[-1]
+    assert set(sum(orders, [])) == set(range(5))
+    assert len(set(map(tuple, orders))) > 10
+    assert SeedLoader(store, table, [1], batch_size=2, max_batches=2).order().tolist() == [0, 1, 2, 3]
+    assert len(SeedLoader(store, table, [1], batch_size=2, max_batches=9)) == 3
 
 
 def test_leaving_early_or_failing_leaves_no_thread_behind(store, table):
@@ -185,6 +264,17 @@ def test_a_loader_counts_what_it_read(store, table):
     assert stats.total.hit_rate == 1 - stats.total.records / stats.total.rows
     assert stats.total.read_amplification == stats.total.bytes / stats.total.record_bytes
     assert stats.total.rows_per_read == (stats.total.records + stats.total.along) / stats.total.reads
+
+
+def test_a_loader_counts_the_seconds_of_its_threads(store, table):
+    loader = SeedLoader(store, table, [-1, -1], batch_size=2)
+    assert loader.seconds() == {"sampling": 0, "rows": 0, "idle": 0}
+    list(loader)
+    once = loader.seconds()
+    assert min(once.values()) > 0
+    list(loader)
+    assert all(seconds > once[name] for name, seconds in loader.seconds().items())
+    assert loader.stats().sampling == loader.seconds()["sampling"]
 
 
 def test_a_store_in_memory_reads_nothing_from_disk(store, table):

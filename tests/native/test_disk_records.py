@@ -70,6 +70,16 @@ def test_a_pool_of_half_the_table_reads_the_other_half_only(tmp_path):
     assert disk.stats()["records"] == 1500
 
 
+def test_batches_that_are_larger_than_caches_are_the_same_from_pool_and_disk(tmp_path):
+    columns, packed = records(1000, 1, 32, 0)
+    disk = on_disk(tmp_path / "rows.bin", packed, [1, 32, 0], pool_bytes=500 * (136 + 37))
+    rows = np.random.default_rng(2).integers(0, 1000, 150_000)
+    for _ in range(2):
+        (got,) = disk.read([_native.Request(rows)], 2)
+        np.testing.assert_array_equal(got["numerical"], columns[1][rows])
+    assert 0 < disk.stats()["records"] < 2000
+
+
 @pytest.mark.parametrize("size", [99, 101])
 def test_a_file_of_another_size_is_a_corrupt_store(tmp_path, size):
     path = tmp_path / "rows.bin"

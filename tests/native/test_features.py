@@ -60,6 +60,20 @@ def test_gathered_columns_equal_numpys(num_rows, timestamps, numerical, categori
         np.testing.assert_array_equal(got["time"], time[rows])
 
 
+@pytest.mark.parametrize("timestamps", [0, 1])
+@pytest.mark.parametrize("is_raw", [False, True])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_arrays_that_are_larger_than_caches_are_gathered_alike(timestamps, is_raw, num_threads):
+    columns, packed = records(1000, timestamps, 32 - 2 * timestamps * is_raw, 0)
+    table = _native.FeatureTable("t", packed, None if is_raw else [timestamps, 32, 0], None, None)
+    rows = np.random.default_rng(2).integers(0, 1000, 150_000)  # of 128 bytes
+    got = table.gather(rows, num_threads)
+    if is_raw:
+        np.testing.assert_array_equal(got["raw"], packed[rows])
+    else:
+        np.testing.assert_array_equal(got["numerical"], columns[1][rows])
+
+
 @pytest.mark.parametrize("row", [-1, 5])
 def test_a_row_that_is_not_there_is_an_index_error(row):
     table = _native.FeatureTable("drivers", records(5, 1, 1, 1)[1], [1, 1, 1], None, None)

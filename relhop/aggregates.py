@@ -1,0 +1,211 @@
+"""What SQL says of an entity's past: windowed aggregates over the rows around it, one row an example.
+
+The features that one would write by hand for a model of a flat table. Nothing later than what an example may
+see enters them. Knows nothing of labels or of models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from relhop.schema import Link, Stype
+from relhop.sources.quoting import literal, quoted
+from relhop.store.reader import Store
+from relhop.times import MICROS_PER
+
+WINDOWS = (30, 90, 365, None)
+"""Days before the time up to which an example sees; `None`: ever."""
+
+SHARES = 3
+"""Of a categorical column the shares of so many values, the most frequent ones."""
+
+_DAY = MICROS_PER["days"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Examples to describe.
+
+    Attributes:
+        rows: int64 [n], of the entity's table.
+        anchor_times: int64 microseconds [n]; ages count from these.
+        until: int64 microseconds [n]: no later row is seen.
+    """
+
+    rows: NDArray[np.int64]
+    anchor_times: NDArray[np.int64]
+    until: NDArray[np.int64]
+
+
+def aggregates(store: Store, entity: str, seen: Seen, cut: int, withheld: Sequence[str] = ()) -> pd.DataFrame:
+    """One row an example, in order; numbers are float64, texts of pandas' type `category`.
+
+    - `delay`: days between what is seen and the anchor time;
+    - the entity's own columns: numbers, times as ages in days, categories;
+    - of each table that points at the entity: how many rows there are, per window; ages of the newest and the
+      oldest; of each number the newest value and per window the mean, ever the least and the largest; of each
+      category the newest value and per window the shares of the most frequent ones;
+    - of each other row that the newest of these rows points at: its columns; and where its table has no
+      times, the counts and means of a year over the rows that point at it.
+
+    Args:
+        store: Under `as_of` nothing later exists.
+        entity: The table that the examples are rows of.
+        seen: The examples.
+        cut: Which categories are frequent is found in the rows up to this time, in microseconds.
+        withheld: Columns to leave out, as `table.column`.
+    """
+    examples = pa.table(
+        {
+            "example": np.arange(len(seen.rows)),
+            "entity": seen.rows,
+            "anchor": pa.array(seen.anchor_times, pa.timestamp("us")),
+            "until": pa.array(seen.until, pa.timestamp("us")),
+        }
+    )
+    with closing(store.connect()) as connection:
+        connection.register("_rh_given_examples", examples)
+        connection.execute("CREATE TEMP TABLE _rh_examples AS FROM _rh_given_examples")
+        found = _Aggregates(connection, store, cut, frozenset(withheld))
+        frames = [pd.DataFrame({"delay": (seen.anchor_times - seen.until) / _DAY})]
+        frames += [found.own("_rh_examples", entity, entity), *found.around(entity)]
+    return pd.concat(frames, axis=1)
+
+
+class _Aggregates:
+    """The statements, over a temporary table of examples with the columns example, entity, anchor, until."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, store: Store, cut: int, withheld: frozenset[str]
+    ) -> None:
+        self._connection, self._store, self._cut, self._withheld = connection, store, cut, withheld
+
+    def own(self, examples: str, table: str, prefix: str) -> pd.DataFrame:
+        """The columns of the row itself; null where there is none."""
+        columns: dict[str, str] = {}
+        for name, stype in self._columns(table):
+            value = f"e.{quoted(name)}"
+            columns[f"{prefix}.{name}"] = {
+                Stype.numerical: f"CAST({value} AS DOUBLE)",
+                Stype.timestamp: f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY}",
+            }.get(stype, f"CAST({value} AS VARCHAR)")
+        join = f"LEFT JOIN {quoted(table)} e ON e._rh_row = x.entity"
+        return self._frame(f"{examples} x {join}", columns, [s for _, s in self._columns(table)])
+
+    def around(self, entity: str) -> Iterator[pd.DataFrame]:
+        """What points at the entity, and what the newest of it points at."""
+        links = self._store.schema.links
+        for link in links:
+            if link.parent != entity:
+                continue
+            yield self.pointing("_rh_examples", link, WINDOWS, str(link.name))
+            for onward in links:
+                if onward.child != link.child or onward == link:
+                    continue
+                self._follow_newest(link, onward)
+                prefix = f"{link.name}.newest.{onward.fkey_name}"
+                yield self.own("_rh_parents", onward.parent, prefix)
+                if self._store.schema.tables[onward.parent].time_col is None:
+                    for back in links:
+                        if back.parent == onward.parent and self._is_timed(back.child):
+                            yield self.pointing("_rh_parents", back, (365,), f"{prefix}.{back.name}")
+
+    def pointing(self, examples: str, link: Link, windows: Sequence[int | None], prefix: str) -> pd.DataFrame:
+        """Of the visible rows of a link's child that point at the examples' rows."""
+        timed = self._is_timed(link.child)
+        if not timed:
+            windows = (None,)
+        columns = {}
+        for days in windows:
+            columns[f"{prefix}.count.{days}"] = f"count(c._rh_row){_within(days)}"
+        if timed:
+            for which, newest in (("newest", "max"), ("oldest", "min")):
+                columns[f"{prefix}.{which}"] = (
+                    f"(epoch_us(any_value(x.anchor)) - epoch_us({newest}(c._rh_time))) / {_DAY}"
+                )
+        stypes = [Stype.numerical] * len(columns)
+        for name, stype in self._columns(link.child):
+            made = self._of_column(link.child, name, stype, windows)
+            columns |= {f"{prefix}.{name}.{what}": value for what, value in made.items()}
+            newest_is = Stype.categorical if stype == Stype.categorical else Stype.numerical
+            stypes += [newest_is if what == "newest" else Stype.numerical for what in made]
+        last = max(365 if days is None else days for days in windows)
+        visible = " AND c._rh_time <= x.until" if timed else ""
+        if timed and None not in windows:
+            visible += f" AND c._rh_time > x.until - INTERVAL {last} DAY"
+        join = f"LEFT JOIN {quoted(link.child)} c ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible}"
+        return self._frame(f"{examples} x {join}", columns, stypes, "GROUP BY x.example")
+
+    def _of_column(
+        self, table: str, name: str, stype: Stype, windows: Sequence[int | None]
+    ) -> dict[str, str]:
+        column, made = f"c.{quoted(name)}", {}
+        if stype == Stype.numerical:
+            value = f"CAST({column} AS DOUBLE)"
+            made["newest"] = f"arg_max({value}, c._rh_row)"
+            made |= {f"mean.{days}": f"avg({value}){_within(days)}" for days in windows}
+            if None in windows:
+                made |= {"least": f"min({value})", "largest": f"max({value})"}
+        elif stype == Stype.categorical:
+            value = f"CAST({column} AS VARCHAR)"
+            made["newest"] = f"arg_max({value}, c._rh_row)"
+            for place, known in enumerate(self._frequent(table, name)):
+                hit = f"CAST({value} = {literal(known)} AS DOUBLE)"
+                made |= {f"share{place}.{days}": f"avg({hit}){_within(days)}" for days in windows}
+        return made
+
+    def _follow_newest(self, link: Link, onward: Link) -> None:
+        """Makes `_rh_parents`: the examples with the row that the newest row around them points at."""
+        timed = self._is_timed(link.child)
+        visible = " AND c._rh_time <= x.until" if timed else ""
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE _rh_parents AS SELECT x.example,"
+            " any_value(x.anchor) AS anchor, any_value(x.until) AS until,"
+            f" arg_max(c.{quoted('_rh_' + onward.fkey_name)}, c._rh_row) AS entity"
+            f" FROM _rh_examples x LEFT JOIN {quoted(link.child)} c"
+            f" ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible} GROUP BY x.example"
+        )
+
+    def _frequent(self, table: str, name: str) -> list[str]:
+        """The most frequent values of a column in the rows up to the cut."""
+        rows = self._store.cut(table, self._cut)
+        found = self._connection.execute(
+            f"SELECT CAST({quoted(name)} AS VARCHAR) AS value, count(*) AS n FROM {quoted(table)}"
+            f" WHERE _rh_row < {rows} AND {quoted(name)} IS NOT NULL GROUP BY value ORDER BY n DESC, value"
+            f" LIMIT {SHARES}"
+        ).fetchall()
+        return [value for value, _ in found]
+
+    def _frame(
+        self, source: str, columns: dict[str, str], stypes: Sequence[Stype], group: str = ""
+    ) -> pd.DataFrame:
+        selected = "".join(f", {value} AS c{place}" for place, value in enumerate(columns.values()))
+        query = f"SELECT x.example{selected} FROM {source} {group} ORDER BY x.example"
+        frame: pd.DataFrame = self._connection.sql(query).df().drop(columns="example")
+        frame = frame.set_axis([re.sub(r"\W", "_", name) for name in columns], axis=1)
+        texts = [c for c, s in zip(frame.columns, stypes, strict=True) if s == Stype.categorical]
+        return frame.astype({c: "float64" for c in frame.columns if c not in texts}).astype(
+            dict.fromkeys(texts, "category")
+        )
+
+    def _columns(self, table: str) -> list[tuple[str, Stype]]:
+        """The feature columns that can be aggregated, and their semantic types."""
+        kinds = (Stype.numerical, Stype.timestamp, Stype.categorical)
+        found = self._store.schema.feature_columns(table).items()
+        return [(n, s) for n, s in found if s in kinds and f"{table}.{n}" not in self._withheld]
+
+    def _is_timed(self, table: str) -> bool:
+        return self._store.schema.tables[table].time_col is not None
+
+
+def _within(days: int | None) -> str:
+    return "" if days is None else f" FILTER (WHERE c._rh_time > x.until - INTERVAL {days} DAY)"
