@@ -37,6 +37,7 @@ from relhop.losses import LossFunction
 from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
 from relhop.predictor import to_scores, torch_threads
+from relhop.processes import gathered, strategy, summed, world_size
 from relhop.resuming import BEST_CHECKPOINT, LAST_CHECKPOINT, LastCheckpoint, Patience, WholeFiles
 from relhop.schedules import plateau, step_schedule
 from relhop.timing import Timing
@@ -60,6 +61,7 @@ class Course:
         callbacks: What else hears of the training: callbacks of Lightning.
         epochs: How many to train for, without a validation split, to keep the last one's weights; `None`: as
             many as the plan says at most, to keep the best one's.
+        number: Which of the plan's processes this is.
     """
 
     plan: ModelPlan
@@ -70,6 +72,7 @@ class Course:
     progress: bool
     callbacks: tuple[Callback, ...] = ()
     epochs: int | None = None
+    number: int = 0
 
     @property
     def mode(self) -> Literal["min", "max"]:
@@ -100,7 +103,7 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
         self._course, self._train_loader = course, train_loader
         self._plateau: ReduceLROnPlateau | None = None
         self._found_plateau: dict[str, Any] | None = None
-        self._train_loss = MeanMetric()
+        self._train_loss = MeanMetric(sync_on_compute=False)
         self._train_loss.persistent(True)
 
     def on_train_epoch_start(self) -> None:
@@ -109,7 +112,9 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Keys the step's dropout."""
-        key = np.random.SeedSequence([self._course.plan.training_job.seed, self.current_epoch, batch_idx])
+        seed, number = self._course.plan.training_job.seed, self._course.number
+        others = (number,) if number else ()
+        key = np.random.SeedSequence([seed, self.current_epoch, batch_idx], spawn_key=others)
         torch.manual_seed(int(key.generate_state(1)[0]))
 
     def on_train_epoch_end(self) -> None:
@@ -130,7 +135,7 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
         self._found_plateau = checkpoint["plateau"]
 
     def log_training(self, loss: Tensor, batch_size: int) -> Tensor:
-        """Logs the loss of a step and returns it.
+        """Logs the loss of a step, which all processes know, and returns it.
 
         Raises:
             TrainingError: If it is not finite.
@@ -173,22 +178,31 @@ class Fitting(Fitted):
 
     def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
         super().__init__(model, course, train_loader)
+        self._batches = train_loader
         self._loss = LossFunction(course.plan, course.task, train_loader.table)
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def training_step(self, batch: HeteroData, _: int) -> Tensor:
+    def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         seeds = batch[self._course.task.entity_table]
-        weight = seeds.weight if "weight" in seeds else None
-        return self.log_training(self._loss(self.model(batch), seeds.y, weight), len(seeds.y))
+        each = self._loss.each(self.model(batch), seeds.y)
+        weight = seeds.weight if "weight" in seeds else torch.ones_like(each)
+        whole, weights = summed(torch.stack([(each.detach() * weight).sum(), weight.sum()]))
+        weights = weights.clamp(min=torch.finfo(weights.dtype).tiny)
+        before = batch_idx * self._batches.batch_size
+        size = min(self._batches.batch_size, self._batches.num_examples - before)
+        self.log_training(whole / weights, size)
+        own: Tensor = (each * weight).sum() / weights
+        return own * world_size()  # for gradients of processes are averaged
 
     def validation_step(self, batch: HeteroData, _: int) -> None:
         """Keeps outputs and labels, for metrics are of the whole split."""
-        self._seen.append((self.model(batch), batch[self._course.task.entity_table].y))
+        seeds = batch[self._course.task.entity_table]
+        self._seen.append((seeds.input_id, self.model(batch), seeds.y))
 
     def on_validation_epoch_end(self) -> None:
         """Logs loss and metrics of the validation split."""
-        outputs, target = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        outputs, target = gathered(*(torch.cat(parts) for parts in zip(*self._seen, strict=True)))
         self._seen = []
         task = self._course.task
         scores = to_scores(outputs, task)
@@ -241,14 +255,16 @@ def fit_weights(
     with _quiet(), torch.random.fork_rng(), _interruptible(), torch_threads(course.plan):
         trainer = pl.Trainer(
             accelerator=course.accelerator,
-            devices=1,
+            devices=job.num_processes,
+            strategy=strategy(job.num_processes),
+            use_distributed_sampler=False,
             max_epochs=course.epochs or settings.max_epochs,
             limit_val_batches=1.0 if is_validated else 0,
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             plugins=[WholeFiles()],
             precision=_PRECISIONS[job.precision],
-            logger=open_loggers(course.plan, course.folder),
+            logger=open_loggers(course.plan, course.folder) if course.number == 0 else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_model_summary=False,
@@ -283,6 +299,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

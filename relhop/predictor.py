@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
-from relhop.nn.model import RelationalModel
+from relhop.nn.model import BatchEncoder
 from relhop.plan import ModelPlan
 from relhop.statistics import code_maps, misfit
 from relhop.store.reader import Store
@@ -118,7 +118,7 @@ class Predictor:
         loader = seed_loader(store, table, self.described.plan, task.withheld)
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
-                ids = batch[task.entity_table].input_id.numpy()
+                ids = batch[task.entity_table].input_id.cpu().numpy()
                 scores[ids] = to_scores(self.model(batch), task)
         return Predictions(table, task, scores if task.has_columns else scores[:, 0])
 
@@ -168,9 +168,12 @@ def torch_threads(plan: ModelPlan) -> Iterator[None]:
 
 
 def bind(model: nn.Module, described: Description, store: Store) -> None:
-    """Tells a plan's network how a store numbers its categories; other modules are left alone."""
-    if isinstance(model, RelationalModel):
-        model.set_code_maps(code_maps(described.statistics, store))
+    """Tells every `BatchEncoder` in a network how a store numbers its categories."""
+    encoders = [module for module in model.modules() if isinstance(module, BatchEncoder)]
+    if encoders:
+        maps = code_maps(described.statistics, store)
+        for encoder in encoders:
+            encoder.set_code_maps(maps)
 
 
 def seed_loader(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
@@ -19,17 +20,17 @@ from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import PlanError, TrainingError
-from relhop.fitting import Course, Fitting, fit_weights
+from relhop.fitting import Course
 from relhop.loggers import require_loggers
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
-from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
-from relhop.predictor import Predictions, Predictor, bind, seed_loader
+from relhop.predictor import Predictions, Predictor
 from relhop.query.findings import constant_label
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
 from relhop.resuming import LAST_CHECKPOINT
+from relhop.score_training import fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
@@ -161,7 +162,7 @@ class Trainer:
     def _checked_splits(self, table: TrainingTable, needed: Sequence[str]) -> dict[str, TrainingTable]:
         """The splits of a table that can be trained on; refuses others with the reason."""
         require_trainable(table.task_type)
-        self._require_possible()
+        self._require_possible(table.task_type)
         constant = constant_label(table)
         if constant is not None:
             raise TrainingError(constant)
@@ -255,7 +256,7 @@ class Trainer:
             ranking = RankingModel.of_weights(described, weights)
             trainer._predictor = RankingPredictor(ranking, described, _device(accelerator))
             return trainer
-        model = model if model is not None else _plan_model(described)
+        model = model if model is not None else plan_model(described)
         model.load_state_dict(weights)
         trainer._predictor = Predictor(model, described, _device(accelerator))
         return trainer
@@ -312,7 +313,7 @@ class Trainer:
             )
         return _metrics_of(predictions.scores, table).values
 
-    def _require_possible(self) -> None:
+    def _require_possible(self, task_type: TaskType) -> None:
         """Raises PlanError if the plan needs what this machine does not have."""
         job = self.plan.training_job
         if job.boosted_baseline:
@@ -320,8 +321,18 @@ class Trainer:
         require_loggers(self.plan)
         if job.precision == "16" and _device(self._accelerator) == "cpu":
             raise PlanError(
-                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU; choose"
-                " bf16 or 32"
+                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU;"
+                " choose bf16 or 32"
+            )
+        if job.num_processes > 1 and task_type == TaskType.link_prediction:
+            raise PlanError(
+                f"training_job.num_processes is {job.num_processes}, but a ranking is trained by one process;"
+                " leave it out"
+            )
+        if _device(self._accelerator) == "cuda" and job.num_processes > torch.cuda.device_count():
+            raise PlanError(
+                f"training_job.num_processes is {job.num_processes}, but there are"
+                f" {torch.cuda.device_count()} GPUs, one for each process; choose fewer"
             )
 
     def _fit_scores(
@@ -333,12 +344,9 @@ class Trainer:
         model: nn.Module | None,
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
-        withheld = described.task.withheld
-        model = model if model is not None else _plan_model(described)
-        bind(model, described, views.train)
-        train_loader = seed_loader(views.train, splits["train"], self.plan, withheld, training=True)
-        val_loader = seed_loader(views.val, splits["val"], self.plan, withheld)
-        history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
+        model = model if model is not None else plan_model(described)
+        stores = {"train": views.train, "val": views.val}
+        history = fit_scores(model, described, course, splits, stores)
         return Predictor(model, described, _device(self._accelerator)), history
 
     def _fit_ranking(
@@ -426,16 +434,6 @@ def _view_of(store: Store, view: Store | None) -> Store:
     return view
 
 
-def _plan_model(described: Description) -> nn.Module:
-    return build_model(
-        described.plan,
-        described.schema,
-        described.statistics,
-        entity_table=described.task.entity_table,
-        out_channels=described.task.out_channels,
-    )
-
-
 def _target_scale(train: TrainingTable) -> TargetScale | None:
     if train.task_type not in (TaskType.regression, TaskType.forecasting) or train.target is None:
         return None
@@ -473,8 +471,6 @@ def _judge_baselines(
 
 
 def _device(accelerator: str) -> str:
-    import torch
-
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,7 +15,7 @@ from relhop.plan import ModelPlan
 class FakeMLFlow:
     """What Lightning's logger does, as far as relhop asks for it."""
 
-    opened: list[dict[str, Any]] = []
+    opened: ClassVar[list[dict[str, Any]]] = []
 
     def __init__(self, **settings: Any) -> None:
         self.opened.append(settings)

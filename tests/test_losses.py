@@ -89,7 +89,7 @@ def examples(task_type, target, **more):
         anchor_times=np.zeros(count, np.int64),
         target=target,
         split=np.zeros(count, np.int8),
-        keys=pa.table({}),
+        keys_of=lambda rows: pa.table({}),
         **more,
     )
 

@@ -8,6 +8,7 @@ from relhop.delays import NO_DELAY, parse_delay
 from relhop.errors import PlanError
 from relhop.plan import ModelPlan, NeighborSampling, Optimization
 from relhop.schema import Link, Schema, Table
+from tests import plan_settings
 
 DRIVER_TO_RESULTS = ("results", "f2p_driverId", "drivers")
 RESULT_TO_DRIVER = ("drivers", "rev_f2p_driverId", "results")
@@ -306,7 +307,11 @@ def test_what_yaml_leaves_out_gets_its_default():
         ),
         (
             "model_architecture: {aggregation: median}\n",
-            "model_architecture.aggregation is 'median': input should be 'mean', 'sum' or 'max'",
+            "model_architecture.aggregation is 'median': input should be 'mean', 'sum', 'max' or 'attention'",
+        ),
+        (
+            "model_architecture: {body: transformer, channels: 6, num_heads: 4}\n",
+            "model_architecture.num_heads is 4, which does not divide the 6 channels; choose a divisor",
         ),
         (
             "optimization: 3\n",
@@ -464,3 +469,8 @@ def test_every_setting_says_what_it_is():
     for part in ModelPlan.model_fields.values():
         for setting in getattr(part.annotation, "model_fields", {}).values():
             assert setting.description
+
+
+def test_the_document_lists_every_setting_as_its_description_says():
+    written = plan_settings.DOCUMENT.read_text()
+    assert written == plan_settings.with_tables(written), "run python -m tests.plan_settings"

@@ -115,6 +115,16 @@ def test_a_module_of_your_own_is_refused(tmp_path: Path, store: rh.Store) -> Non
         rh.Trainer(ranking_store.plan(), out=tmp_path / "m").fit(table, store, model=torch.nn.Linear(1, 1))
 
 
+def test_a_body_that_follows_no_edges_is_refused(tmp_path: Path, store: rh.Store) -> None:
+    table = rh.PredictiveQuery(store, ranking_store.ORDERS).generate_training_table(store)
+    plan = ranking_store.plan().with_overrides({"model_architecture.body": "transformer"})
+    with pytest.raises(rh.PlanError) as error:
+        rh.Trainer(plan, out=tmp_path / "m").fit(table, store)
+    assert str(error.value) == (
+        "model_architecture.body is transformer; link predictions have `sage` alone, choose it"
+    )
+
+
 def test_static_likes_are_found_again_from_the_others(tmp_path: Path, store: rh.Store) -> None:
     result, _, _ = trained(tmp_path, store, ranking_store.LIKES, **{"optimization.max_epochs": 8})
     assert result.metrics["test"]["map@5"] > result.baselines["test"]["popularity"]["map@5"]

@@ -198,8 +198,14 @@ def test_an_experiment_that_fails_is_told_and_another_one_wins(store, table, tmp
     result = trainer(tmp_path / "model", plan).fit(table, store)
     assert [found.state for found in result.experiments] == ["failed", "finished"]
     assert result.experiments[0].error == (
-        "optimization.loss is l1, but the task is binary; choose one of binary_cross_entropy"
+        "optimization.loss is l1, but the task is binary; choose one of binary_cross_entropy, focal"
     )
+
+
+def test_a_refit_cannot_wait_for_a_plateau(store, table, tmp_path):
+    plan = ModelPlan(optimization={"lr_scheduler": "plateau"}, training_job={"refit": True})
+    with pytest.raises(PlanError, match=r"^optimization\.lr_scheduler is plateau, but the training of"):
+        trainer(tmp_path / "model", plan).fit(table, store)
 
 
 def test_there_must_be_something_to_search():

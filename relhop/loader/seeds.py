@@ -108,7 +108,13 @@ class SeedLoader:
         max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
         delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
             count from the anchor time. A range is drawn from anew for each example and epoch.
+
+    Attributes:
+        share: The number of this process and how many there are: a batch brings only each such seed of the
+            whole one, and the first, with weight 0, where that is none.
     """
+
+    share: tuple[int, int] = (0, 1)
 
     def __init__(  # noqa: PLR0913
         self,
@@ -190,7 +196,8 @@ class SeedLoader:
             self.look_ahead,
         )
         self._pipelines.add(pipeline)
-        batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        whole = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        batches = [self._own(ids) for ids in whole]
         seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
@@ -203,7 +210,10 @@ class SeedLoader:
                 self._waited += time.perf_counter() - asked
                 assert batch is not None, "a batch was put"
                 self._batches += 1
-                yield self._assemble(batch, ids)
+                data = self._assemble(batch, ids)
+                if self.share[0] >= len(whole[taken]):
+                    data[self.table.entity_table].weight = torch.zeros(len(ids))
+                yield data
         finally:
             pipeline.close()
             self._count(pipeline)
@@ -218,6 +228,11 @@ class SeedLoader:
         """Seconds so far that native threads sampled and gathered rows, and that the consumer idled."""
         stats = self.stats()
         return {"sampling": stats.sampling, "rows": stats.gathering, "idle": stats.waited}
+
+    def _own(self, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The share of a batch; of one that is too small, its first seed, which then has no weight."""
+        number, count = self.share
+        return input_ids[number::count] if number < len(input_ids) else input_ids[:1]
 
     def _put(
         self,

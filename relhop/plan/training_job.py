@@ -55,6 +55,12 @@ class TrainingJob(Part):
         description="Who writes down the course of training: `csv` and `tensorboard` into the folder `logs`"
         " of the model, `mlflow` where MLFLOW_TRACKING_URI says.",
     )
+    num_processes: int = Field(
+        default=1, ge=1,
+        description="Processes that train together on this machine, each on its share of every batch; on GPUs"
+        " one each. The weights are those of one process, but for rounding and dropout. Price: memory a"
+        " process; on a CPU it helps only where cores are idle.",
+    )  # fmt: skip
     boosted_baseline: bool = Field(
         default=False,
         description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"

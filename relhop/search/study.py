@@ -49,6 +49,8 @@ class Study:
         self.space, self.metric = space, metric
         self._random = max(2, math.ceil(_SHARE_AT_RANDOM * space.num_experiments))
         self._storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name="search",
@@ -59,6 +61,7 @@ class Study:
                 n_warmup_steps=math.ceil(_SHARE_UNJUDGED * space.plan.optimization.max_epochs),
             ),
         )
+        optuna.logging.set_verbosity(verbosity)
         for broken in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(broken.number, state=TrialState.FAIL)
 

@@ -179,7 +179,7 @@ def test_a_limited_epoch_draws_other_seeds_each_time_and_none_twice(store, table
         orders.append(loader.order().tolist())
         assert len(set(orders[-1])) == 4
         assert [seed for batch in loader for seed in batch["users"].input_id.tolist()] == orders[-1]
-    assert set(sum(orders, [])) == set(range(5))
+    assert {seed for order in orders for seed in order} == set(range(5))
     assert len(set(map(tuple, orders))) > 10
     assert SeedLoader(store, table, [1], batch_size=2, max_batches=2).order().tolist() == [0, 1, 2, 3]
     assert len(SeedLoader(store, table, [1], batch_size=2, max_batches=9)) == 3
