@@ -154,7 +154,7 @@ class TestYaml:
             (
                 "tables: {a: {pkey: id}}",
                 ", table 'a': unknown key 'pkey'; known are source, sql, pkey_col, time_col, time_unit,"
-                " stypes, exclude. Did you mean 'pkey_col'?",
+                " stypes, separators, exclude. Did you mean 'pkey_col'?",
             ),
             (
                 "links: [{child: a, key: b, parent: c}]",
