@@ -39,7 +39,8 @@ _TABLES = [
     ),
     rh.Table(
         "weather",
-        sql="SELECT origin, temp, humid, wind_speed, wind_gust, precip, pressure, visib, time_local FROM weather",
+        sql="SELECT origin, temp, humid, wind_speed, wind_gust, precip, pressure, visib, time_local"
+        " FROM weather",
         time_col="time_local",
     ),
     rh.Table(  # some planes that fly are in no register

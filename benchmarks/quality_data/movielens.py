@@ -19,15 +19,16 @@ _TABLES = [
     ),
     rh.Table(
         "ratings",
-        sql="SELECT row_number() OVER () AS ratingId, userId, movieId, rating, make_timestamp(timestamp * 1000000)"
-        " AS at FROM ratings",
+        sql="SELECT row_number() OVER () AS ratingId, userId, movieId, rating,"
+        " make_timestamp(timestamp * 1000000) AS at FROM ratings",
         pkey_col="ratingId",
         time_col="at",
         stypes={"rating": "numerical"},
     ),
     rh.Table(
         "tags",
-        sql="SELECT row_number() OVER () AS tagId, userId, movieId, make_timestamp(timestamp * 1000000) AS at FROM tags",
+        sql="SELECT row_number() OVER () AS tagId, userId, movieId, make_timestamp(timestamp * 1000000) AS at"
+        " FROM tags",
         pkey_col="tagId",
         time_col="at",
     ),

@@ -24,8 +24,9 @@ _RUN = "concat_ws('/', {0}.code_module, {0}.code_presentation)"
 _TABLES = [
     rh.Table(
         "enrolments",
-        sql=f"SELECT {_ENROLMENT.format('s')} AS enrolment, {_RUN.format('s')} AS run, s.id_student, gender, region,"
-        " highest_education, imd_band, age_band, num_of_prev_attempts, studied_credits, disability, final_result,"
+        sql=f"SELECT {_ENROLMENT.format('s')} AS enrolment, {_RUN.format('s')} AS run, s.id_student, gender,"
+        " region, highest_education, imd_band, age_band, num_of_prev_attempts, studied_credits, disability,"
+        " final_result,"
         f" {_date('s.code_presentation', 'coalesce(r.date_registration, 0)')} AS registered"
         " FROM student s JOIN student_registration r USING (code_module, code_presentation, id_student)",
         pkey_col="enrolment",
@@ -48,8 +49,8 @@ _TABLES = [
     ),
     rh.Table(
         "submissions",
-        sql=f"SELECT row_number() OVER () AS submission, {_ENROLMENT.format('e')} AS enrolment, e.id_assessment,"
-        f" e.score, e.is_banked, {_date('e.code_presentation', 'e.date_submitted')} AS submitted"
+        sql=f"SELECT row_number() OVER () AS submission, {_ENROLMENT.format('e')} AS enrolment, "
+        f" e.id_assessment, e.score, e.is_banked, {_date('e.code_presentation', 'e.date_submitted')} AS submitted"
         " FROM (SELECT * FROM student_assessment JOIN assessment USING (id_assessment)) e",
         pkey_col="submission",
         time_col="submitted",

@@ -81,7 +81,8 @@ _DOES = " OR ".join(
 QUESTIONS = [
     Question(
         "travel_se: does nothing in 90 days",
-        f"PREDICT NOT ({_DOES.format(begin=0, end=90)}) FOR EACH Users.Id WHERE {_DOES.format(begin='-INF', end=0)}",
+        f"PREDICT NOT ({_DOES.format(begin=0, end=90)}) FOR EACH Users.Id"
+        f" WHERE {_DOES.format(begin='-INF', end=0)}",
         "auroc",
         _SPLIT,
         simple={"days since the last event": _newest, "few events": _count},
