@@ -75,13 +75,10 @@ def labels_by_hand(store: Store, memory_limit: str) -> npt.NDArray[np.float32]:
     return found["target"].to_numpy().astype(np.float32)
 
 
-def measured(work: Callable[[], npt.NDArray[np.float32]], repeats: int) -> list[float]:
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return seconds
+def seconds_of(work: Callable[[Store, str], npt.NDArray[np.float32]], store: Store, limit: str) -> float:
+    began = time.perf_counter()
+    work(store, limit)
+    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -93,8 +90,12 @@ def main() -> None:
         ours, theirs = relhop_labels(store, limit), labels_by_hand(store, limit)
         assert len(ours) == len(theirs) == num_users * ANCHORS
         np.testing.assert_array_equal(ours, theirs)
-        hand = measured(lambda: labels_by_hand(store, limit), repeats)
-        relhop = measured(lambda: relhop_labels(store, limit), repeats)
+        # In turns, for others may use the machine.
+        both = [
+            (seconds_of(labels_by_hand, store, limit), seconds_of(relhop_labels, store, limit))
+            for _ in range(repeats)
+        ]
+    hand, relhop = (list(seconds) for seconds in zip(*both, strict=True))
     what = f"{num_users * ANCHORS:,} labels of {num_events:,} events, {limit}"
     ratio = float(np.median(hand) / np.median(relhop))
     rows: list[Row] = [

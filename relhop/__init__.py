@@ -23,11 +23,13 @@ from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.store.device import DeviceCost
 from relhop.store.reader import Store
+from relhop.text import HashedNgrams, SentenceTransformer
 from relhop.times import to_micros
 from relhop.training_table import TrainingTable
 
 if TYPE_CHECKING:
     from relhop import loader
+    from relhop.evaluation.evaluation import evaluate, explain
     from relhop.pyg.sampler import NeighborSampler
     from relhop.trainer import Trainer
 
@@ -36,6 +38,7 @@ __all__ = [
     "DeviceCost",
     "EdgeTable",
     "Graph",
+    "HashedNgrams",
     "Link",
     "ModelPlan",
     "NeighborSampler",
@@ -46,6 +49,7 @@ __all__ = [
     "Schema",
     "SchemaError",
     "SeedSampler",
+    "SentenceTransformer",
     "SourceError",
     "Store",
     "StoreError",
@@ -54,6 +58,8 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "TrainingTable",
+    "evaluate",
+    "explain",
     "loader",
     "to_micros",
 ]
@@ -66,6 +72,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("relhop.loader")
     if name == "NeighborSampler":
         return importlib.import_module("relhop.pyg.sampler").NeighborSampler
+    if name in ("evaluate", "explain"):
+        return getattr(importlib.import_module("relhop.evaluation.evaluation"), name)
     if name == "Trainer":
         return importlib.import_module("relhop.trainer").Trainer
     raise AttributeError(f"module 'relhop' has no attribute {name!r}")

@@ -320,5 +320,10 @@ class Pipeline:
         What was read from disk since the last call, of each that is wanted; nothing where none is on disk.
         """
 
+    def take_seconds(self) -> tuple[float, float]:
+        """
+        Seconds since the last call that threads sampled, and gathered rows, all threads together.
+        """
+
     def close(self) -> None:
         """Stops the threads; no batch follows."""

@@ -138,9 +138,12 @@ class Description:
 
     def matches(self, folder: Path) -> bool:
         """Whether that folder describes the same model."""
-        written = [folder / "plan.yaml", folder / "task.json"]
-        here = [self.plan.to_yaml(), self._task_json()]
-        return [file.read_text(encoding="utf-8") if file.exists() else None for file in written] == here
+        plan, task = folder / "plan.yaml", folder / "task.json"
+        if not plan.is_file() or not task.is_file():
+            return False
+        return (
+            ModelPlan.from_yaml(plan) == self.plan and task.read_text(encoding="utf-8") == self._task_json()
+        )
 
     def _task_json(self) -> str:
         described = {
@@ -195,6 +198,15 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     )
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Reads `metrics.json`, null as NaN; empty where there is none, as in a folder that is not whole."""
+    file = folder / "metrics.json"
+    if not file.is_file():
+        return {}
+    found: dict[str, Any] = _with_nan(json.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
 def schema_difference(trained: Schema, given: Schema) -> str | None:
     """The first difference between the schema a model was trained on and another, in words; `None` if there
     is none.
@@ -223,3 +235,11 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(item) for item in value]
+    return math.nan if value is None else value

@@ -1,4 +1,4 @@
-"""The command line: `relhop ingest`, `inspect`, `verify`, `train`, `predict`, over the public API."""
+"""The command line, over the public API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -21,7 +22,7 @@ from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, Ta
 from relhop.times import format_time
 
 if TYPE_CHECKING:
-    from relhop.trainer import TrainingResult
+    from relhop.training_result import TrainingResult
 
 app = typer.Typer(
     help="Graph neural networks on relational tables, correct in time.",
@@ -35,6 +36,16 @@ out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_PIPES)
 err = Console(stderr=True)
 
 StorePath = Annotated[Path, typer.Argument(help="Folder of a store.")]
+Query = Annotated[str, typer.Argument(help="A predictive query, or a file that holds one.")]
+Mode = Annotated[str, typer.Option(help="Of the suggested plan: debug, fast, normal or best.")]
+ValStart = Annotated[str | None, typer.Option(help="First anchor time of the validation split.")]
+TestStart = Annotated[str | None, typer.Option(help="First anchor time of the test split.")]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set", help="A setting of the plan, such as optimization.max_epochs=3; as often as need be."
+    ),
+]
 
 
 @app.callback()
@@ -86,25 +97,51 @@ def verify(store: StorePath) -> None:
 
 
 @app.command()
-def train(
+def plan(
     store: StorePath,
-    query: Annotated[str, typer.Argument(help="A predictive query, or a file that holds one.")],
+    query: Query,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The YAML file to write; printed where none is given."),
+    ] = None,
+    run_mode: Mode = "fast",
+    val_start: ValStart = None,
+    test_start: TestStart = None,
+    settings: Settings = [],  # noqa: B006
+) -> None:
+    """Suggests a model plan, with its reasons, for `train --plan`."""
+    opened, question, table = _asked(store, query, val_start, test_start)
+    suggested = question.suggest_model_plan(opened, run_mode, table=table).with_overrides(_read(settings))
+    text = suggested.to_yaml(output)
+    if output is None:
+        out.print(text, highlight=False, markup=False, soft_wrap=True, end="")
+
+
+@app.command()
+def train(  # noqa: PLR0913
+    store: StorePath,
+    query: Query,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the trained model.")],
     plan: Annotated[
         Path | None, typer.Option(help="A model plan (YAML); suggested where none is given.")
     ] = None,
-    run_mode: Annotated[str, typer.Option(help="Of the suggested plan: fast, normal or best.")] = "fast",
-    val_start: Annotated[str | None, typer.Option(help="First anchor time of the validation split.")] = None,
-    test_start: Annotated[str | None, typer.Option(help="First anchor time of the test split.")] = None,
+    run_mode: Mode = "fast",
+    settings: Settings = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    val_start: ValStart = None,
+    test_start: TestStart = None,
 ) -> None:
-    """Makes a training table from a query and trains a model on it."""
-    opened = rh.Store.open(store)
-    text = Path(query).read_text() if Path(query).is_file() else query
-    question = rh.PredictiveQuery(opened, text)
-    table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
+    """Makes a training table from a query and trains a model on it, or searches for the best one."""
+    opened, question, table = _asked(store, query, val_start, test_start)
     out.print(table.explain(), highlight=False, markup=False)
-    chosen = rh.ModelPlan.from_yaml(plan) if plan else question.suggest_model_plan(opened, run_mode=run_mode)
-    result = rh.Trainer(chosen, out=output).fit(table, opened)
+    chosen = (
+        rh.ModelPlan.from_yaml(plan)
+        if plan is not None
+        else question.suggest_model_plan(opened, run_mode, table=table)
+    ).with_overrides(_read(settings))
+    result = rh.Trainer(chosen, out=output).fit(table, opened, resume=resume)
+    if result.experiments:
+        _show_experiments(result)
     _show_metrics(result)
     out.print(f"model: {result.path}")
 
@@ -132,6 +169,27 @@ def predict(
     out.print(f"{output}: {len(table):,} scores")
 
 
+@app.command()
+def report(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    store: StorePath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML file for the report.")],
+    split: Annotated[str, typer.Option(help="What is judged: val or test.")] = "test",
+    val_start: Annotated[str | None, typer.Option(help="As when the model was trained.")] = None,
+    test_start: Annotated[str | None, typer.Option(help="As when the model was trained.")] = None,
+) -> None:
+    """Judges a trained model: intervals, calibration, slices, importance, explained scores; one HTML page."""
+    trainer = rh.Trainer.load(model)
+    opened = rh.Store.open(store)
+    if trainer.query is None:
+        raise rh.RelhopError(
+            f"{model} was trained on a table without a query; use rh.evaluate with a table of yours"
+        )
+    question = rh.PredictiveQuery(opened, trainer.query)
+    table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
+    out.print(str(rh.evaluate(trainer, table, opened, split=split).to_html(output)), highlight=False)
+
+
 def main() -> None:
     """The `relhop` command: an error is a message and exit status 1; `--debug` shows where it came from."""
     try:
@@ -144,6 +202,42 @@ def main() -> None:
             raise
         err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _asked(
+    store: Path, query: str, val_start: str | None, test_start: str | None
+) -> tuple[rh.Store, rh.PredictiveQuery, rh.TrainingTable]:
+    """A store, a query on it and its training table."""
+    opened = rh.Store.open(store)
+    question = rh.PredictiveQuery(opened, Path(query).read_text() if Path(query).is_file() else query)
+    table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
+    return opened, question, table
+
+
+def _read(settings: list[str]) -> dict[str, Any]:
+    """Settings of a plan by dotted name, from `name=value`, the value as in YAML."""
+    found = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise rh.PlanError(f"--set {setting}: there is no value; write such as optimization.max_epochs=3")
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise rh.PlanError(f"--set {setting}: the value is no YAML: {error}") from None
+    return found
+
+
+def _show_experiments(result: TrainingResult) -> None:
+    names = list(result.experiments[0].settings)
+    grid = Grid("experiment", *names, f"val {result.metric}", "epochs", "seconds", "")
+    for tried in result.experiments:
+        metric = "–" if tried.metric is None else f"{tried.metric:.4f}"
+        values = (escape(str(tried.settings[name])) for name in names)
+        grid.add_row(
+            str(tried.number), *values, metric, str(tried.epochs), f"{tried.seconds:.0f}", tried.state
+        )
+    out.print(grid)
 
 
 def _show(summary: StoreSummary) -> None:

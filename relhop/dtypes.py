@@ -24,6 +24,9 @@ NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 )
 """The dtypes that an attribute can have. NumPy has no bfloat16: its bits are uint16."""
 
+FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
+"""Those of numbers that models read; integers in tensors may be codes, indices or masks."""
+
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """The name of a NumPy dtype, whatever its byte order.

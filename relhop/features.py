@@ -17,7 +17,7 @@ from relhop.store import encoding
 from relhop.store.attributes import AttributeReader
 from relhop.store.reader import StoredTable
 
-__all__ = ["AttributeReader", "FeatureReader", "ReadStats", "RowFeatures"]
+__all__ = ["AttributeReader", "FeatureReader", "ReadStats", "RowFeatures", "age_column"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class ReadStats:
     def __add__(self, other: ReadStats) -> ReadStats:
         mine, its = asdict(self), asdict(other)
         return ReadStats(**{name: mine[name] + its[name] for name in mine})
+
+
+def age_column(timestamp_column: str) -> str:
+    """The name of the numerical feature that is a timestamp column's age."""
+    return f"{timestamp_column} (age)"
 
 
 def _ratio(a: float, b: float) -> float:

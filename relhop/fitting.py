@@ -1,7 +1,7 @@
 """The training loop: a network and two streams of batches -> the weights of the best epoch. Runs on
 Lightning.
 
-Everything random in an epoch is keyed by the seed and the epoch's number, so that a run that is interrupted
+Everything random in a step is keyed by the seed, the epoch and the step, so that a run that is interrupted
 and resumed ends with the same weights as one that is not.
 """
 
@@ -12,61 +12,39 @@ import math
 import signal
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import HeteroData
+from torchmetrics import MeanMetric
 
 from relhop.checkpoint import Task
-from relhop.errors import PlanError, TrainingError
+from relhop.errors import TrainingError
+from relhop.history import History
 from relhop.loader import SeedLoader
+from relhop.loggers import open_loggers
+from relhop.losses import LossFunction
 from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
 from relhop.plan import ModelPlan
 from relhop.predictor import to_scores, torch_threads
-from relhop.training_table import TaskType
-from relhop.transfer import copied_ahead
+from relhop.processes import gathered, strategy, summed, world_size
+from relhop.resuming import BEST_CHECKPOINT, LAST_CHECKPOINT, LastCheckpoint, Patience, WholeFiles
+from relhop.schedules import plateau, step_schedule
+from relhop.timing import Timing
+from relhop.transfer import Batches, copied_ahead
 
-Loss = Callable[..., Tensor]
-
-LOSSES: dict[str, tuple[tuple[TaskType, ...], Loss]] = {
-    "binary_cross_entropy": (
-        (TaskType.binary, TaskType.multilabel),
-        functional.binary_cross_entropy_with_logits,
-    ),
-    "cross_entropy": ((TaskType.multiclass,), functional.cross_entropy),
-    "l1": ((TaskType.regression, TaskType.forecasting), functional.l1_loss),
-    "huber": ((TaskType.regression, TaskType.forecasting), functional.huber_loss),
-    "mse": ((TaskType.regression, TaskType.forecasting), functional.mse_loss),
-}
-DEFAULT_LOSS = {
-    TaskType.binary: "binary_cross_entropy",
-    TaskType.multiclass: "cross_entropy",
-    TaskType.multilabel: "binary_cross_entropy",
-    TaskType.regression: "l1",
-    TaskType.forecasting: "l1",
-}
-LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
-"""In a run's folder: the state after the last finished epoch."""
-
-BEST_CHECKPOINT = Path("checkpoints") / "best.ckpt"
-"""In a run's folder: the state after the best epoch so far."""
-
-WARM_UP = 0.05
-"""Share of all steps over which the learning rate rises from 0."""
-
-LARGEST_GRADIENT_NORM = 1.0
+_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+"""By what Lightning calls them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +58,10 @@ class Course:
         folder: Where logs and checkpoints go; a checkpoint found there is gone on from.
         accelerator: As Lightning names them: `auto`, `cpu`, `gpu`.
         progress: Whether to show it.
+        callbacks: What else hears of the training: callbacks of Lightning.
+        epochs: How many to train for, without a validation split, to keep the last one's weights; `None`: as
+            many as the plan says at most, to keep the best one's.
+        number: Which of the plan's processes this is.
     """
 
     plan: ModelPlan
@@ -88,58 +70,22 @@ class Course:
     folder: Path
     accelerator: str
     progress: bool
+    callbacks: tuple[Callback, ...] = ()
+    epochs: int | None = None
+    number: int = 0
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        """Whether small or large values of the monitored metric are good."""
+        return "min" if self.monitor in SMALLER_IS_BETTER else "max"
 
 
-class Epochs(Protocol):
+class Epochs(Batches, Protocol):
     """Batches to learn from, in epochs."""
 
-    def __len__(self) -> int:
-        """The number of batches in an epoch."""
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses order and draws, and the batch that comes first."""
         ...
-
-    def __iter__(self) -> Iterator[Any]:
-        """The batches of an epoch."""
-        ...
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses order and draws."""
-        ...
-
-
-class LossFunction:
-    """The loss of a plan and a task, of a model's outputs [B, out_channels] and labels [B], or [B,
-    out_channels] for a multilabel task or a forecast.
-
-    Raises:
-        PlanError: If the plan's loss is for another kind of task.
-    """
-
-    def __init__(self, plan: ModelPlan, task: Task) -> None:
-        name = plan.optimization.loss or DEFAULT_LOSS[task.task_type]
-        kinds, self._loss = LOSSES[name]
-        if task.task_type not in kinds:
-            fitting = ", ".join(name for name, (kinds, _) in LOSSES.items() if task.task_type in kinds)
-            raise PlanError(
-                f"optimization.loss is {name}, but the task is {task.task_type}; choose one of {fitting}"
-            )
-        self._task = task
-
-    def __call__(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The mean loss, a scalar; weighted, where examples have weights [B]."""
-        expected = (len(target), self._task.out_channels)
-        if tuple(outputs.shape) != expected:
-            raise TrainingError(
-                f"the model gave outputs of shape {tuple(outputs.shape)} for a batch that needs {expected}"
-            )
-        if self._task.task_type == TaskType.multiclass:
-            each = self._loss(outputs, target, reduction="none")
-        else:
-            scale = self._task.scale
-            goal = target if scale is None else (target - scale.mean) / scale.std
-            each = self._loss(outputs, goal.reshape(expected), reduction="none").mean(dim=1)
-        if weight is None:
-            return each.mean()
-        return (each * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 class Fitted(pl.LightningModule):  # type: ignore[misc]
@@ -155,16 +101,41 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
         super().__init__()
         self.model = model
         self._course, self._train_loader = course, train_loader
-        self._steps_per_epoch = min(len(train_loader), course.plan.optimization.max_steps_per_epoch)
+        self._plateau: ReduceLROnPlateau | None = None
+        self._found_plateau: dict[str, Any] | None = None
+        self._train_loss = MeanMetric(sync_on_compute=False)
+        self._train_loss.persistent(True)
 
     def on_train_epoch_start(self) -> None:
-        """Keys the epoch's order, draws and dropout."""
+        """Keys the epoch's order and draws."""
         self._train_loader.set_epoch(self.current_epoch)
-        key = np.random.SeedSequence([self._course.plan.training_job.seed, self.current_epoch])
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Keys the step's dropout."""
+        seed, number = self._course.plan.training_job.seed, self._course.number
+        others = (number,) if number else ()
+        key = np.random.SeedSequence([seed, self.current_epoch, batch_idx], spawn_key=others)
         torch.manual_seed(int(key.generate_state(1)[0]))
 
+    def on_train_epoch_end(self) -> None:
+        """Lowers the learning rate where it waits for a plateau."""
+        metric = self.trainer.callback_metrics.get(f"val_{self._course.monitor}")
+        if self._plateau is not None and metric is not None:
+            self._plateau.step(float(metric))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the place in the epoch."""
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        checkpoint["place"] = {"epoch": self.current_epoch, "batch": done}
+        checkpoint["plateau"] = None if self._plateau is None else self._plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Begins where the interrupted epoch was left."""
+        self._train_loader.set_epoch(checkpoint["place"]["epoch"], start=checkpoint["place"]["batch"])
+        self._found_plateau = checkpoint["plateau"]
+
     def log_training(self, loss: Tensor, batch_size: int) -> Tensor:
-        """Logs the loss of a step and returns it.
+        """Logs the loss of a step, which all processes know, and returns it.
 
         Raises:
             TrainingError: If it is not finite.
@@ -174,7 +145,10 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
                 f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; try a smaller"
                 " optimization.base_lr, and look for extreme labels"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch_size)
+        self._train_loss.update(loss.detach(), batch_size)
+        self.log(
+            "train_loss", self._train_loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch_size
+        )
         return loss
 
     def log_validation(self, metrics: Mapping[str, float], batch_size: int) -> None:
@@ -191,10 +165,11 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=settings.base_lr, weight_decay=settings.weight_decay
         )
-        total = settings.max_epochs * self._steps_per_epoch
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, total, settings.lr_scheduler)
-        )
+        total = settings.max_epochs * len(self._train_loader)
+        scheduler = step_schedule(optimizer, self._course.plan, total)
+        self._plateau = plateau(optimizer, self._course.plan, self._course.mode)
+        if self._plateau is not None and self._found_plateau is not None:
+            self._plateau.load_state_dict(self._found_plateau)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
@@ -203,22 +178,31 @@ class Fitting(Fitted):
 
     def __init__(self, model: nn.Module, course: Course, train_loader: SeedLoader) -> None:
         super().__init__(model, course, train_loader)
-        self._loss = LossFunction(course.plan, course.task)
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._batches = train_loader
+        self._loss = LossFunction(course.plan, course.task, train_loader.table)
+        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def training_step(self, batch: HeteroData, _: int) -> Tensor:
+    def training_step(self, batch: HeteroData, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         seeds = batch[self._course.task.entity_table]
-        weight = seeds.weight if "weight" in seeds else None
-        return self.log_training(self._loss(self.model(batch), seeds.y, weight), len(seeds.y))
+        each = self._loss.each(self.model(batch), seeds.y)
+        weight = seeds.weight if "weight" in seeds else torch.ones_like(each)
+        whole, weights = summed(torch.stack([(each.detach() * weight).sum(), weight.sum()]))
+        weights = weights.clamp(min=torch.finfo(weights.dtype).tiny)
+        before = batch_idx * self._batches.batch_size
+        size = min(self._batches.batch_size, self._batches.num_examples - before)
+        self.log_training(whole / weights, size)
+        own: Tensor = (each * weight).sum() / weights
+        return own * world_size()  # for gradients of processes are averaged
 
     def validation_step(self, batch: HeteroData, _: int) -> None:
         """Keeps outputs and labels, for metrics are of the whole split."""
-        self._seen.append((self.model(batch), batch[self._course.task.entity_table].y))
+        seeds = batch[self._course.task.entity_table]
+        self._seen.append((seeds.input_id, self.model(batch), seeds.y))
 
     def on_validation_epoch_end(self) -> None:
         """Logs loss and metrics of the validation split."""
-        outputs, target = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        outputs, target = gathered(*(torch.cat(parts) for parts in zip(*self._seen, strict=True)))
         self._seen = []
         task = self._course.task
         scores = to_scores(outputs, task)
@@ -230,54 +214,10 @@ class Fitting(Fitted):
         self.log_validation(whole, len(target))
 
 
-def learning_rate_factor(step: int, total: int, scheduler: str) -> float:
-    """What the base learning rate is multiplied by at a step of `total`, counted from 0."""
-    warm = min(1.0, (step + 1) / max(1.0, WARM_UP * total))
-    if scheduler == "constant":
-        return warm
-    return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
-
-
-class History(Callback):  # type: ignore[misc]
-    """The course of training, an entry an epoch; kept across interruptions, printed a line an epoch if asked.
-
-    Attributes:
-        entries: Per epoch `epoch` (from 1), `seconds`, `train_loss`, `val_loss` and `val_<metric>`.
-    """
-
-    def __init__(self, monitor: str, printed: bool) -> None:
-        self.entries: list[dict[str, float]] = []
-        self._monitor, self._printed = monitor, printed
-        self._began = time.monotonic()
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
-        self._began = time.monotonic()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Adds the epoch."""
-        entry: dict[str, float] = {"epoch": trainer.current_epoch + 1}
-        entry |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        entry["seconds"] = time.monotonic() - self._began
-        self.entries.append(entry)
-        if self._printed:
-            shown = (name for name in ("train_loss", "val_loss", self._monitor) if name in entry)
-            values = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.4f}" for name in shown)
-            print(f"epoch {entry['epoch']}: {values} ({entry['seconds']:.1f} s)", flush=True)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"entries": self.entries}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up from a checkpoint."""
-        self.entries = list(state_dict["entries"])
-
-
 def fit_weights(
     fitted: Fitted, course: Course, train_loader: Epochs, val_loader: SeedLoader
 ) -> list[dict[str, float]]:
-    """Trains a network and leaves it with the weights of its best epoch.
+    """Trains a network and leaves it with the weights of its best epoch, or of the last of `course.epochs`.
 
     Torch's random state is left as it was.
 
@@ -293,52 +233,59 @@ def fit_weights(
     Raises:
         KeyboardInterrupt: If the user stops it; the run can be resumed.
     """
-    settings, mode = course.plan.optimization, "min" if course.monitor in SMALLER_IS_BETTER else "max"
-    interactive = course.progress and sys.stdout.isatty()
+    settings, job = course.plan.optimization, course.plan.training_job
+    is_validated = course.epochs is None
     monitor = f"val_{course.monitor}"
-    history = History(monitor, printed=course.progress and not interactive)
-    checkpoint = ModelCheckpoint(
+    interactive = course.progress and sys.stdout.isatty()
+    best = ModelCheckpoint(
         dirpath=course.folder / BEST_CHECKPOINT.parent,
         filename=BEST_CHECKPOINT.stem,
-        monitor=monitor,
-        mode=mode,
-        save_last=True,
+        monitor=monitor if is_validated else None,
+        mode=course.mode,
+        save_weights_only=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [history, checkpoint]
-    if settings.early_stopping is not None:
-        callbacks.append(EarlyStopping(monitor, mode=mode, patience=settings.early_stopping))
+    last = course.folder / LAST_CHECKPOINT
+    callbacks = [*course.callbacks, best, LastCheckpoint(last, job.checkpoint_every)]
+    if settings.early_stopping is not None and is_validated:
+        callbacks.append(Patience(monitor, mode=course.mode, patience=settings.early_stopping))
     if interactive:
         callbacks.append(RichProgressBar())
     with _quiet(), torch.random.fork_rng(), _interruptible(), torch_threads(course.plan):
         trainer = pl.Trainer(
             accelerator=course.accelerator,
-            devices=1,
-            max_epochs=settings.max_epochs,
-            limit_train_batches=min(len(train_loader), settings.max_steps_per_epoch),
-            gradient_clip_val=LARGEST_GRADIENT_NORM,
+            devices=job.num_processes,
+            strategy=strategy(job.num_processes),
+            use_distributed_sampler=False,
+            max_epochs=course.epochs or settings.max_epochs,
+            limit_val_batches=1.0 if is_validated else 0,
+            gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
-            logger=[
-                CSVLogger(course.folder, name="logs", version=""),
-                TensorBoardLogger(course.folder, name="logs", version=""),
-            ],
+            plugins=[WholeFiles()],
+            precision=_PRECISIONS[job.precision],
+            logger=open_loggers(course.plan, course.folder) if course.number == 0 else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_model_summary=False,
             enable_progress_bar=interactive,
         )
-        last = course.folder / LAST_CHECKPOINT
         device = trainer.strategy.root_device
+        batches = copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader
+        timing = Timing(device, batches)
+        history = History(monitor, timing, printed=course.progress and not interactive)
+        trainer.callbacks[:0] = [timing, history]
         trainer.fit(
             fitted,
-            copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader,
+            timing,
             copied_ahead(val_loader, device),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
-    best = torch.load(course.folder / BEST_CHECKPOINT, map_location="cpu", weights_only=True)["state_dict"]
-    fitted.model.cpu().load_state_dict({name.removeprefix("model."): weight for name, weight in best.items()})
+    kept = torch.load(course.folder / BEST_CHECKPOINT, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "model."
+    weights = {name[len(prefix) :]: weight for name, weight in kept.items() if name.startswith(prefix)}
+    fitted.model.cpu().load_state_dict(weights)
     return history.entries
 
 
@@ -352,6 +299,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

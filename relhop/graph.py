@@ -33,6 +33,7 @@ from relhop.store.reader import Store
 from relhop.store.sql import failing
 from relhop.store.tables import RowOrder
 from relhop.store.writer import write_store
+from relhop.text import HashedNgrams, TextEmbedder
 from relhop.times import TimeUnit
 from relhop.validation import ValidationReport, refuse_errors, validate
 
@@ -259,6 +260,7 @@ class Graph:
         row_order: RowOrder = "auto",
         memory_limit: str | None = None,
         progress: bool = True,
+        text_embedder: TextEmbedder | None = None,
     ) -> Store:
         """Builds a store of the graph, or reuses the one at `path` if it was built from the same.
 
@@ -271,6 +273,8 @@ class Graph:
                 where that is worth it; "time": always in the rows' order.
             memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
             progress: Show a bar on a terminal.
+            text_embedder: Makes vectors of columns of type text; by default `rh.HashedNgrams()`. A model
+                reads only stores with the text embedder that it was trained with.
 
         Returns:
             The store, open.
@@ -286,7 +290,8 @@ class Graph:
         if row_order not in ("auto", "time"):
             raise ValueError(f"row_order is {row_order!r}; choose 'auto' or 'time'")
         tables = self._tables()
-        settings = {"precision": precision, "row_order": row_order}
+        embedder = text_embedder or HashedNgrams()
+        settings = {"precision": precision, "row_order": row_order, "text_embedder": embedder.identity}
         identity = fingerprint(self.schema, tables, self.sources, settings)
         try:
             store = Store.open(path)
@@ -320,6 +325,7 @@ class Graph:
                     for name in self.schema.edge_tables
                     if name in arrays
                 },
+                text_embedder=embedder,
             )
         return Store.open(path)
 

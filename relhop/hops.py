@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def read_num_neighbors(value: Any) -> tuple[dict[str, int | str], ...]:
-    """Counts (or `inferred`) per hop, with `default` and by step, from any notation.
+    """Counts (or `inferred`) per hop, with `default` and by step, from any notation of one setting.
 
     Raises:
         PlanError: On something else, on other than 1 to 6 hops, or on what is no count.
@@ -59,6 +59,18 @@ def read_strategy(value: Any) -> tuple[dict[str, str], ...]:
             except ValueError as error:
                 raise PlanError(f"neighbor_sampling.strategy: {step}: {error}") from None
     return tuple(settings)
+
+
+def settings_of_hops(value: Any) -> list[Any]:
+    """The settings per hop in a list of them: `[[16, 16], [32, 16]]`, or `- hop1: ...` twice. One, if it is
+    a single setting in any of its notations, such as `[16, 16]`.
+    """
+    if not isinstance(value, (list, tuple)):
+        return [value]
+    if any(isinstance(item, (list, tuple)) for item in value):
+        return list(value)
+    keys = [key for item in value if isinstance(item, Mapping) for key in item if hop_number(key)]
+    return list(value) if len(set(keys)) < len(keys) else [value]
 
 
 def steps_by_name(schema: Schema) -> dict[str, EdgeType]:
@@ -112,20 +124,15 @@ def read_hops(value: Any) -> list[Any]:
     `[16, 8]`, `{hop1: ..., hop2: ...}`, a list of one such setting, or a list with an item per hop.
 
     Raises:
-        PlanError: If it is none of these, holds several settings, or its hops have gaps.
+        PlanError: If it is none of these, or its hops have gaps.
     """
     place = "neighbor_sampling.num_neighbors"
     if isinstance(value, Mapping):
         return _consecutive([value])
     if not isinstance(value, (list, tuple)) or not value:
         raise PlanError(f"{place} is {value!r}; write [16, 16], or hop1: {{default: 16}} and so on")
-    nested = [item for item in value if isinstance(item, (list, tuple))]
-    if nested and len(value) == 1:
-        return list(nested[0])
-    if nested:
-        raise PlanError(
-            f"{place} has {len(value)} candidates; relhop does not search among settings yet, give one"
-        )
+    if len(value) == 1 and isinstance(value[0], (list, tuple)):
+        return list(value[0])
     if all(isinstance(item, Mapping) and any(hop_number(key) for key in item) for item in value):
         return _consecutive(value)
     return list(value)
@@ -139,11 +146,6 @@ def _consecutive(items: Iterable[Mapping[Any, Any]]) -> list[Any]:
             number = hop_number(key)
             if number is None:
                 raise PlanError(f"neighbor_sampling: {key!r} is no hop; write hop1, hop2 and so on")
-            if number in hops:
-                raise PlanError(
-                    f"neighbor_sampling has several settings of hop{number}; relhop does not search among"
-                    " settings yet, give one"
-                )
             hops[number] = hop
     if sorted(hops) != list(range(1, len(hops) + 1)):
         raise PlanError(

@@ -15,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
-from relhop.plan import ModelPlan, suggest
+from relhop.fanouts import degree_of
+from relhop.plan import Facts, ModelPlan, suggest
 from relhop.query.anchors import Anchors, Dates, all_anchors, place_anchors
 from relhop.query.compiler import compile_query
 from relhop.query.dialects import Dialect, statement_in
@@ -322,17 +323,34 @@ class PredictiveQuery:
         split = np.full(len(found.rows), PREDICTION, np.int8)
         return self._table(store, found, task_type, times, split, tuple(notes))
 
-    def suggest_model_plan(self, store: Store, run_mode: str = "fast") -> ModelPlan:
-        """A plan that suits the task and the store; see `relhop.ModelPlan`.
+    def suggest_model_plan(
+        self, store: Store, run_mode: str = "fast", *, table: TrainingTable | None = None
+    ) -> ModelPlan:
+        """A plan that suits the task, the store and the time there is; see `relhop.ModelPlan`.
 
         Args:
             store: The data.
-            run_mode: How much time to spend: `fast`, `normal` or `best`.
+            run_mode: How much time to spend: `debug` (seconds), `fast` (minutes), `normal` (tens of minutes,
+                with a small search) or `best` (hours, with a large one).
+            table: The training table, whose examples are counted; without, an entity is taken for one.
+
+        Raises:
+            PlanError: On an unknown run mode, or a task for which there is no model.
         """
         compiled = self._compiled
         with closing(store.connect()) as connection:
             task_type = settled_task(compiled.task, compiled.query, connection)
-        return suggest(store, task_type, self.entity_table, run_mode)
+        facts = Facts(
+            schema=store.schema,
+            task_type=task_type,
+            entity_table=self.entity_table,
+            num_rows={name: stored.num_rows for name, stored in store.tables.items()},
+            num_examples=store.tables[self.entity_table].num_rows
+            if table is None
+            else int((table.split == TRAIN).sum()),
+            degrees={edge_type: degree_of(store, edge_type) for edge_type in store.schema.edge_types},
+        )
+        return suggest(facts, run_mode)
 
     def _newest_label_time(self, store: Store) -> int | None:
         """Up to when labels are known. A calendar of coming events in another table must not stretch it."""

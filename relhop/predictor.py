@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
-from relhop.nn.model import RelationalModel
+from relhop.nn.model import BatchEncoder
 from relhop.plan import ModelPlan
-from relhop.statistics import code_maps
+from relhop.statistics import code_maps, misfit
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 from relhop.transfer import copied_ahead
@@ -142,6 +142,9 @@ def check_asked(described: Description, table: TrainingTable, store: Store) -> N
     difference = schema_difference(described.schema, store.schema)
     if difference is not None:
         raise TrainingError(f"the store is not of the schema that the model was trained on: {difference}")
+    problem = misfit(described.statistics, store)
+    if problem is not None:
+        raise TrainingError(f"the store does not fit the model: {problem}")
 
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
@@ -165,9 +168,12 @@ def torch_threads(plan: ModelPlan) -> Iterator[None]:
 
 
 def bind(model: nn.Module, described: Description, store: Store) -> None:
-    """Tells a plan's network how a store numbers its categories; other modules are left alone."""
-    if isinstance(model, RelationalModel):
-        model.set_code_maps(code_maps(described.statistics, store))
+    """Tells every `BatchEncoder` in a network how a store numbers its categories."""
+    encoders = [module for module in model.modules() if isinstance(module, BatchEncoder)]
+    if encoders:
+        maps = code_maps(described.statistics, store)
+        for encoder in encoders:
+            encoder.set_code_maps(maps)
 
 
 def seed_loader(
@@ -187,6 +193,7 @@ def seed_loader(
     """
     sampling, settings = plan.neighbor_sampling, plan.optimization
     batch_size = settings.batch_size
+    max_batches = settings.max_steps_per_epoch if training else None
     if training:
         batch_size = max(1, min(batch_size, len(table) // settings.min_steps_per_epoch))
     strategies = sampling.resolve_strategies(store.schema)
@@ -201,6 +208,7 @@ def seed_loader(
         batch_size=batch_size,
         shuffle=training,
         seed=plan.training_job.seed,
+        max_batches=max_batches,
         delay=sampling.resolve_delay(training=training),
     )
     loader.withheld = by_table(withheld, store.schema)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from relhop.metrics import SMALLER_IS_BETTER
 from relhop.schema import Schema
 from relhop.store.reader import Store
 
@@ -76,9 +76,17 @@ class Report:
         svg = io.StringIO()
         figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
         drawing = svg.getvalue()
+        return self.drawing(drawing[drawing.index("<svg") :], caption)
+
+    def drawing(self, svg: str, caption: str) -> Report:
+        """An SVG element, as it stands."""
+        self._parts.append(f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>")
+        return self
+
+    def folded(self, summary: str, text: str) -> Report:
+        """Text as it stands, which shows when its summary is clicked on."""
         self._parts.append(
-            f"<figure>{drawing[drawing.index('<svg') :]}"
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            f"<details><summary>{html.escape(summary)}</summary><pre>{html.escape(text)}</pre></details>"
         )
         return self
 
@@ -143,51 +151,18 @@ def draw_history(history: Sequence[Mapping[str, float]], metric: str) -> Figure:
     values = np.array([epoch[f"val_{metric}"] for epoch in history])
     judged.plot(epochs, values, color=ORANGE, marker="o", markersize=3)
     if np.isfinite(values).any():
-        best = int(np.nanargmin(values) if metric in ("mae", "rmse") else np.nanargmax(values))
+        best = int(np.nanargmin(values) if metric in SMALLER_IS_BETTER else np.nanargmax(values))
         judged.axvline(epochs[best], color=GREY, linewidth=0.8, linestyle="--")
     judged.set(title=f"validation {metric}", xlabel="epoch")
     for axes in (loss, judged):
-        _tidy(axes)
+        tidy(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.tight_layout()
     return figure
 
 
-def draw_calibration(target: NDArray[Any], score: NDArray[Any], bins: int = 10) -> Figure:
-    """How often it happened, by how probable the model said it was: in equally filled bins, beside the
-    diagonal.
-
-    Args:
-        target: 0 or 1 [n].
-        score: Probabilities [n].
-        bins: Number of bins.
-    """
-    order = np.argsort(score, kind="stable")
-    groups = [group for group in np.array_split(order, bins) if len(group)]
-    said = [float(score[group].mean()) for group in groups]
-    happened = [float(target[group].mean()) for group in groups]
-    figure = Figure(figsize=(3.6, 3.4))
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle="--")
-    axes.plot(said, happened, color=BLUE, marker="o", markersize=4)
-    axes.set(xlabel="predicted probability", ylabel="share that happened", xlim=(0, 1), ylim=(0, 1))
-    _tidy(axes)
-    return figure
-
-
-def draw_scatter(target: NDArray[Any], score: NDArray[Any]) -> Figure:
-    """What came, by what was predicted, beside the diagonal."""
-    figure = Figure(figsize=(3.6, 3.4))
-    axes = figure.add_subplot()
-    low, high = float(min(target.min(), score.min())), float(max(target.max(), score.max()))
-    axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, linestyle="--")
-    axes.scatter(score, target, color=BLUE, s=8, alpha=0.5, linewidths=0)
-    axes.set(xlabel="predicted", ylabel="came")
-    _tidy(axes)
-    return figure
-
-
-def _tidy(axes: Any) -> None:
+def tidy(axes: Any) -> None:
+    """Axes without a box, over light lines."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#eeeeee")
     axes.set_axisbelow(True)

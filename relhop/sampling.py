@@ -321,14 +321,14 @@ def _rules(
         _by_edge_type(store.schema, strategies, "recency"),
         strict=True,
     ):
+        chosen: Strategy = parse_strategy(text)
         if fanout == INFERRED:
-            fanout = inferred_fanout(store, edge_type, hop)
+            fanout = inferred_fanout(store, edge_type, hop, chosen)
         if not isinstance(fanout, (int, np.integer)) or fanout < -1:
             raise ValueError(
                 f"num_neighbors of hop {hop}, {edge_type} is {fanout};"
                 f" give 0 (none), -1 (all), a count or '{INFERRED}'"
             )
-        chosen: Strategy = parse_strategy(text)
         if chosen.name == "weighted" and fanout != 0:
             _check_weights(store, hop, edge_type)
         rules.append(

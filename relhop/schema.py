@@ -36,7 +36,10 @@ class Stype(StrEnum):
 
 
 FEATURE_STYPES = frozenset({Stype.numerical, Stype.categorical, Stype.timestamp})
-"""The semantic types that become features of a row's record; the others are kept for queries and people."""
+"""The semantic types that become features in a row's record."""
+
+WIDE_STYPES = frozenset({Stype.multicategorical, Stype.text, Stype.tensor})
+"""The semantic types that become features of several numbers each, kept as attributes; an `id` is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +61,10 @@ class Table:
         time_unit: What integers count in the time column, and in others of type timestamp, since 1970. Not
             used for dates and timestamps.
         stypes: Semantic types by column.
+        separators: By column of type multicategorical that is text: what stands between its values, `"|"`.
         exclude: Columns that a model must not see, such as those filled in after the row's time. They stay
-            available to queries.
+            available to queries. Names are added to them: text without a given semantic type that hardly
+            repeats, and is of single words or few rows.
     """
 
     name: str = field(kw_only=False)
@@ -70,6 +75,7 @@ class Table:
     time_unit: TimeUnit | None = None
     stypes: Mapping[str, Stype] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    separators: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("table", self.name)
@@ -77,6 +83,17 @@ class Table:
         object.__setattr__(self, "pkey_col", _columns(self.pkey_col))
         object.__setattr__(self, "exclude", _columns(self.exclude) or ())
         object.__setattr__(self, "stypes", {c: self._stype(c, s) for c, s in self.stypes.items()})
+        for column, separator in self.separators.items():
+            if not isinstance(separator, str) or not separator:
+                raise SchemaError(
+                    f"table '{self.name}', column '{column}': the separator is {separator!r}; give the text"
+                    " that stands between values"
+                )
+            if self.stypes.get(column, Stype.multicategorical) != Stype.multicategorical:
+                raise SchemaError(
+                    f"table '{self.name}', column '{column}' is of type {self.stypes[column]}; only"
+                    " multicategorical columns have a separator"
+                )
 
     def _stype(self, column: str, stype: str) -> Stype:
         try:
@@ -254,15 +271,22 @@ class Schema:
         return [link for link in self.links if link.child == child and link.parent == parent]
 
     def feature_columns(self, table: str) -> dict[str, Stype]:
-        """The columns of a table that a model sees, with their semantic types.
+        """The columns of a table that are features in its records, with their semantic types.
 
         Keys, the time column (which a model sees as an age against the anchor), excluded columns and columns
         of types outside `FEATURE_STYPES` are left out.
         """
+        return self._visible(table, FEATURE_STYPES)
+
+    def wide_columns(self, table: str) -> dict[str, Stype]:
+        """The columns of a table that are features of several numbers each: lists, text, tensors."""
+        return self._visible(table, WIDE_STYPES)
+
+    def _visible(self, table: str, stypes: frozenset[Stype]) -> dict[str, Stype]:
         described = self.table(table)
         hidden = {*described.pkey, *described.exclude, described.time_col}
         hidden |= {column for link in self.links if link.child == table for column in link.columns}
-        return {c: s for c, s in described.stypes.items() if s in FEATURE_STYPES and c not in hidden}
+        return {c: s for c, s in described.stypes.items() if s in stypes and c not in hidden}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON or YAML; tables' sources and SQL are left out, for a store has neither."""
@@ -274,7 +298,7 @@ class Schema:
                 "time_unit": table.time_unit,
                 "stypes": {column: str(stype) for column, stype in table.stypes.items()},
                 "exclude": list(table.exclude),
-            }
+            } | ({"separators": dict(table.separators)} if table.separators else {})
         links = [
             {"child": k.child, "fkey": list(k.columns), "parent": k.parent}
             | ({} if k.weight is None else {"weight": k.weight})
@@ -294,6 +318,7 @@ class Schema:
                 time_unit=t["time_unit"],
                 stypes=t["stypes"],
                 exclude=tuple(t["exclude"]),
+                separators=t.get("separators", {}),
             )
             for name, t in data["tables"].items()
         ]

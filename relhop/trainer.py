@@ -5,56 +5,53 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
 from relhop.boosting import boosted_scores, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
-from relhop.errors import TrainingError
-from relhop.fitting import LAST_CHECKPOINT, Course, Fitting, fit_weights
+from relhop.errors import PlanError, TrainingError
+from relhop.fitting import Course
+from relhop.loggers import require_loggers
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
-from relhop.nn.model import build_model
 from relhop.plan import ModelPlan, require_trainable
-from relhop.predictor import Predictions, Predictor, bind, seed_loader
+from relhop.predictor import Predictions, Predictor
 from relhop.query.findings import constant_label
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
+from relhop.resuming import LAST_CHECKPOINT
+from relhop.score_training import fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
+from relhop.training_result import Experiment, Judgement, Run, TrainingResult
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
 from relhop.withholding import by_table
 
 log = logging.getLogger(__name__)
 
+STUDY = "study.db"
+"""In the folder of a search: the SQLite file of its Optuna study."""
+
 CLAMP_PERCENTILES = (2, 98)
 """Of the training labels: predictions of a regression stay between them, for no outlier is worth guessing."""
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """What came out of a training run.
+class Views(NamedTuple):
+    """What the examples of each split see: the store, or views of it."""
 
-    Attributes:
-        path: The model's folder, for `Trainer.load`.
-        metric: The one by which the best epoch was chosen.
-        metrics: Of the model: split (`val`, `test`) -> metric -> value; NaN where the split cannot tell it.
-        baselines: Split -> baseline -> metric -> value. Fitted on the labels of all earlier splits.
-        history: Per epoch the losses and the validation metrics; see `relhop.fitting.History`.
-        notes: Why some metric is unknown, or another one was tuned.
-    """
-
-    path: Path
-    metric: str
-    metrics: dict[str, dict[str, float]]
-    baselines: dict[str, dict[str, dict[str, float]]]
-    history: list[dict[str, float]]
-    notes: list[str] = field(default_factory=list)
+    train: Store
+    val: Store
+    test: Store
 
 
 class Trainer:
@@ -89,6 +86,7 @@ class Trainer:
         resume: bool = False,
         val_store: Store | None = None,
         test_store: Store | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> TrainingResult:
         """Trains on the `train` split, keeps the best epoch of `val`, judges by `val` and `test`.
 
@@ -104,70 +102,122 @@ class Trainer:
             val_store: What the validation split sees, if not `store`: a view of it, `store.as_of(time)`, so
                 that the best epoch is chosen under the protocol of a frozen test.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
+            callbacks: What else hears of the training: callbacks of Lightning.
 
         Raises:
             TrainingError: If `train` or `val` is empty, or an interrupted run was another one.
             PlanError: If the plan does not fit the schema or the task.
-            KeyboardInterrupt: If the user stops it; `resume=True` goes on after the last finished epoch.
+            KeyboardInterrupt: If the user stops it; `resume=True` goes on at the last checkpoint.
         """
-        require_trainable(table.task_type)
-        if self.plan.training_job.boosted_baseline:
-            require_lightgbm()
-        val_store = _view_of(store, val_store)
-        splits = table.splits
-        constant = constant_label(table)
-        if constant is not None:
-            raise TrainingError(constant)
-        for name in ("train", "val"):
-            if not len(splits[name]) or not table.has_labels:
-                raise TrainingError(
-                    f"the table has no labelled examples in its split '{name}'; training needs some"
-                )
-        assert table.train_cut is not None
-        hidden = by_table(table.withheld, store.schema)
-        described = Description(
-            plan=self.plan,
-            task=Task.of(table, _target_scale(splits["train"])),
-            schema=store.schema,
-            statistics=fit_statistics(store, table.train_cut).without(hidden),
-            own_module=model is not None,
-        )
+        views = Views(store, _view_of(store, val_store), test_store or store)
+        if self.plan.training_job.num_experiments > 1 or self.plan.training_job.refit:
+            from relhop.search import fit_best
+
+            return fit_best(self, table, views, model=model, resume=resume, callbacks=callbacks)
+        run = self._train(table, views, model=model, resume=resume, callbacks=callbacks)
+        judged = {
+            "val": self._judge("val", run, table, views.val),
+            "test": self._judge("test", run, table, views.test),
+        }
+        return self._publish(run, judged)
+
+    def _train(
+        self,
+        table: TrainingTable,
+        views: Views,
+        *,
+        model: nn.Module | None,
+        resume: bool,
+        callbacks: Sequence[Callback] = (),
+        epochs: int | None = None,
+    ) -> Run:
+        """Trains, and judges nothing; see `fit`.
+
+        Args:
+            table: See `fit`.
+            views: What the splits see.
+            model: See `fit`.
+            resume: See `fit`.
+            callbacks: What else hears of the training: callbacks of Lightning.
+            epochs: See `Course`; `val` may then be empty.
+        """
+        splits = self._checked_splits(table, ("train", "val") if epochs is None else ("train",))
+        described = self._describe(table, views.train, own_module=model is not None)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
             task=described.task,
-            monitor=_monitor(splits["val"], described.task, notes),
+            monitor=monitored(splits["val"], described.task, notes),
             folder=self._open_run(described, resume),
             accelerator=self._accelerator,
             progress=self._progress,
+            callbacks=tuple(callbacks),
+            epochs=epochs,
         )
-        if table.task_type == TaskType.link_prediction:
-            self._predictor, history = self._fit_ranking(described, course, splits, store, val_store, model)
-        else:
-            self._predictor, history = self._fit_scores(described, course, splits, store, val_store, model)
-        metrics, baselines = {}, {}
-        for name, seen in (("val", val_store), ("test", test_store or store)):
-            earlier = table.take(
-                np.flatnonzero(np.isin(table.split, [TRAIN] if name == "val" else [TRAIN, VAL]))
-            )
-            metrics[name] = self._judge(name, splits[name], seen, notes)
-            baselines[name] = _judge_baselines(earlier, splits[name], seen, described)
-        result = TrainingResult(
-            self._final_folder(described.task), course.monitor, metrics, baselines, history, notes
-        )
+        fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
+        self._predictor, history = fit(described, course, splits, views, model)
         write_weights(course.folder, self._predictor.model.state_dict())
-        write_metrics(
-            course.folder,
-            {
-                "metric": result.metric,
-                "metrics": metrics,
-                "baselines": baselines,
-                "notes": notes,
-                "history": history,
-            },
+        return Run(described, course.folder, course.monitor, history, notes)
+
+    def _checked_splits(self, table: TrainingTable, needed: Sequence[str]) -> dict[str, TrainingTable]:
+        """The splits of a table that can be trained on; refuses others with the reason."""
+        require_trainable(table.task_type)
+        self._require_possible(table.task_type)
+        constant = constant_label(table)
+        if constant is not None:
+            raise TrainingError(constant)
+        splits = table.splits
+        for name in needed:
+            if not len(splits[name]) or not table.has_labels:
+                raise TrainingError(
+                    f"the table has no labelled examples in its split '{name}'; training needs some"
+                )
+        return splits
+
+    def _describe(self, table: TrainingTable, store: Store, *, own_module: bool) -> Description:
+        """The model that a table asks for, with the statistics of its training cut."""
+        assert table.train_cut is not None
+        hidden = by_table(table.withheld, store.schema)
+        return Description(
+            plan=self.plan,
+            task=Task.of(table, _target_scale(table.splits["train"])),
+            schema=store.schema,
+            statistics=fit_statistics(
+                store, table.train_cut, self.plan.column_processing.encodings(store.schema)
+            ).without(hidden),
+            own_module=own_module,
         )
-        shutil.rmtree((course.folder / LAST_CHECKPOINT).parent)
-        _replace_folder(course.folder, result.path)
+
+    def _judge(self, split: str, run: Run, table: TrainingTable, store: Store) -> Judgement:
+        """How good the model is on a split, beside baselines that know all earlier ones; notes are added to
+        the run's.
+        """
+        asked = table.splits[split]
+        earlier = table.take(
+            np.flatnonzero(np.isin(table.split, [TRAIN] if split == "val" else [TRAIN, VAL]))
+        )
+        return Judgement(
+            self._metrics(split, asked, store, run.notes),
+            _judge_baselines(earlier, asked, store, run.described),
+        )
+
+    def _publish(
+        self, run: Run, judged: Mapping[str, Judgement], experiments: Sequence[Experiment] = ()
+    ) -> TrainingResult:
+        """Makes the folder of a run the model's."""
+        result = TrainingResult(
+            self._final_folder(run.described.task),
+            run.metric,
+            {split: judgement.metrics for split, judgement in judged.items()},
+            {split: judgement.baselines for split, judgement in judged.items()},
+            run.history,
+            run.notes,
+            list(experiments),
+        )
+        written = {name: value for name, value in asdict(result).items() if name != "path"}
+        write_metrics(run.folder, written)
+        discard_checkpoints(run.folder)
+        _replace_folder(run.folder, result.path)
         return result
 
     @classmethod
@@ -206,7 +256,7 @@ class Trainer:
             ranking = RankingModel.of_weights(described, weights)
             trainer._predictor = RankingPredictor(ranking, described, _device(accelerator))
             return trainer
-        model = model if model is not None else _plan_model(described)
+        model = model if model is not None else plan_model(described)
         model.load_state_dict(weights)
         trainer._predictor = Predictor(model, described, _device(accelerator))
         return trainer
@@ -216,6 +266,22 @@ class Trainer:
         """The query that the trained model answers; `None` if there is no model or no query."""
         return None if self._predictor is None else self._predictor.described.task.query
 
+    @property
+    def predictor(self) -> Predictor | RankingPredictor:
+        """The trained model with all that it needs to score examples.
+
+        Raises:
+            TrainingError: If nothing is trained yet.
+        """
+        if self._predictor is None:
+            raise TrainingError("there is no trained model yet; call fit, or Trainer.load(path)")
+        return self._predictor
+
+    @property
+    def path(self) -> Path:
+        """The folder of the trained model; see `predictor`."""
+        return self._final_folder(self.predictor.described.task)
+
     def predict(self, table: TrainingTable, store: Store) -> Predictions | Rankings:
         """Scores of all examples of a table, or of a link prediction the best items of each; see
         `Predictor.predict` and `RankingPredictor.predict`.
@@ -223,9 +289,7 @@ class Trainer:
         Raises:
             TrainingError: If nothing is trained yet, or table or store do not fit the model.
         """
-        if self._predictor is None:
-            raise TrainingError("there is no trained model yet; call fit, or Trainer.load(path)")
-        return self._predictor.predict(table, store)
+        return self.predictor.predict(table, store)
 
     def evaluate(self, table: TrainingTable, store: Store) -> dict[str, float]:
         """Metrics of the model on labelled examples; NaN where these cannot tell one.
@@ -249,22 +313,40 @@ class Trainer:
             )
         return _metrics_of(predictions.scores, table).values
 
+    def _require_possible(self, task_type: TaskType) -> None:
+        """Raises PlanError if the plan needs what this machine does not have."""
+        job = self.plan.training_job
+        if job.boosted_baseline:
+            require_lightgbm()
+        require_loggers(self.plan)
+        if job.precision == "16" and _device(self._accelerator) == "cpu":
+            raise PlanError(
+                "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU;"
+                " choose bf16 or 32"
+            )
+        if job.num_processes > 1 and task_type == TaskType.link_prediction:
+            raise PlanError(
+                f"training_job.num_processes is {job.num_processes}, but a ranking is trained by one process;"
+                " leave it out"
+            )
+        if _device(self._accelerator) == "cuda" and job.num_processes > torch.cuda.device_count():
+            raise PlanError(
+                f"training_job.num_processes is {job.num_processes}, but there are"
+                f" {torch.cuda.device_count()} GPUs, one for each process; choose fewer"
+            )
+
     def _fit_scores(
         self,
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
-        store: Store,
-        val_store: Store,
+        views: Views,
         model: nn.Module | None,
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
-        withheld = described.task.withheld
-        model = model if model is not None else _plan_model(described)
-        bind(model, described, store)
-        train_loader = seed_loader(store, splits["train"], self.plan, withheld, training=True)
-        val_loader = seed_loader(val_store, splits["val"], self.plan, withheld)
-        history = fit_weights(Fitting(model, course, train_loader), course, train_loader, val_loader)
+        model = model if model is not None else plan_model(described)
+        stores = {"train": views.train, "val": views.val}
+        history = fit_scores(model, described, course, splits, stores)
         return Predictor(model, described, _device(self._accelerator)), history
 
     def _fit_ranking(
@@ -272,28 +354,38 @@ class Trainer:
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
-        store: Store,
-        val_store: Store,
+        views: Views,
         model: nn.Module | None,
     ) -> tuple[RankingPredictor, list[dict[str, float]]]:
         """A predictor of trained rankings, and the course of training."""
         if model is not None:
             raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
-        if val_store is not store:
+        if views.val is not views.train:
             raise TrainingError("a ranking is validated on what it is trained on; leave out `val_store`")
-        train_cut = int(splits["train"].anchor_times.max())
+        store, train_cut = views.train, int(splits["train"].anchor_times.max())
         ranking = RankingModel.before_training(described, store, train_cut)
         ranking.bind(described, store)
         history = fit_ranking(ranking, course, splits, store)
         return RankingPredictor(ranking, described, _device(self._accelerator)), history
 
-    def _judge(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
+    def _metrics(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
         predictions = self.predict(table, store)
         if isinstance(predictions, Rankings):
             return predictions.metrics()
         metrics = _metrics_of(predictions.scores, table)
         notes += [f"{split}: {note}" for note in metrics.notes]
         return metrics.values
+
+    def _alike(self, plan: ModelPlan, out: Path) -> Trainer:
+        """A trainer of another plan that is otherwise as this one."""
+        return Trainer(plan, out=out, accelerator=self._accelerator, progress=self._progress)
+
+    def _take_over(self, other: Trainer, model: nn.Module | None) -> None:
+        """Predicts with the model of another trainer from now on; a module of the user's gets its weights."""
+        assert other._predictor is not None
+        self._predictor = other._predictor
+        if model is not None:
+            model.load_state_dict(other._predictor.model.state_dict())
 
     def _final_folder(self, task: Task) -> Path:
         return self._out or Path("runs") / f"{task.entity_table}-{task.task_type}"
@@ -306,14 +398,15 @@ class Trainer:
                 f"{final} is not empty and holds no model, so no model is written there; choose another out"
             )
         folder = final.with_name(final.name + ".partial")
-        if (folder / LAST_CHECKPOINT).is_file() and resume:
+        is_interrupted = (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
+        if is_interrupted and resume:
             if not described.matches(folder):
                 raise TrainingError(
                     f"the interrupted run in {folder} has another plan or other data; resume it with these,"
                     " or start anew with resume=False"
                 )
             return folder
-        if (folder / LAST_CHECKPOINT).is_file():
+        if is_interrupted:
             log.warning(
                 "the interrupted run in %s is discarded; resume=True would have gone on with it", folder
             )
@@ -341,16 +434,6 @@ def _view_of(store: Store, view: Store | None) -> Store:
     return view
 
 
-def _plan_model(described: Description) -> nn.Module:
-    return build_model(
-        described.plan,
-        described.schema,
-        described.statistics,
-        entity_table=described.task.entity_table,
-        out_channels=described.task.out_channels,
-    )
-
-
 def _target_scale(train: TrainingTable) -> TargetScale | None:
     if train.task_type not in (TaskType.regression, TaskType.forecasting) or train.target is None:
         return None
@@ -359,7 +442,7 @@ def _target_scale(train: TrainingTable) -> TargetScale | None:
     return TargetScale(float(target.mean()), float(target.std()) or 1.0, float(lowest), float(highest))
 
 
-def _monitor(val: TrainingTable, task: Task, notes: list[str]) -> str:
+def monitored(val: TrainingTable, task: Task, notes: list[str]) -> str:
     """The metric to choose the best epoch by."""
     if task.task_type == TaskType.link_prediction:
         return f"map@{ranks_of(task)}"
@@ -388,9 +471,14 @@ def _judge_baselines(
 
 
 def _device(accelerator: str) -> str:
-    import torch
-
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Takes what a run could be resumed from out of its folder."""
+    checkpoints = (folder / LAST_CHECKPOINT).parent
+    if checkpoints.exists():
+        shutil.rmtree(checkpoints)
 
 
 def _replace_folder(new: Path, final: Path) -> None:

@@ -34,6 +34,8 @@ class MemoryStore:
                 time[frame["_rh_time"].isna().to_numpy()] = NULL_TIME
             self.frames[name] = frame
             self.tables[name] = SimpleNamespace(name=name, num_rows=len(frame), time=time)
+        self.links: dict[str, SimpleNamespace] = {}
+        self.edge_tables: dict[str, SimpleNamespace] = {}
         for link in schema.links:
             rows = self.rows_of(link.parent, self.frames[link.child][list(link.columns)])
             parents = pd.array(rows, dtype="Int64")

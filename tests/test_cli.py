@@ -98,6 +98,46 @@ def test_train_leaves_a_model_that_loads(model: Path) -> None:
     assert rh.Trainer.load(model).plan.optimization.max_epochs == 2
 
 
+def test_plan_writes_the_suggestion_with_its_reasons(folder: Path, tmp_path: Path) -> None:
+    shown = relhop(
+        "plan", folder / "clicks.rh", QUERY, "--run-mode", "normal", "--set", "optimization.max_epochs=4"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "  max_epochs: 4\n" in shown.stdout
+    assert "  num_experiments: 6  # run mode normal; " in shown.stdout
+    plan = rh.ModelPlan.from_yaml(shown.stdout)
+    assert plan.candidates["optimization.base_lr"] == (0.003, 0.001)
+
+
+def test_train_searches_with_settings_of_the_command_line(folder: Path, tmp_path: Path) -> None:
+    settings = [
+        *("--set", "optimization.base_lr=[0.01, 0.001]"),
+        *("--set", "training_job.num_experiments=2"),
+        *("--set", "neighbor_sampling.num_neighbors=[2]"),
+    ]
+    done = relhop(
+        "train",
+        folder / "clicks.rh",
+        QUERY,
+        "-o",
+        tmp_path / "m",
+        "--run-mode",
+        "debug",
+        "--resume",
+        *settings,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "experiment 2 of 2: optimization.base_lr 0.001" in done.stdout
+    assert "finished" in done.stdout
+    plan = rh.ModelPlan.from_yaml(tmp_path / "m" / "plan.yaml")
+    assert (plan.neighbor_sampling.num_hops, plan.model_architecture.channels) == (1, 16)
+    refused = relhop("train", folder / "clicks.rh", QUERY, "-o", tmp_path / "x", "--set", "max_epochs")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "error: --set max_epochs: there is no value; write such as optimization.max_epochs=3\n"
+    )
+
+
 def test_predict_writes_a_score_for_each_entity(model: Path, folder: Path) -> None:
     scores = folder / "scores.parquet"
     done = relhop("predict", model, folder / "clicks.rh", "-o", scores, "--anchor-time", "2020-02-20")
@@ -147,7 +187,7 @@ def test_debug_shows_where_an_error_came_from() -> None:
 
 def test_without_a_command_the_help_is_shown() -> None:
     shown = relhop()
-    for command in ("ingest", "inspect", "verify", "train", "predict"):
+    for command in ("ingest", "inspect", "verify", "plan", "train", "predict"):
         assert command in shown.stdout + shown.stderr
 
 
@@ -160,3 +200,12 @@ def test_inspect_shows_edge_tables_and_their_attributes(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "visits.share" in shown
     assert "float32[3]" in shown
+
+
+def test_report_writes_a_page_about_a_model(folder: Path, model: Path) -> None:
+    done = relhop("report", model, folder / "clicks.rh", "-o", folder / "report.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "report.html")
+    page = (folder / "report.html").read_text()
+    assert "How good: test split" in page
+    assert "clicks" in page

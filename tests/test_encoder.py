@@ -1,13 +1,19 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 import torch_frame
 from torch_frame import TensorFrame
+from torch_frame.data import MultiEmbeddingTensor, MultiNestedTensor
 
-from relhop.nn.encoder import AgeEncoder, CategoryCodes, NodeEncoder, TableEncoder
-from relhop.statistics import CategoricalStatistics, NumericalStatistics, TimestampStatistics
+from relhop.nn.encoder import AgeEncoder, NodeEncoder, TableEncoder
+from relhop.statistics import (
+    CategoricalStatistics,
+    MulticategoricalStatistics,
+    NumericalStatistics,
+    TimestampStatistics,
+    VectorStatistics,
+)
 
 COLUMNS = {
     "x": NumericalStatistics(10.0, 2.0, True),
@@ -39,19 +45,6 @@ def encoder():
     return TableEncoder(COLUMNS, 8)
 
 
-def test_codes_become_indices_and_unknown_ones_minus_one():
-    codes = CategoryCodes({"a": 2, "b": 1})
-    assert codes(torch.tensor([[0, 0], [1, -1], [-1, 0]])).tolist() == [[0, 0], [1, -1], [-1, 0]]
-    codes.set({"a": np.array([-1, 1, 0]), "b": np.array([0, -1])})
-    assert codes(torch.tensor([[0, 0], [1, 1], [2, -1], [3, 99]])).tolist() == [
-        [-1, 0],
-        [1, -1],
-        [0, -1],
-        [-1, -1],
-    ]
-    assert codes.state_dict() == {}
-
-
 def test_a_row_at_its_columns_means_has_no_number_left(encoder):
     with torch.no_grad():
         for name, stype in (
@@ -75,7 +68,7 @@ def test_a_row_at_its_columns_means_has_no_number_left(encoder):
         ({"fields": (1990, 0, 0, 0, 0, 0, 0)}, {"fields": (2024, 0, 0, 0, 0, 0, 0)}),
         ({"fields": (1980, 0, 0, 0, 0, 0, 0)}, {"fields": (1900, 0, 0, 0, 0, 0, 0)}),
         ({"fields": (1980, 0, 0, 0, 0, 0, 0)}, {"fields": (-1,) * 7}),
-        ({"city": -1}, {"city": 7}),
+        ({"city": 2}, {"city": 7}),
     ],
 )
 def test_values_out_of_reach_count_as_the_nearest_within(encoder, one, other):
@@ -105,7 +98,95 @@ def test_columns_start_at_a_like_size(encoder):
     parts = encoder.columns.encoder_dict
     assert 0.2 < parts["numerical"].weight.std() < 1
     assert 0.03 < parts["categorical"].emb.weight[1:].std() < 0.3
-    assert parts["categorical"].emb.weight[0].abs().sum() == 0
+    nobody, unseen, null = parts["categorical"].emb.weight[[0, 3, 4]]
+    assert nobody.any().item() is unseen.any().item() is null.any().item() is False
+
+
+def test_null_and_unseen_categories_learn_vectors_of_their_own(encoder):
+    for city in (-1, 2):
+        encoder(frame(city=city), 1).sum().backward()
+    moved = encoder.columns.encoder_dict["categorical"].emb.weight.grad.abs().sum(dim=1) > 0
+    assert moved.tolist() == [False, False, False, True, True]
+
+
+WIDE = {
+    "genres": MulticategoricalStatistics(("war", "love")),
+    "title": VectorStatistics((1.0, 1.0), (2.0, 1.0), True, "hashed"),
+    "x": VectorStatistics((0.0,), (1.0,), False),
+}
+
+
+def wide_frame(genres=(0,), title=(1.0, 1.0), x=0.0):
+    """One row of lists and vectors, the columns in another order than the statistics'."""
+    lists = MultiNestedTensor(1, 1, torch.tensor(genres, dtype=torch.int64), torch.tensor([0, len(genres)]))
+    vectors = MultiEmbeddingTensor(1, 2, torch.tensor([[x, *title]]), torch.tensor([0, 1, 3]))
+    return TensorFrame(
+        {torch_frame.multicategorical: lists, torch_frame.embedding: vectors},
+        {torch_frame.multicategorical: ["genres"], torch_frame.embedding: ["x", "title"]},
+    )
+
+
+@pytest.fixture
+def wide_encoder():
+    torch.manual_seed(0)
+    encoder = TableEncoder(WIDE, 8)
+    with torch.no_grad():  # so that null and unseen values have something to tell
+        encoder.columns.encoder_dict["multicategorical"].embs[0].weight[1:].normal_()
+    return encoder
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"genres": (2,)}, {"genres": (9,)}),
+        ({"genres": (0, 1)}, {"genres": (1, 0)}),
+        ({"title": (NAN, 0.0)}, {"title": (1.0, 0.0)}),
+        ({"title": (21.0, 1.0)}, {"title": (float("inf"), 1.0)}),
+        ({"x": NAN}, {"x": 0.0}),
+    ],
+)
+def test_lists_and_vectors_out_of_reach_count_as_the_nearest_within(wide_encoder, one, other):
+    assert torch.equal(wide_encoder(wide_frame(**one), 1), wide_encoder(wide_frame(**other), 1))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"genres": ()}, {"genres": (-1,)}),
+        ({"genres": (0,)}, {"genres": (0, 1)}),
+        ({"genres": (-1,)}, {"genres": (9,)}),
+        ({"title": (NAN, NAN)}, {"title": (1.0, 1.0)}),
+        ({"title": (0.0, 0.0)}, {"title": (NAN, NAN)}),
+        ({"x": 1.0}, {"x": 0.0}),
+    ],
+)
+def test_null_and_empty_lists_and_vectors_are_told_apart(wide_encoder, one, other):
+    assert not torch.allclose(wide_encoder(wide_frame(**one), 1), wide_encoder(wide_frame(**other), 1))
+
+
+def test_null_lists_and_vectors_leave_finite_gradients(wide_encoder):
+    wide_encoder(wide_frame(genres=(-1,), title=(NAN, NAN), x=NAN), 1).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in wide_encoder.parameters() if p.grad is not None)
+
+
+def test_numbers_read_as_categories_and_categories_read_as_numbers():
+    torch.manual_seed(0)
+    columns = {
+        "x": CategoricalStatistics(("0", "1"), of_numbers=True),
+        "city": NumericalStatistics(5.0, 1.0, True, of_categories=True),
+    }
+    encoder = TableEncoder(columns, 8)
+    encoder.set_code_maps({"city": torch.tensor([5.0, 6.0]).numpy()})
+    assert encoder(frame(x=0.0, city=0), 1).shape == (1, 8)
+    seen = [encoder(frame(x=x), 1) for x in (0.0, 1.0, 2.0, 3.5)]
+    assert not torch.allclose(seen[0], seen[1])
+    assert torch.equal(seen[2], seen[3])
+    numbers = [encoder(frame(x=0.0, city=city), 1) for city in (0, 1, -1)]
+    assert not torch.allclose(numbers[0], numbers[1])
+    assert not torch.allclose(numbers[0], numbers[2])
 
 
 @pytest.mark.parametrize("columns", [{}, COLUMNS])

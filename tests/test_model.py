@@ -97,15 +97,25 @@ def test_all_parameters_learn(store, table, statistics):
     assert not {name for name in idle if "encoders.items" not in name.replace("<", "").replace(">", "")}
 
 
-@pytest.mark.parametrize("aggregation", ["mean", "sum", "max"])
-def test_one_to_three_hops_and_every_aggregation_run(store, table, statistics, aggregation):
-    for hops in (1, 3):
-        model = build(
-            store,
-            statistics,
-            {"neighbor_sampling.num_neighbors": [3] * hops, "model_architecture.aggregation": aggregation},
-        )
-        assert model(batch_of(store, table, [3] * hops)).shape == (16, 1)
+@pytest.mark.parametrize("aggregation", ["mean", "sum", "max", "attention"])
+@pytest.mark.parametrize("hops", [1, 3])
+def test_what_trimming_leaves_out_changes_no_seed(store, table, statistics, aggregation, hops):
+    overrides = {
+        "neighbor_sampling.num_neighbors": [3] * hops,
+        "model_architecture.aggregation": aggregation,
+        "model_architecture.residual": aggregation == "attention",
+        "model_architecture.normalization": "batch" if aggregation == "sum" else "layer",
+    }
+    model, batch = build(store, statistics, overrides), batch_of(store, table, [3] * hops)
+    x, edges = model.encode(batch), batch.collect("edge_index")
+    sizes = {name: len(vectors) for name, vectors in x.items()}
+    untrimmed = x
+    for layer in model.body.layers:
+        of_layer = {name: sizes[name] for name in layer.own.keys()}  # noqa: SIM118
+        untrimmed = untrimmed | layer(untrimmed, edges, of_layer)
+    trimmed = model.gather(x, batch)
+    assert trimmed.shape == (16, 8)
+    torch.testing.assert_close(trimmed, untrimmed["users"][:16])
 
 
 def test_a_plan_for_other_columns_is_refused(store, statistics):

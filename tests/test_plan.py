@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from relhop.delays import NO_DELAY, parse_delay
 from relhop.errors import PlanError
-from relhop.plan import ModelPlan, NeighborSampling, Optimization, suggest
+from relhop.plan import ModelPlan, NeighborSampling, Optimization
 from relhop.schema import Link, Schema, Table
+from tests import plan_settings
 
 DRIVER_TO_RESULTS = ("results", "f2p_driverId", "drivers")
 RESULT_TO_DRIVER = ("drivers", "rev_f2p_driverId", "results")
@@ -87,14 +86,14 @@ def test_all_notations_of_one_setting_mean_the_same(written):
             "neighbor_sampling.num_neighbors, hop1: there is no `default` for the steps that are not named",
         ),
         (
-            [[16], [8]],
-            "neighbor_sampling.num_neighbors has 2 candidates; relhop does not search among"
-            " settings yet, give one",
+            [[16], 8],
+            "neighbor_sampling.num_neighbors is 8; write [16, 16], or hop1: {default: 16} and so on"
+            " (candidate 2 of 2)",
         ),
         (
-            [{"hop1": 16}, {"hop1": 8}],
-            "neighbor_sampling has several settings of hop1; relhop does not search among settings"
-            " yet, give one",
+            [{"hop1": 16}, {"hop1": -8}],
+            "neighbor_sampling.num_neighbors, hop1: default is -8; give 0 (none), -1 (all), a count or"
+            " 'inferred' (candidate 2 of 2)",
         ),
         ({"hop1": 16, "hop3": 8}, "neighbor_sampling names hop1, hop3; hops count from hop1 without gaps"),
         ({"hop1": 16, "two": 8}, "neighbor_sampling: 'two' is no hop; write hop1, hop2 and so on"),
@@ -143,9 +142,9 @@ def test_strategies_are_set_for_all_hops_or_per_hop_and_step(schema):
         ),
         (7, "neighbor_sampling.strategy is 7; choose one of recency, last, uniform, weighted, labor"),
         (
-            ["last", "uniform"],
-            "neighbor_sampling.strategy has 2 candidates, ['last', 'uniform']; relhop does not search among"
-            " settings yet, give one",
+            ["last", 7],
+            "neighbor_sampling.strategy is 7; choose one of recency, last, uniform, weighted, labor"
+            " (candidate 2 of 2)",
         ),
     ],
 )
@@ -233,6 +232,16 @@ def test_columns_are_dropped_by_name_and_unknown_ones_are_refused(schema):
         ModelPlan(neighbor_sampling={"strategy": {"hop1": "last", "hop2": "uniform"}}),
         ModelPlan(
             neighbor_sampling={
+                "num_neighbors": [[16, 16], {"hop1": {"default": 4, "a.b->c.d": -1}}],
+                "strategy": ["last", {"hop1": "last", "hop2": "uniform"}],
+                "metapaths": [[["drivers.driverId->results.driverId"]], []],
+            },
+            column_processing={"drop": [[], ["a.b", "a.c"]]},
+            optimization={"base_lr": [0.1, 1e-5], "early_stopping": [None, 3], "loss": ["l1", None]},
+            reasons={"neighbor_sampling.num_neighbors": "why", "optimization.base_lr": "a: # of\nlines"},
+        ),
+        ModelPlan(
+            neighbor_sampling={
                 "num_neighbors": [
                     "inferred",
                     {"default": -1, "drivers.driverId->results.driverId": "inferred"},
@@ -269,7 +278,7 @@ def test_what_yaml_leaves_out_gets_its_default():
         (
             "[1, 2]\n",
             "the plan is a list, not a mapping with the keys neighbor_sampling, column_processing,"
-            " model_architecture, optimization, ranking, training_job, reasons",
+            " model_architecture, optimization, ranking, training_job",
         ),
         ("optimisation: {}\n", "optimisation is no setting. Did you mean 'optimization'?"),
         (
@@ -281,13 +290,26 @@ def test_what_yaml_leaves_out_gets_its_default():
             "optimization.max_epochs is 0: input should be greater than or equal to 1",
         ),
         (
-            "optimization: {base_lr: [0.1, 0.01]}\n",
-            "optimization.base_lr has 2 candidates, [0.1, 0.01]; relhop does not search among"
-            " settings yet, give one",
+            "optimization: {base_lr: [0.1, -1]}\n",
+            "optimization.base_lr is -1: input should be greater than 0 (candidate 2 of 2)",
+        ),
+        ("optimization: {base_lr: []}\n", "optimization.base_lr has no candidates; give a value"),
+        (
+            "optimization: {base_lr: [[0.1, 0.2], 0.3]}\n",
+            "optimization.base_lr: candidate 1 of 2 is a list of candidates, [0.1, 0.2]",
+        ),
+        ("optimization: {base_lr: [1, 1.0]}\n", "optimization.base_lr has the candidate 1.0 twice"),
+        (
+            "training_job: {seed: [0, 1]}\n",
+            "training_job.seed has 2 candidates, [0, 1]; it belongs to the run and is not searched, give one",
         ),
         (
             "model_architecture: {aggregation: median}\n",
-            "model_architecture.aggregation is 'median': input should be 'mean', 'sum' or 'max'",
+            "model_architecture.aggregation is 'median': input should be 'mean', 'sum', 'max' or 'attention'",
+        ),
+        (
+            "model_architecture: {body: transformer, channels: 6, num_heads: 4}\n",
+            "model_architecture.num_heads is 4, which does not divide the 6 channels; choose a divisor",
         ),
         (
             "optimization: 3\n",
@@ -308,6 +330,65 @@ def test_text_that_is_no_yaml_is_refused():
 
 def test_a_list_of_one_candidate_is_that_setting():
     assert Optimization(base_lr=[0.5]).base_lr == 0.5
+    assert Optimization(base_lr=[0.5]).candidates == {}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [[16, 16], [8]],
+        [[16, 16], {"hop1": 8}],
+        [{"hop1": 16, "hop2": 16}, {"hop1": 8}],
+        [[{"default": 16}, 16], [{"default": 8}]],
+    ],
+)
+def test_several_settings_of_hops_are_candidates(written):
+    sampling = NeighborSampling(num_neighbors=written)
+    first, second = ({"default": 16}, {"default": 16}), ({"default": 8},)
+    assert (sampling.num_neighbors, sampling.candidates) == (first, {"num_neighbors": (first, second)})
+
+
+def test_the_first_candidate_is_the_value_and_all_are_listed_by_name():
+    plan = ModelPlan.from_yaml("""
+optimization: {base_lr: [0.001, 0.003], early_stopping: [null, 5]}
+model_architecture: {channels: [128, 64], aggregation: mean}
+neighbor_sampling: {strategy: [last, uniform]}
+column_processing: {drop: [a.b, a.c]}
+""")
+    assert (plan.optimization.base_lr, plan.model_architecture.channels) == (0.001, 128)
+    assert plan.candidates == {
+        "neighbor_sampling.strategy": (({"default": "last"},), ({"default": "uniform"},)),
+        "model_architecture.channels": (128, 64),
+        "optimization.base_lr": (0.001, 0.003),
+        "optimization.early_stopping": (None, 5),
+    }
+    assert plan != plan.with_overrides({"optimization.base_lr": 0.001})
+
+
+def test_a_list_of_candidates_is_written_as_it_is_read():
+    plan = ModelPlan(
+        neighbor_sampling={"num_neighbors": [[16, 16], {"hop1": {"default": 4, "a.b->c.d": -1}}]},
+        optimization={"base_lr": [0.1, 0.01]},
+    )
+    written = plan.to_yaml()
+    assert "  num_neighbors:\n  - [16, 16]\n  - hop1: {default: 4, a.b->c.d: -1}\n" in written
+    assert "  base_lr: [0.1, 0.01]\n" in written
+
+
+def test_overrides_make_and_end_a_search():
+    plan = ModelPlan().with_overrides({"optimization.base_lr": [0.1, 0.01]})
+    assert plan.candidates == {"optimization.base_lr": (0.1, 0.01)}
+    kept = plan.with_overrides({"optimization.max_epochs": 3})
+    assert kept.candidates == plan.candidates
+    assert kept.with_overrides({"optimization.base_lr": 0.01}).candidates == {}
+
+
+def test_reasons_are_comments_on_the_lines_of_their_settings():
+    plan = ModelPlan(reasons={"optimization.base_lr": "bold", "neighbor_sampling.num_neighbors": "two\nhops"})
+    lines = plan.to_yaml().splitlines()
+    assert "  base_lr: 0.003  # bold" in lines
+    assert "  num_neighbors: [16, 16]  # two hops" in lines
+    assert ModelPlan.from_yaml(plan.to_yaml()) == plan == ModelPlan()
 
 
 def test_overrides_make_another_plan_and_drop_the_reason():
@@ -315,7 +396,7 @@ def test_overrides_make_another_plan_and_drop_the_reason():
     changed = plan.with_overrides({"optimization.max_epochs": 3, "neighbor_sampling.num_neighbors": [4]})
     assert changed.optimization.max_epochs == 3
     assert changed.neighbor_sampling.num_hops == 1
-    assert changed.reasons == {}
+    assert (plan.reasons, changed.reasons) == ({"optimization.max_epochs": "why"}, {})
     assert plan.optimization.max_epochs == 10
     with pytest.raises(PlanError) as error:
         plan.with_overrides({"optimization.max_epoch": 3})
@@ -336,33 +417,6 @@ def test_every_setting_says_what_it_is():
             assert setting.description
 
 
-def test_a_suggestion_fits_the_store_and_the_task_and_says_why(schema):
-    store = SimpleNamespace(
-        schema=schema, tables={name: SimpleNamespace(num_rows=4000) for name in schema.tables}
-    )
-    plan = suggest(store, "regression", "drivers", "normal")
-    assert plan.neighbor_sampling.num_hops == 2
-    assert plan.optimization.loss == "l1"
-    assert plan.model_architecture.channels == 128
-    assert plan.reasons["model_architecture.dropout"] == "12,000 rows in 3 tables"
-    assert ModelPlan.from_yaml(plan.to_yaml()) == plan
-
-
-def test_a_suggestion_for_small_data_without_links_drops_more_and_takes_one_hop():
-    schema = Schema([Table("only", pkey_col="id")])
-    plan = suggest(
-        SimpleNamespace(schema=schema, tables={"only": SimpleNamespace(num_rows=10)}), "binary", "only"
-    )
-    assert plan.neighbor_sampling.num_hops == 1
-    assert plan.model_architecture.dropout == 0.3
-    assert plan.reasons["neighbor_sampling.num_neighbors"] == "there are no links to follow"
-
-
-def test_a_suggestion_for_what_is_not_there_is_refused(schema):
-    store = SimpleNamespace(schema=schema, tables={})
-    with pytest.raises(PlanError) as error:
-        suggest(store, "binary", "drivers", "fats")
-    assert str(error.value) == "run_mode is 'fats'; choose one of fast, normal, best. Did you mean 'fast'?"
-    with pytest.raises(PlanError) as error:
-        suggest(store, "binary", "driver")
-    assert str(error.value) == "there is no table 'driver'. Did you mean 'drivers'?"
+def test_the_document_lists_every_setting_as_its_description_says():
+    written = plan_settings.DOCUMENT.read_text()
+    assert written == plan_settings.with_tables(written), "run python -m tests.plan_settings"

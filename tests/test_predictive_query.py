@@ -107,6 +107,32 @@ def test_table_explains_what_was_dropped_and_why():
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("COUNT(orders.* WHERE orders.price > 99, 0, 10)", "0"),
+        ("COUNT(orders.* WHERE orders.price > 99, 0, 10) > 0", "0"),
+        ("LAST(orders.kind WHERE orders.kind = 'early', 0, 20)", "early"),
+        ("LIST_DISTINCT(orders.kind WHERE orders.kind = 'late', 0, 20) CLASSIFY", "the list of 1 items"),
+        ("SUM(orders.price WHERE orders.price > 99, 0, 5) FORECAST 2 TIMEFRAMES", "the same row of numbers"),
+    ],
+)
+def test_labels_that_are_constant_are_named_before_training(target, shown):
+    table = query(f"PREDICT {target} FOR EACH users.id").generate_training_table(STORE)
+    assert table.notes[-1] == f"all training labels are {shown}, so there is nothing to learn"
+
+
+def test_windows_without_data_are_named_before_training():
+    with pytest.raises(TrainingError) as caught:
+        query(
+            "PREDICT AVG(orders.price WHERE orders.price > 99, 0, 10) FOR EACH users.id"
+        ).generate_training_table(STORE, **DATES)
+    assert str(caught.value) == (
+        "no example is left to train on. considered for train: 18 visible entities at 6 anchors;"
+        " 18 have no value to predict"
+    )
+
+
 def test_multiclass_targets_are_indices_of_classes():
     table = query("PREDICT LAST(orders.kind, 0, 10) FOR EACH users.id").generate_training_table(
         STORE, **DATES
@@ -333,10 +359,16 @@ def test_constants_are_checked_against_the_store():
     )
 
 
-def test_plan_is_suggested_for_the_task(monkeypatch):
+def test_plan_is_suggested_for_the_task_and_the_examples(monkeypatch):
     monkeypatch.setattr(predictive_query, "suggest", lambda *arguments: arguments)
     asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
-    assert asked.suggest_model_plan(STORE, run_mode="best") == (STORE, "regression", "users", "best")
+    facts, run_mode = asked.suggest_model_plan(STORE, run_mode="best")
+    assert (facts.task_type, facts.entity_table, run_mode) == ("regression", "users", "best")
+    assert facts.num_rows == {name: table.num_rows for name, table in STORE.tables.items()}
+    assert facts.num_examples == STORE.tables["users"].num_rows
+    table = asked.generate_training_table(STORE, **DATES)
+    facts, run_mode = asked.suggest_model_plan(STORE, table=table)
+    assert (facts.num_examples, run_mode) == (len(table.splits["train"]), "fast")
 
 
 def test_empty_data_is_refused_with_a_reason():

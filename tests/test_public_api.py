@@ -30,6 +30,8 @@ PUBLIC = [
     "Trainer",
     "TrainingError",
     "TrainingTable",
+    "evaluate",
+    "explain",
     "loader",
     "to_micros",
 ]

@@ -12,7 +12,9 @@ import torch
 
 import relhop as rh
 from relhop.lists import Lists
+from relhop.predictor import seed_loader
 from relhop.ranking.baselines import ranking_baselines
+from relhop.ranking.batches import ByAnchor, TrainingSteps
 from relhop.ranking.predictor import Rankings
 from relhop.ranking.visits import Visits
 from relhop.ranking.withheld_visits import targets_of
@@ -62,6 +64,25 @@ def test_a_hybrid_beats_popularity_and_past_visits_and_loads_to_the_same_ranking
     assert not frame.duplicated(["user_id", "item"]).any()
 
 
+@pytest.mark.parametrize("query", [ranking_store.ORDERS, ranking_store.LIKES])
+def test_an_epoch_of_steps_begins_at_any_step(store: rh.Store, query: str) -> None:
+    table = rh.PredictiveQuery(store, query).generate_training_table(store).splits["train"]
+    plan = ranking_store.plan()
+    entities = seed_loader(store, table, plan, training=True, kind=ByAnchor)
+    assert isinstance(entities, ByAnchor)
+    steps = TrainingSteps(entities, Visits.of_table(store, table), plan)
+    steps.set_epoch(1)
+    whole = list(steps)
+    steps.set_epoch(1, start=len(whole) - 2)
+    for left, right in zip(whole[-2:], steps, strict=True):
+        assert torch.equal(left.keys, right.keys)
+        assert torch.equal(left.positives, right.positives)
+        assert torch.equal(left.entities["users"].input_id, right.entities["users"].input_id)
+        assert torch.equal(left.items["items"].row, right.items["items"].row)
+        assert torch.equal(left.activity, right.activity)
+    assert min(steps.seconds().values()) > 0
+
+
 def test_two_towers_alone_beat_popularity(tmp_path: Path, store: rh.Store) -> None:
     result, _, _ = trained(
         tmp_path, store, ranking_store.ORDERS, **{"ranking.head": "two_tower", "ranking.item_embedding": True}
@@ -92,6 +113,16 @@ def test_a_module_of_your_own_is_refused(tmp_path: Path, store: rh.Store) -> Non
     table = rh.PredictiveQuery(store, ranking_store.ORDERS).generate_training_table(store)
     with pytest.raises(rh.TrainingError, match="no place for a module of your own"):
         rh.Trainer(ranking_store.plan(), out=tmp_path / "m").fit(table, store, model=torch.nn.Linear(1, 1))
+
+
+def test_a_body_that_follows_no_edges_is_refused(tmp_path: Path, store: rh.Store) -> None:
+    table = rh.PredictiveQuery(store, ranking_store.ORDERS).generate_training_table(store)
+    plan = ranking_store.plan().with_overrides({"model_architecture.body": "transformer"})
+    with pytest.raises(rh.PlanError) as error:
+        rh.Trainer(plan, out=tmp_path / "m").fit(table, store)
+    assert str(error.value) == (
+        "model_architecture.body is transformer; link predictions have `sage` alone, choose it"
+    )
 
 
 def test_static_likes_are_found_again_from_the_others(tmp_path: Path, store: rh.Store) -> None:

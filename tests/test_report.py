@@ -5,10 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from relhop.report import Report, draw_calibration, draw_history, draw_scatter, draw_schema
+from relhop.report import Report, draw_history, draw_schema
 from tests import shop
 
 
@@ -17,7 +16,7 @@ def lines(axes):
 
 
 def test_a_page_escapes_text_and_holds_its_pictures_inside(tmp_path: Path) -> None:
-    figure = draw_scatter(np.array([1.0, 2.0]), np.array([1.5, 2.5]))
+    figure = draw_history([{"train_loss": 1.0, "val_mae": 2.0}], "mae")
     page = (
         Report("a < b")
         .heading("one & two", 3)
@@ -25,6 +24,8 @@ def test_a_page_escapes_text_and_holds_its_pictures_inside(tmp_path: Path) -> No
         .code("x > 0")
         .table(("name", "value"), [("ours", 0.12345), ("other", None)], emphasized=(0,))
         .figure(figure, "a caption")
+        .folded("more & more", "y < 1")
+        .drawing("<svg><circle/></svg>", "drawn")
         .write(tmp_path / "report.html")
         .read_text()
     )
@@ -36,6 +37,8 @@ def test_a_page_escapes_text_and_holds_its_pictures_inside(tmp_path: Path) -> No
     svg = page[page.index("<svg") : page.index("</svg>") + 6]
     assert ET.fromstring(svg).tag.endswith("svg")
     assert "<figcaption>a caption</figcaption>" in page
+    assert "<details><summary>more &amp; more</summary><pre>y &lt; 1</pre></details>" in page
+    assert "<figure><svg><circle/></svg><figcaption>drawn</figcaption></figure>" in page
     assert "src=" not in page
     assert "href=" not in page.replace("xlink:href=", "")
 
@@ -50,20 +53,9 @@ def test_the_schema_shows_every_table_with_its_rows_and_every_link(tmp_path: Pat
     assert by_name["users"][1] > by_name["orders"][1]
 
 
-@pytest.mark.parametrize(("metric", "best"), [("auroc", 2.0), ("mae", 1.0)])
+@pytest.mark.parametrize(("metric", "best"), [("auroc", 2.0), ("mae", 1.0), ("log_loss", 1.0)])
 def test_the_history_marks_the_best_epoch(metric: str, best: float) -> None:
     history = [{"train_loss": 3.0 - i, f"val_{metric}": v} for i, v in enumerate((0.5, 0.8, 0.7))]
     loss, judged = draw_history(history, metric).axes
     assert lines(loss)[0] == [[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]
     assert lines(judged)[1][0][0] == best
-
-
-def test_calibration_compares_what_was_said_with_what_happened() -> None:
-    score = np.array([0.1, 0.1, 0.9, 0.9])
-    (axes,) = draw_calibration(np.array([0, 0, 1, 0]), score, bins=2).axes
-    assert lines(axes)[1] == [[pytest.approx(0.1), 0.0], [pytest.approx(0.9), 0.5]]
-
-
-def test_a_scatter_holds_a_point_an_example() -> None:
-    (axes,) = draw_scatter(np.array([1.0, 3.0]), np.array([2.0, 2.0])).axes
-    assert axes.collections[0].get_offsets().tolist() == [[2.0, 1.0], [2.0, 3.0]]

@@ -25,9 +25,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 import relhop as rh
 from examples.f1.formula1 import QUESTIONS, TEST_START, Question, graph
-from relhop.report import Report, draw_calibration, draw_history, draw_scatter, draw_schema
+from relhop.evaluation.page import add_evaluation
+from relhop.report import Report, draw_schema
 
 OUT = Path(__file__).parent / "out"
+JUDGED_EXAMPLES = 250  # of which the importance of columns, tables, steps and hops is measured
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
@@ -57,23 +59,12 @@ def run(name: str, question: Question, store: rh.Store, seeds: int, report: Repo
     predictions = OUT / "predictions" / f"{name}.parquet"
     trainer.predict(query.generate_prediction_table(store), store).to_parquet(predictions)
 
-    report.heading(f"{name}: {question.words}").code(question.query).code(table.explain())
+    report.heading(f"{name}: {question.words}").code(question.query)
     report.table(
         ("", f"test {metric}, frozen"), _ranking(question, score, rolling, baselines), emphasized=(0,)
     )
-    report.figure(
-        draw_history(result.history, metric),
-        "The course of training; the dashed line marks the epoch that was kept.",
-    )
-    scores = trainer.predict(splits["test"], frozen).scores
-    target = splits["test"].target
-    assert target is not None
-    if metric == "auroc":
-        report.figure(
-            draw_calibration(target, scores), "Calibration on the test rows, in ten bins of equal size."
-        )
-    else:
-        report.figure(draw_scatter(target, scores), "Test rows: what came, by what was predicted.")
+    judged = rh.evaluate(trainer, table, frozen, max_examples=JUDGED_EXAMPLES)
+    add_evaluation(report, judged)
     return {
         metric: score,
         f"{metric}_rolling": rolling,

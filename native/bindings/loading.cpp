@@ -1,4 +1,5 @@
 // Batches made ahead.
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 
 #include <algorithm>
@@ -98,6 +99,11 @@ struct PyPipeline {
     return result;
   }
 
+  std::pair<double, double> take_seconds() const {
+    const Effort effort = pipeline->take_effort();
+    return {effort.sampling, effort.gathering};
+  }
+
   void close() {
     nb::gil_scoped_release release;
     pipeline->close();
@@ -141,6 +147,8 @@ void bind_loading(nb::module_& m) {
           "How many batches were begun so far.")
       .def("take_stats", &PyPipeline::take_stats, nb::sig("def take_stats(self) -> list[dict[str, float]]"),
            "What was read from disk since the last call, of each that is wanted; nothing where none is on disk.")
+      .def("take_seconds", &PyPipeline::take_seconds,
+           "Seconds since the last call that threads sampled, and gathered rows, all threads together.")
       .def("close", &PyPipeline::close, "Stops the threads; no batch follows.");
 }
 

@@ -40,6 +40,7 @@ void DiskPipeline::sample() {
     lock.unlock();
     Sampled result;
     try {
+      const Timed timed(sampling_);
       Sample made = sample_(seeds);
       for (const Wanted& wanted : wanted_) wanted.features->check_rows(wanted.rows(made));
       result = std::move(made);
@@ -172,6 +173,7 @@ std::vector<DiskPipeline::Made> DiskPipeline::read_round(std::vector<Foreseen>& 
 }
 
 void DiskPipeline::fill(std::span<Foreseen> round) {
+  const Timed timed(gathering_);
   for (Foreseen& foreseen : round) {
     foreseen.batch.features.clear();
     for (const Wanted& wanted : wanted_) {

@@ -32,8 +32,13 @@ void MemoryPipeline::work() {
   }
 }
 
-Batch MemoryPipeline::make(const SeedBatch& seeds) const {
-  Batch batch{sample_(seeds), {}};
+Batch MemoryPipeline::make(const SeedBatch& seeds) {
+  Batch batch;
+  {
+    const Timed timed(sampling_);
+    batch.sample = sample_(seeds);
+  }
+  const Timed timed(gathering_);
   for (const Wanted& wanted : wanted_) batch.features.push_back(wanted.features->gather(wanted.rows(batch.sample)));
   return batch;
 }

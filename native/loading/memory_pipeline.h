@@ -20,7 +20,7 @@ class MemoryPipeline final : public Pipeline {
 
  private:
   void work();
-  Batch make(const SeedBatch& seeds) const;
+  Batch make(const SeedBatch& seeds);
 
   const MakeSample sample_;
   const std::vector<Wanted> wanted_;

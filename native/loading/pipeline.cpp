@@ -45,4 +45,8 @@ size_t Pipeline::num_started() {
   return started_;
 }
 
+Effort Pipeline::take_effort() {
+  return {static_cast<double>(sampling_.exchange(0)) * 1e-9, static_cast<double>(gathering_.exchange(0)) * 1e-9};
+}
+
 }  // namespace relhop

@@ -1,6 +1,7 @@
 // A queue of seeds, whose batches native threads make ahead of their consumer and hand over in order.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -46,6 +47,25 @@ struct Batch {
 // Samples the neighborhoods of a batch's seeds; called by several threads at once.
 using MakeSample = std::function<Sample(const SeedBatch&)>;
 
+// Adds the time for which it lives to a sum of nanoseconds.
+class Timed {
+ public:
+  explicit Timed(std::atomic<int64_t>& sum) : sum_(sum), began_(Clock::now()) {}
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+  ~Timed() { sum_ += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::atomic<int64_t>& sum_;
+  const Clock::time_point began_;
+};
+
+// Seconds of all threads together.
+struct Effort {
+  double sampling, gathering;
+};
+
 // What the two kinds of pipeline share: seeds in, batches out. put(), finish() and next() may be called by different
 // threads, each by one.
 class Pipeline {
@@ -65,6 +85,8 @@ class Pipeline {
   std::variant<Batch, std::monostate, Wait> next(std::chrono::milliseconds timeout);
   // How many batches were begun so far.
   size_t num_started();
+  // What was done since the last call.
+  Effort take_effort();
   // So many batches, put and not yet delivered, keep all threads busy.
   virtual size_t capacity() const = 0;
   // Stops the threads and waits for each to finish what it is at.
@@ -77,9 +99,10 @@ class Pipeline {
   SeedBatch start();
 
   const size_t depth_;
-  std::mutex mutex_;                        // guards all below
-  std::condition_variable changed_, made_;  // for the threads, for the consumer
-  std::deque<SeedBatch> queue_;             // not begun
+  std::atomic<int64_t> sampling_ = 0, gathering_ = 0;  // nanoseconds
+  std::mutex mutex_;                                   // guards all below
+  std::condition_variable changed_, made_;             // for the threads, for the consumer
+  std::deque<SeedBatch> queue_;                        // not begun
   size_t put_ = 0, started_ = 0, delivered_ = 0;
   size_t end_ = std::numeric_limits<size_t>::max();  // batches that there will be, once that is known
   bool is_closed_ = false;

@@ -11,7 +11,7 @@ from relhop.errors import SchemaError, nearest
 from relhop.infer.keys import composite_key, single_key
 from relhop.infer.links import GuessedLink, Keys, composite_links, single_links
 from relhop.infer.profile import ColumnFacts, TableFacts
-from relhop.infer.stypes import stype_of
+from relhop.infer.stypes import separator_of, stype_of, why_unseen
 from relhop.infer.times import time_candidates, unit_of
 from relhop.schema import Link, Schema, Stype, Table, replace
 from relhop.sources.sqlite import DeclaredKeys
@@ -192,10 +192,13 @@ class _Guess:
         time_col, unit = self._time(table, facts)
         references = {*pkey, *(c for link in links if link.child == table.name for c in link.columns)}
         stypes: dict[str, Stype] = {}
+        separators, exclude = dict(table.separators), list(table.exclude)
         for column in facts.columns.values():
             if column.name in table.stypes:
                 stypes[column.name] = table.stypes[column.name]
                 why = GIVEN
+            elif column.name in separators:
+                stypes[column.name], why = Stype.multicategorical, "its separator is given"
             elif column.name == time_col:
                 stypes[column.name], why = Stype.timestamp, "the time"
             elif _counts_like(column, unit):
@@ -206,8 +209,24 @@ class _Guess:
             else:
                 is_reference = column.name in references
                 stypes[column.name], why = stype_of(facts, column, is_reference=is_reference)
+            if stypes[column.name] == Stype.multicategorical and column.is_text:
+                separators.setdefault(column.name, separator_of(facts, column))
             self.note(table.name, [column.name], str(stypes[column.name]), why)
-        return replace(table, pkey_col=pkey or None, time_col=time_col, time_unit=unit, stypes=stypes)
+            if stypes[column.name] == Stype.text and why != GIVEN and column.name not in exclude:
+                unseen = why_unseen(facts, column)
+                if unseen is not None:
+                    exclude.append(column.name)
+                    hint = f"; with stypes={{'{column.name}': 'text'}} models see it"
+                    self.note(table.name, [column.name], "left out", unseen + hint)
+        return replace(
+            table,
+            pkey_col=pkey or None,
+            time_col=time_col,
+            time_unit=unit,
+            stypes=stypes,
+            separators=separators,
+            exclude=tuple(exclude),
+        )
 
     def _time(self, table: Table, facts: TableFacts) -> tuple[str | None, TimeUnit | None]:
         if table.time_col is not None:
@@ -248,6 +267,7 @@ def _check_columns(table: Table, facts: TableFacts) -> None:
         "time_col": (table.time_col,) if table.time_col else (),
         "stypes": table.stypes,
         "exclude": table.exclude,
+        "separators": table.separators,
     }
     for field, columns in named.items():
         for column in columns:

@@ -6,8 +6,7 @@ from relhop.infer.names import is_key_name, words
 from relhop.infer.profile import SEPARATORS, ColumnFacts, TableFacts
 from relhop.schema import Stype
 from relhop.sources.binding import input_view
-from relhop.sources.columns import is_number
-from relhop.sources.quoting import literal
+from relhop.sources.columns import is_list, is_number, parts_of
 
 _CODES = (
     "type kind class category categories status state group level code flag mode label tier grade segment"
@@ -20,6 +19,7 @@ _LEAST_REPEATS = 2.0
 _LONGEST_CATEGORY = 40
 _LEAST_SEPARATED = 0.2
 _MOST_PARTS = 1_000
+_LEAST_WORDS = 2.0
 
 
 def stype_of(table: TableFacts, column: ColumnFacts, *, is_reference: bool) -> tuple[Stype, str]:
@@ -44,6 +44,10 @@ def stype_of(table: TableFacts, column: ColumnFacts, *, is_reference: bool) -> t
         return _of_numbers(column)
     if column.is_text:
         return _of_text(table, column)
+    if is_list(column.kind):
+        parts = _parts(table, column, None)
+        if parts is not None:
+            return Stype.multicategorical, f"lists of {parts:,} different values"
     return Stype.text, f"a {column.kind} is kept for queries, and no model sees it"
 
 
@@ -68,14 +72,10 @@ def _of_numbers(column: ColumnFacts) -> tuple[Stype, str]:
 def _of_text(table: TableFacts, column: ColumnFacts) -> tuple[Stype, str]:
     if is_key_name(column.name) and column.distinct > _MOST_CODES:
         return Stype.id, "named like a key, and links to no table"
-    for separator in SEPARATORS:
-        if column.separated[separator] >= column.values * _LEAST_SEPARATED:
-            parts = _parts(table, column, separator)
-            if parts is not None:
-                return (
-                    Stype.multicategorical,
-                    f"lists of {parts:,} different values, with '{separator}' between them",
-                )
+    found = _separated(table, column)
+    if found is not None:
+        separator, parts = found
+        return Stype.multicategorical, f"lists of {parts:,} different values, with '{separator}' between them"
     repeats = column.values / max(column.distinct, 1)
     if (
         column.distinct <= _MOST_CATEGORIES
@@ -90,12 +90,50 @@ def _of_text(table: TableFacts, column: ColumnFacts) -> tuple[Stype, str]:
     return Stype.text, "its texts hardly repeat"
 
 
-def _parts(table: TableFacts, column: ColumnFacts, separator: str) -> int | None:
-    """How many different parts there are, if they are few enough to be categories rather than prose."""
+def why_unseen(table: TableFacts, column: ColumnFacts) -> str | None:
+    """Why a text is not shown to models by default, though it could be embedded; `None`: it is shown.
+
+    Names tell rows apart and say little of rows to come; to learn them by heart costs space and harms.
+    """
+    if not column.is_text:
+        return None  # What is no text is not embedded.
+    if not column.values:
+        return "it holds no value"
+    if column.values >= _LEAST_REPEATS * column.distinct:
+        return None
+    if column.distinct < _MOST_CATEGORIES:
+        texts = min(column.distinct, column.values)
+        return f"about {texts:,} texts that hardly repeat are too few to learn from"
     value = table.value(column.name)
-    split = f"unnest(string_split({value}, {literal(separator)}))"
-    parts = f"SELECT trim({split}) AS part FROM {input_view(table.name)}"
-    query = f"SELECT count(*), count(DISTINCT part), avg(length(part)) FROM ({parts}) WHERE part <> ''"
+    [words] = table.ask(f"SELECT avg(len(string_split({value}, ' '))) FROM {input_view(table.name)}")
+    return f"{words:.1f} words on average that hardly repeat: names" if words < _LEAST_WORDS else None
+
+
+def separator_of(table: TableFacts, column: ColumnFacts) -> str:
+    """What stands between the values of a text that is multicategorical: what makes lists of few different
+    values, or else what most texts have in them.
+    """
+    found = _separated(table, column)
+    return found[0] if found is not None else max(SEPARATORS, key=lambda s: column.separated[s])
+
+
+def _separated(table: TableFacts, column: ColumnFacts) -> tuple[str, int] | None:
+    """The separator that makes lists of few different values, and how many."""
+    for separator in SEPARATORS:
+        if column.separated[separator] >= column.values * _LEAST_SEPARATED:
+            parts = _parts(table, column, separator)
+            if parts is not None:
+                return separator, parts
+    return None
+
+
+def _parts(table: TableFacts, column: ColumnFacts, separator: str | None) -> int | None:
+    """How many different parts there are, if they are few enough to be categories rather than prose."""
+    query = (
+        "SELECT count(*), count(DISTINCT part), avg(length(part))"
+        f" FROM (SELECT unnest({parts_of(column.name, separator)}) AS part FROM {input_view(table.name)})"
+    )
     total, different, length = table.ask(query)
-    few = different <= min(_MOST_PARTS, total / (5 * _LEAST_REPEATS)) and different < column.distinct
-    return int(different) if few and length <= _LONGEST_CATEGORY / 2 else None
+    few = different <= min(_MOST_PARTS, total / (5 * _LEAST_REPEATS))
+    few &= separator is None or different < column.distinct
+    return int(different) if few and total and length <= _LONGEST_CATEGORY / 2 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from relhop.dtypes import FLOATS
 from relhop.errors import SchemaError
 from relhop.infer.guess import Explanation
 from relhop.schema import Schema, Stype, Table, replace
@@ -40,5 +41,7 @@ def with_tensors(schema: Schema, sources: Mapping[str, ArraySource]) -> tuple[Sc
         schema = schema.replace_table(replace(table, stypes={**table.stypes, **stypes}))
         for column, found in source.tensors.items():
             why = f"rows of shape {found.shape} and dtype {found.dtype}"
+            if found.dtype not in FLOATS:
+                why += ", which no model sees: only floats are features"
             explanations.append(Explanation(name, column, str(Stype.tensor), why))
     return schema, explanations

@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch_frame
-from torch_frame import TensorFrame
 from torch_geometric.data import HeteroData
 
 from relhop import _native
 from relhop.delays import NO_DELAY, Delay
-from relhop.features import FeatureReader, ReadStats, RowFeatures
+from relhop.features import AttributeReader, FeatureReader, ReadStats, RowFeatures
+from relhop.loader.frames import tensor_frame
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
-from relhop.schema import EdgeType, Stype
+from relhop.schema import EdgeType
 from relhop.store.reader import Store
-from relhop.times import MICROS_PER
 from relhop.training_table import TrainingTable
 
 _AHEAD = 2
@@ -40,17 +38,36 @@ class LoaderStats:
     Attributes:
         batches: Batches that the consumer got.
         waited: Seconds that the consumer waited for them.
-        tables: What was read from disk, by table; those on disk only.
+        tables: What was read from disk, by table or, of lists, text and tensors, by `table.column`; those on
+            disk only.
+        sampling: Seconds that native threads sampled, of all threads together.
+        gathering: Seconds that native threads gathered rows.
     """
 
     batches: int
     waited: float
     tables: Mapping[str, ReadStats]
+    sampling: float
+    gathering: float
 
     @property
     def total(self) -> ReadStats:
         """What was read from disk of all tables."""
         return sum(self.tables.values(), ReadStats())
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is read of a batch's nodes of one table."""
+
+    native: _native.FeatureTable
+    table: int
+    row_bytes: int
+    is_on_disk: bool
+
+    def stats_of(self, native: dict[str, Any]) -> ReadStats:
+        """What the native reader counted."""
+        return ReadStats(record_bytes=native["records"] * self.row_bytes, **native)
 
 
 class SeedLoader:
@@ -69,7 +86,10 @@ class SeedLoader:
 
     Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column
     `c` its age `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes
-    with -1 for null; `timestamp` holds calendar fields as torch_frame lays them out, -1 for null.
+    with -1 for null; `timestamp` holds calendar fields as torch_frame lays them out, -1 for null;
+    `multicategorical` is a `MultiNestedTensor` of the store's int64 codes, null as a list of -1; `embedding`
+    is a `MultiEmbeddingTensor`, float32, of text and of tensors of floats, flattened, with NaN for null
+    text.
 
     Args:
         store: What to read; under `as_of` nothing later exists.
@@ -85,9 +105,16 @@ class SeedLoader:
         look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
             so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
             their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
+        max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
         delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
             count from the anchor time. A range is drawn from anew for each example and epoch.
+
+    Attributes:
+        share: The number of this process and how many there are: a batch brings only each such seed of the
+            whole one, and the first, with weight 0, where that is none.
     """
+
+    share: tuple[int, int] = (0, 1)
 
     def __init__(  # noqa: PLR0913
         self,
@@ -103,11 +130,12 @@ class SeedLoader:
         seed: int = 0,
         num_threads: int = 2,
         look_ahead: int = 8,
+        max_batches: int | None = None,
         delay: Delay = NO_DELAY,
     ) -> None:
         self.store, self.table = store, table
-        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.num_threads, self.look_ahead, self.delay = num_threads, look_ahead, delay
+        self.batch_size, self.shuffle, self.seed, self.delay = batch_size, shuffle, seed, delay
+        self.num_threads, self.look_ahead, self.max_batches = num_threads, look_ahead, max_batches
         self._sampler = SeedSampler(
             store, num_neighbors, strategies, random_seed=seed, metapaths=metapaths, adaptive=adaptive
         )
@@ -115,39 +143,61 @@ class SeedLoader:
             table.entity_table, table.rows, table.anchor_times
         )
         self._readers = {name: FeatureReader(stored) for name, stored in store.tables.items()}
-        self._batches, self._waited = 0, 0.0
-        self._read = {name: ReadStats() for name, stored in store.tables.items() if stored.disk is not None}
+        self._wide = {
+            (name, column): stored.attributes[column]
+            for name, stored in store.tables.items()
+            for column in stored.wide_columns
+        }
+        self._batches, self._waited, self._sampling, self._gathering = 0, 0.0, 0.0, 0.0
+        self._read = {name: ReadStats() for name, source in self._sources().items() if source.is_on_disk}
         self._pipelines: weakref.WeakSet[_native.Pipeline] = weakref.WeakSet()
-        self._epoch = 0
+        self._epoch, self._start = 0, 0
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        return -(-len(self.table) // self.batch_size)
+        return -(-self.num_examples // self.batch_size)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches."""
-        self._epoch = epoch
+    @property
+    def num_examples(self) -> int:
+        """How many examples an epoch has."""
+        if self.max_batches is None:
+            return len(self.table)
+        return min(len(self.table), self.max_batches * self.batch_size)
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses the order of the seeds and the sampler's draws; an epoch always gives the same batches.
+
+        Args:
+            epoch: Key of the order and the draws.
+            start: The batch that comes first; those before it are not sampled.
+        """
+        self._epoch, self._start = epoch, start
 
     def order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The examples of an epoch, int64 [n], in the order in which they come."""
-        input_ids = np.arange(len(self.table))
-        if self.shuffle:
-            return np.random.default_rng([self.seed, self._epoch]).permutation(input_ids)
-        return input_ids
+        if not self.shuffle:
+            return np.arange(self.num_examples)
+        rng = np.random.default_rng([self.seed, self._epoch])
+        if self.num_examples == len(self.table):
+            return rng.permutation(self.num_examples)
+        return rng.choice(len(self.table), self.num_examples, replace=False)
 
     def __iter__(self) -> Iterator[HeteroData]:
-        """One epoch. Leaving early, an error or Ctrl-C stops the native threads."""
-        input_ids = self.order()
+        """One epoch, from the batch that `set_epoch` named. Leaving early, an error or Ctrl-C stops the
+        native threads.
+        """
+        input_ids = self.order()[self._start * self.batch_size :]
         pipeline = _native.Pipeline(
             self._sampler.topology,
-            [(reader.native, False, number) for number, reader in enumerate(self._readers.values())],
+            [(source.native, False, source.table) for source in self._sources().values()],
             self._sampler.options(self._epoch),
             self.num_threads,
             _AHEAD if self._read else _AHEAD * self.num_threads,
             self.look_ahead,
         )
         self._pipelines.add(pipeline)
-        batches = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        whole = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
+        batches = [self._own(ids) for ids in whole]
         seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
@@ -160,7 +210,10 @@ class SeedLoader:
                 self._waited += time.perf_counter() - asked
                 assert batch is not None, "a batch was put"
                 self._batches += 1
-                yield self._assemble(batch, ids)
+                data = self._assemble(batch, ids)
+                if self.share[0] >= len(whole[taken]):
+                    data[self.table.entity_table].weight = torch.zeros(len(ids))
+                yield data
         finally:
             pipeline.close()
             self._count(pipeline)
@@ -169,7 +222,17 @@ class SeedLoader:
         """What this loader did so far, over all its epochs; what was read ahead of the consumer included."""
         for pipeline in list(self._pipelines):
             self._count(pipeline)
-        return LoaderStats(self._batches, self._waited, dict(self._read))
+        return LoaderStats(self._batches, self._waited, dict(self._read), self._sampling, self._gathering)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds so far that native threads sampled and gathered rows, and that the consumer idled."""
+        stats = self.stats()
+        return {"sampling": stats.sampling, "rows": stats.gathering, "idle": stats.waited}
+
+    def _own(self, input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The share of a batch; of one that is too small, its first seed, which then has no weight."""
+        number, count = self.share
+        return input_ids[number::count] if number < len(input_ids) else input_ids[:1]
 
     def _put(
         self,
@@ -182,16 +245,44 @@ class SeedLoader:
         pipeline.put(tables, self._rows[input_ids], seen_until[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
-        """Adds what a pipeline read since the last time."""
-        for (name, reader), native in zip(self._readers.items(), pipeline.take_stats(), strict=False):
+        """Adds what a pipeline did since the last time."""
+        sampling, gathering = pipeline.take_seconds()
+        self._sampling += sampling
+        self._gathering += gathering
+        for (name, source), native in zip(self._sources().items(), pipeline.take_stats(), strict=False):
             if name in self._read:
-                self._read[name] += reader.stats_of(native)
+                self._read[name] += source.stats_of(native)
+
+    def _sources(self) -> dict[str, _Source]:
+        """What is read of each batch's nodes, by name: the records of all tables, then attributes."""
+        tables = {name: number for number, name in enumerate(self._readers)}
+        found = {
+            name: _Source(
+                reader.native,
+                tables[name],
+                self.store.tables[name].record_size,
+                self.store.tables[name].disk is not None,
+            )
+            for name, reader in self._readers.items()
+        }
+        for (name, column), attribute in self._wide.items():
+            found[f"{name}.{column}"] = _Source(
+                attribute.native, tables[name], attribute.row_bytes, attribute.disk is not None
+            )
+        return found
 
     def _assemble(self, native: dict[str, Any], input_ids: np.ndarray[Any, np.dtype[np.int64]]) -> HeteroData:
         subgraphs = Subgraphs.from_native(self.store.schema, native)
         data = HeteroData()
         seed_time = self._times[input_ids]
-        for (name, nodes), columns in zip(subgraphs.nodes.items(), native["features"], strict=True):
+        records = native["features"][: len(self._readers)]
+        wide: dict[str, dict[str, tuple[AttributeReader, dict[str, Any]]]] = {
+            name: {} for name in self._readers
+        }
+        gathered = native["features"][len(self._readers) :]
+        for ((name, column), reader), found in zip(self._wide.items(), gathered, strict=True):
+            wide[name][column] = (reader, found)
+        for (name, nodes), columns in zip(subgraphs.nodes.items(), records, strict=True):
             features = RowFeatures(**columns)
             assert nodes.batch is not None, "subgraphs are disjoint"
             out = data[name]
@@ -202,7 +293,7 @@ class SeedLoader:
             out.num_sampled_nodes = nodes.num_per_hop
             if features.time is not None:
                 out.time = torch.from_numpy(features.time)
-            frame = tensor_frame(features, self._readers[name].columns, seed_time[nodes.batch])
+            frame = tensor_frame(features, self._readers[name].columns, seed_time[nodes.batch], wide[name])
             if frame is not None:
                 out.tf = frame
         for edge_type, edges in subgraphs.edges.items():
@@ -218,65 +309,3 @@ class SeedLoader:
         if self.table.weight is not None:
             entity.weight = torch.from_numpy(self.table.weight[input_ids])
         return data
-
-
-def tensor_frame(
-    features: RowFeatures,
-    columns: dict[Stype, tuple[str, ...]],
-    anchor_times: np.ndarray[Any, np.dtype[np.int64]],
-) -> TensorFrame | None:
-    """A table's features as torch_frame takes them, seen from anchor times [N]; `None` without columns."""
-    tensors: dict[torch_frame.stype, torch.Tensor] = {}
-    names: dict[torch_frame.stype, list[str]] = {}
-    numbers = [] if features.numerical is None else [features.numerical]
-    if features.timestamps is not None:
-        numbers.append(ages(features.timestamps, anchor_times))
-        tensors[torch_frame.timestamp] = torch.from_numpy(calendar_fields(features.timestamps))
-        names[torch_frame.timestamp] = list(columns[Stype.timestamp])
-    if numbers:
-        tensors[torch_frame.numerical] = torch.from_numpy(
-            numbers[0] if len(numbers) == 1 else np.hstack(numbers)
-        )
-        names[torch_frame.numerical] = [*columns[Stype.numerical], *map(age_column, columns[Stype.timestamp])]
-    if features.categorical is not None:
-        tensors[torch_frame.categorical] = torch.from_numpy(features.categorical)
-        names[torch_frame.categorical] = list(columns[Stype.categorical])
-    return TensorFrame(tensors, names) if tensors else None
-
-
-def age_column(timestamp_column: str) -> str:
-    """The name of the numerical feature that is a timestamp column's age."""
-    return f"{timestamp_column} (age)"
-
-
-def ages(
-    timestamps: np.ndarray[Any, np.dtype[np.int64]], anchor_times: np.ndarray[Any, np.dtype[np.int64]]
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Days from timestamps [N, C] to anchor times [N], float32; NaN for null."""
-    days = (anchor_times[:, None] - timestamps.astype(np.float64)) / MICROS_PER["days"]
-    days[timestamps == np.iinfo(np.int64).min] = np.nan
-    narrow: np.ndarray[Any, np.dtype[np.float32]] = days.astype(np.float32)
-    return narrow
-
-
-def calendar_fields(timestamps: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Year, month 0-11, day 0-30, weekday 0-6 (Monday = 0), hour, minute, second of microseconds [N, C]:
-    [N, C, 7].
-
-    Null is -1 throughout.
-    """
-    stamps = timestamps.view("datetime64[us]")
-    years, months, days = (stamps.astype(f"datetime64[{unit}]") for unit in "YMD")
-    seconds = (stamps - days).astype("timedelta64[s]").astype(np.int64)
-    fields = [
-        years.astype(np.int64) + 1970,
-        (months - years.astype("datetime64[M]")).astype(np.int64),
-        (days - months.astype("datetime64[D]")).astype(np.int64),
-        (days.astype(np.int64) + 3) % 7,  # 1970-01-01 was a Thursday
-        seconds // 3600,
-        seconds // 60 % 60,
-        seconds % 60,
-    ]
-    stacked = np.stack(fields, axis=-1)
-    stacked[np.isnat(stamps)] = -1
-    return stacked

@@ -1,11 +1,12 @@
-"""A plan -> a network: an encoder per table, a GraphSAGE body, a head.
+"""A plan -> a network: an encoder per table, a body (GraphSAGE or a transformer), a head.
 
 Any `torch.nn.Module` that maps a batch of `relhop.loader.SeedLoader` to [B, out_channels] can take its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,17 +17,74 @@ from torch_geometric.nn.module_dict import ModuleDict
 
 from relhop.nn.encoder import NodeEncoder
 from relhop.nn.heads import Head
-from relhop.nn.sage import HeteroSage
+from relhop.nn.sage import HeteroSage, SageLayer, reachable_tables
+from relhop.nn.transformer import GraphTransformer
 from relhop.plan import ModelPlan
 from relhop.schema import Schema
 from relhop.statistics import Statistics
 
 
-class NeighborhoodEncoder(nn.Module):
+class BatchEncoder(nn.Module):
+    """A batch of neighborhoods -> a vector of each row, of its own columns and age alone.
+
+    A network of your own may begin with it; `Trainer` and `Predictor` tell it how a store numbers its
+    categories.
+
+    Args:
+        schema: Tables of the store.
+        statistics: Fitted on the rows visible at the training cut; of the columns to be seen.
+        entity_table: The seeds' table.
+        tables: The tables whose rows are wanted.
+        channels: Width of the vectors, even.
+        dropout: Share of activations dropped in training.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        statistics: Statistics,
+        *,
+        entity_table: str,
+        tables: Sequence[str],
+        channels: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.entity_table, self.tables = entity_table, tuple(tables)
+        self.encoders = ModuleDict(
+            {
+                table: NodeEncoder(
+                    statistics.columns[table],
+                    channels,
+                    timed=schema.tables[table].time_col is not None,
+                    dropout=dropout,
+                )
+                for table in self.tables
+            }
+        )
+
+    def set_code_maps(self, maps: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
+        """Takes the numbering of a store's categories, from `relhop.statistics.code_maps`."""
+        for table in self.tables:
+            self.encoders[table].table.set_code_maps(maps[table])
+
+    def encode(self, batch: HeteroData) -> dict[str, Tensor]:
+        """By table [N, channels]; `relhop.loader.SeedLoader` describes the layout of a batch."""
+        seed_time = batch[self.entity_table].seed_time
+        x = {}
+        for table in self.tables:
+            nodes = batch[table]
+            frame = nodes.tf if "tf" in nodes else None
+            age = seed_time[nodes.batch] - nodes.time if "time" in nodes else None
+            x[table] = self.encoders[table](frame, nodes.num_nodes, age)
+        return x
+
+
+class NeighborhoodEncoder(BatchEncoder):
     """A batch of neighborhoods -> a vector for each seed [B, channels].
 
     Args:
-        plan: Width, aggregation, dropout, columns to drop.
+        plan: The body and its settings, columns to drop.
         schema: Tables and links of the store.
         statistics: Fitted on the rows visible at the training cut.
         entity_table: The seeds' table.
@@ -39,58 +97,42 @@ class NeighborhoodEncoder(nn.Module):
     def __init__(
         self, plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, num_hops: int
     ) -> None:
-        super().__init__()
         architecture = plan.model_architecture
-        channels, dropout = architecture.channels, architecture.dropout
-        columns = statistics.without(plan.column_processing.dropped_columns(schema)).columns
-        self.entity_table = entity_table
-        self.body = HeteroSage(
-            entity_table,
-            schema.edge_types,
-            num_hops,
-            channels,
+        super().__init__(
+            schema,
+            statistics.without(plan.column_processing.dropped_columns(schema)),
+            entity_table=entity_table,
+            tables=reachable_tables(entity_table, schema.edge_types, num_hops)[-1],
+            channels=architecture.channels,
+            dropout=architecture.dropout,
+        )
+        make_layer = partial(
+            SageLayer,
+            channels=architecture.channels,
             aggregation=architecture.aggregation,
-            dropout=dropout,
+            dropout=architecture.dropout,
+            residual=architecture.residual,
+            normalization=architecture.normalization,
+            num_heads=architecture.num_heads,
         )
-        self.tables = tuple(self.body.tables[-1])
-        self.encoders = ModuleDict(
-            {
-                table: NodeEncoder(
-                    columns[table], channels, timed=schema.tables[table].time_col is not None, dropout=dropout
-                )
-                for table in self.tables
-            }
+        self.body = (
+            GraphTransformer(entity_table, schema.edge_types, num_hops, make_layer, architecture)
+            if architecture.body == "transformer"
+            else HeteroSage(entity_table, schema.edge_types, num_hops, make_layer)
         )
-
-    def set_code_maps(self, maps: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
-        """Takes the numbering of a store's categories, from `relhop.statistics.code_maps`."""
-        for table in self.tables:
-            codes = self.encoders[table].table.codes
-            if codes is not None:
-                codes.set(maps[table])
-
-    def encode(self, batch: HeteroData) -> dict[str, Tensor]:
-        """By table a vector of each node, of its own columns and age alone [N, channels].
-
-        `relhop.loader.SeedLoader` describes the layout of a batch.
-        """
-        seed_time = batch[self.entity_table].seed_time
-        x = {}
-        for table in self.tables:
-            nodes = batch[table]
-            frame = nodes.tf if "tf" in nodes else None
-            age = seed_time[nodes.batch] - nodes.time if "time" in nodes else None
-            x[table] = self.encoders[table](frame, nodes.num_nodes, age)
-        return x
 
     def gather(self, x: Mapping[str, Tensor], batch: HeteroData) -> Tensor:
         """Vectors of the seeds [B, channels], from those of all nodes."""
-        seeds: Tensor = self.body(
-            x,
-            batch.collect("edge_index"),
-            {table: batch[table].num_sampled_nodes for table in x},
-            batch.collect("num_sampled_edges"),
-        )
+        seeds: Tensor
+        if isinstance(self.body, GraphTransformer):
+            seeds = self.body(x, batch)
+        else:
+            seeds = self.body(
+                x,
+                batch.collect("edge_index"),
+                {table: batch[table].num_sampled_nodes for table in x},
+                batch.collect("num_sampled_edges"),
+            )
         return seeds
 
     def forward(self, batch: HeteroData) -> Tensor:

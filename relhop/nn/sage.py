@@ -6,12 +6,13 @@ alone. This changes no result, as messages only flow towards the seeds. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
-from torch_geometric.nn import SAGEConv
+from torch_geometric.nn import BatchNorm, GATv2Conv, SAGEConv
 from torch_geometric.nn.module_dict import ModuleDict
 
+from relhop.plan.model_architecture import Aggregation, Normalization
 from relhop.schema import EdgeType
 
 
@@ -25,6 +26,11 @@ def reachable_tables(entity_table: str, edge_types: Sequence[EdgeType], num_hops
     return reached
 
 
+def outward_edges(edge_types: Sequence[EdgeType]) -> dict[EdgeType, EdgeType]:
+    """Edge types that lead away from the seeds, each with the sampled one that it is the reverse of."""
+    return {(target, f"back_{name}", source): (source, name, target) for source, name, target in edge_types}
+
+
 class SageLayer(nn.Module):
     """One round of messages: a node's new vector is a linear map of its own plus one of what each edge type
     brings.
@@ -33,8 +39,12 @@ class SageLayer(nn.Module):
         tables: The tables whose nodes get a new vector.
         edge_types: The edge types that end in these tables.
         channels: Width of all vectors.
-        aggregation: How messages of one edge type become one: `mean`, `sum` or `max`.
+        aggregation: How messages of one edge type become one: `mean`, `sum`, `max`, or `attention` (GATv2:
+            Brody et al. 2022, arXiv 2105.14491).
         dropout: Share of activations dropped in training.
+        residual: Whether the new vector is added to the old one.
+        normalization: Of the new vectors: `layer`, `batch` or `none`.
+        num_heads: Of attention; a divisor of `channels`.
     """
 
     def __init__(
@@ -43,18 +53,18 @@ class SageLayer(nn.Module):
         edge_types: Sequence[EdgeType],
         channels: int,
         *,
-        aggregation: str,
+        aggregation: Aggregation,
         dropout: float,
+        residual: bool = False,
+        normalization: Normalization = "layer",
+        num_heads: int = 1,
     ) -> None:
         super().__init__()
-        self.edge_types = tuple(edge_types)
+        self.edge_types, self.residual = tuple(edge_types), residual
         self.own = ModuleDict({table: nn.Linear(channels, channels) for table in tables})
-        self.norm = ModuleDict({table: nn.LayerNorm(channels) for table in tables})
+        self.norm = ModuleDict({table: _norm(normalization, channels) for table in tables})
         self.convolutions = ModuleDict(
-            {
-                edge_type: SAGEConv(channels, channels, aggr=aggregation, root_weight=False, bias=False)
-                for edge_type in edge_types
-            }
+            {edge_type: _convolution(aggregation, channels, num_heads) for edge_type in edge_types}
         )
         self.finish = nn.Sequential(nn.ReLU(), nn.Dropout(dropout))
 
@@ -75,7 +85,26 @@ class SageLayer(nn.Module):
             if edges[edge_type].shape[1]:
                 message = self.convolutions[edge_type]((x[source], own[target]), edges[edge_type])
                 out[target] = out[target] + message
-        return {table: self.finish(self.norm[table](vectors)) for table, vectors in out.items()}
+        new = {table: self.finish(self.norm[table](vectors)) for table, vectors in out.items()}
+        return {table: own[table] + vectors for table, vectors in new.items()} if self.residual else new
+
+
+def _norm(normalization: Normalization, channels: int) -> nn.Module:
+    norm: nn.Module = nn.Identity()
+    if normalization == "layer":
+        norm = nn.LayerNorm(channels)
+    elif normalization == "batch":  # one row has no variance, and takes the running one
+        norm = BatchNorm(channels, allow_single_element=True)
+    return norm
+
+
+def _convolution(aggregation: Aggregation, channels: int, num_heads: int) -> nn.Module:
+    convolution: nn.Module
+    if aggregation == "attention":
+        convolution = GATv2Conv(channels, channels // num_heads, num_heads, add_self_loops=False, bias=False)
+    else:
+        convolution = SAGEConv(channels, channels, aggr=aggregation, root_weight=False, bias=False)
+    return convolution
 
 
 class HeteroSage(nn.Module):
@@ -85,9 +114,7 @@ class HeteroSage(nn.Module):
         entity_table: The seeds' table.
         edge_types: All edge types of the schema.
         num_hops: Number of layers.
-        channels: Width of all vectors.
-        aggregation: See `SageLayer`.
-        dropout: Share of activations dropped in training.
+        make_layer: Makes the layer of some tables and the edge types that end in them.
     """
 
     def __init__(
@@ -95,19 +122,15 @@ class HeteroSage(nn.Module):
         entity_table: str,
         edge_types: Sequence[EdgeType],
         num_hops: int,
-        channels: int,
-        *,
-        aggregation: str,
-        dropout: float,
+        make_layer: Callable[[Sequence[str], Sequence[EdgeType]], SageLayer],
     ) -> None:
         super().__init__()
         self.entity_table = entity_table
         self.tables = reachable_tables(entity_table, edge_types, num_hops)
-        layers = []
-        for tables in reversed(self.tables[:-1]):
-            ending = [edge_type for edge_type in edge_types if edge_type[2] in tables]
-            layers.append(SageLayer(tables, ending, channels, aggregation=aggregation, dropout=dropout))
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList(
+            make_layer(tables, [edge_type for edge_type in edge_types if edge_type[2] in tables])
+            for tables in reversed(self.tables[:-1])
+        )
 
     def forward(
         self,

@@ -6,6 +6,7 @@ drawn.
 """
 
 from relhop.plan.column_processing import ColumnProcessing
+from relhop.plan.facts import Degree, Facts
 from relhop.plan.model_architecture import ModelArchitecture
 from relhop.plan.model_plan import ModelPlan
 from relhop.plan.neighbor_sampling import NeighborSampling
@@ -17,6 +18,8 @@ from relhop.plan.training_job import TrainingJob
 
 __all__ = [
     "ColumnProcessing",
+    "Degree",
+    "Facts",
     "ModelArchitecture",
     "ModelPlan",
     "NeighborSampling",

@@ -8,7 +8,7 @@ from pydantic import Field, field_serializer, field_validator
 
 from relhop.delays import NO_DELAY, Delay, parse_delay
 from relhop.errors import PlanError, nearest
-from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, steps_by_name
+from relhop.hops import by_edge_type, read_num_neighbors, read_strategy, settings_of_hops, steps_by_name
 from relhop.plan.part import Part
 from relhop.schema import EdgeType, Schema
 
@@ -53,6 +53,15 @@ class NeighborSampling(Part):
         " training and predictions see nothing newer. `0 to 1200 days`: training draws one an example and"
         " epoch, predictions see all there is; for a model whose data will be that old when it is asked.",
     )
+
+    @classmethod
+    def read_candidates(cls, name: str, value: Any) -> list[Any]:
+        """The candidates of a setting; those of counts per hop are told by their notation."""
+        if name == "num_neighbors":
+            return settings_of_hops(value)
+        if name == "strategy" and isinstance(value, list) and value:
+            return value
+        return super().read_candidates(name, value)
 
     @field_validator("num_neighbors", mode="before")
     @classmethod

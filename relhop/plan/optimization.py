@@ -32,10 +32,20 @@ class Optimization(Part):
     base_lr: float = Field(
         default=3e-3, gt=0, description="Learning rate after warm-up. Lower it if the loss jumps."
     )
-    lr_scheduler: Literal["cosine", "constant"] = Field(
+    lr_scheduler: Literal["cosine", "linear", "constant", "plateau"] = Field(
         default="cosine",
-        description="Course of the learning rate over all steps, after a warm-up of 5 % of them.",
+        description="Course of the learning rate after the warm-up: `cosine` and `linear` fall to 0 over all"
+        " steps, `constant` stays, `plateau` halves after each 2 epochs without a better validation metric.",
     )
+    warm_up: float = Field(
+        default=0.05, ge=0, lt=1,
+        description="Share of all steps over which the learning rate rises from 0.",
+    )  # fmt: skip
+    gradient_clip: float | None = Field(
+        default=1.0, gt=0,
+        description="Longer gradients are shortened to this norm, so that no batch throws the weights far;"
+        " null: none is.",
+    )  # fmt: skip
     weight_decay: float = Field(
         default=1e-2, ge=0, description="AdamW's pull of weights to 0, per unit of learning rate."
     )
@@ -43,8 +53,22 @@ class Optimization(Part):
         default=5, ge=1,
         description="Epochs without a better validation metric after which training stops; null: never.",
     )  # fmt: skip
-    loss: Literal["binary_cross_entropy", "cross_entropy", "l1", "huber", "mse"] | None = Field(
+    loss: (
+        Literal["binary_cross_entropy", "cross_entropy", "focal", "l1", "huber", "mse", "quantile"] | None
+    ) = Field(
         default=None,
         description="What is minimised. null: by task, binary_cross_entropy (multilabel, too), cross_entropy"
-        " (multiclass) or l1 (regression, forecasting).",
+        " (multiclass) or l1 (regression, forecasting). `focal` looks at what is still wrong; `huber` is l1"
+        " with soft ends, `quantile` aims at the value that a share of the labels stays below.",
+    )
+    quantile: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="The share of labels below the prediction, of the loss `quantile`.",
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        default="none",
+        description="`balanced`: every class of the training split counts alike, however rare. Price:"
+        " probabilities are no longer frequencies.",
     )

@@ -37,7 +37,8 @@ def find_twins(connection: duckdb.DuckDBPyConnection, schema: Schema, target: Co
     each other.
     """
     found: dict[str, list[Column]] = {"same": [], "coarser": []}
-    stypes = schema.feature_columns(target.table)
+    wide = schema.wide_columns(target.table).items()
+    stypes = schema.feature_columns(target.table) | {c: s for c, s in wide if s != Stype.tensor}
     is_number = schema.tables[target.table].stypes[target.name] == Stype.numerical
     t = _value(target.name, is_number)
     for name, stype in stypes.items():

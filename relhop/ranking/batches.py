@@ -5,7 +5,7 @@ Both come from the same sampler, each item at the anchor time of the entities th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any, Self
@@ -106,7 +106,8 @@ class ByAnchor(WithholdingLoader):
         """The examples of an epoch, int64 [n]."""
         rng = np.random.default_rng([self.seed, self._epoch])
         anchors, index = np.unique(self.table.anchor_times, return_inverse=True)
-        return np.lexsort((rng.random(len(index)), rng.permutation(len(anchors))[index]))
+        order = np.lexsort((rng.random(len(index)), rng.permutation(len(anchors))[index]))
+        return order[: self.num_examples]
 
 
 class TrainingSteps:
@@ -124,7 +125,8 @@ class TrainingSteps:
     def __init__(self, entities: ByAnchor, visits: Visits, plan: ModelPlan) -> None:
         self._entities, self._visits, self._plan = entities, visits, plan
         self._activity = Activity(visits)
-        self._epoch = 0
+        self._epoch, self._start = 0, 0
+        self._seconds: dict[str, float] = {}
         lists = entities.table.lists
         assert lists is not None
         shares = np.bincount(lists.values, minlength=visits.num_items) / max(1, len(lists.values))
@@ -133,13 +135,22 @@ class TrainingSteps:
     def __len__(self) -> int:
         return len(self._entities)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of the examples and all draws; an epoch always gives the same steps."""
-        self._epoch = epoch
-        self._entities.set_epoch(epoch)
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses the order of the examples and all draws; an epoch always gives the same steps.
+
+        Args:
+            epoch: Key of the order and the draws.
+            start: The step that comes first.
+        """
+        self._epoch, self._start = epoch, start
+        self._entities.set_epoch(epoch, start)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds so far, as of `SeedLoader.seconds`, of entities and, once an epoch is over, of items."""
+        return _added(self._seconds, self._entities.seconds())
 
     def __iter__(self) -> Iterator[Step]:
-        """One epoch."""
+        """One epoch, from the step that `set_epoch` named."""
         table = self._entities.table
         if not self._visits.is_timed:
             table = targets_of(table, self._epoch + 1)
@@ -150,7 +161,8 @@ class TrainingSteps:
         items = item_loader(
             self._visits, np.concatenate(padded), np.concatenate(times), self._plan, batch_size=width
         )
-        items.set_epoch(self._epoch)
+        items.set_epoch(self._epoch, self._start)
+        steps = steps[self._start :]
         for entities, neighborhoods, (candidates, anchors) in zip(self._entities, items, steps, strict=True):
             activity = self._activity
             seeds = neighborhoods[self._visits.item_table]
@@ -172,6 +184,7 @@ class TrainingSteps:
                 positives=torch.from_numpy(candidates.positives),
                 num_items=self._visits.num_items,
             )
+        self._seconds = _added(self._seconds, items.seconds())
 
     def _candidates(self, table: TrainingTable) -> Iterator[tuple[Candidates, NDArray[np.int64]]]:
         """Of each step the candidates and the anchor times, ascending."""
@@ -185,6 +198,10 @@ class TrainingSteps:
             visible = np.array([self._visits.num_visible_items(int(t)) for t in anchors], np.int64)
             counts = [self._activity.counts(int(t)) for t in anchors]
             yield self._sampler.draw(table.lists.take(examples), groups, visible, counts, rng), anchors
+
+
+def _added(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0.0) + value for name, value in other.items()}
 
 
 def visits_loader(table: TrainingTable, visits: Visits, plan: ModelPlan) -> VisitsLoader:

@@ -34,28 +34,36 @@ def ranking_metrics(ranked: NDArray[np.int64], truth: Lists) -> dict[str, float]
     Raises:
         ValueError: If there are not as many lists as rankings.
     """
+    by_example = metrics_by_example(ranked, truth)
+    asked = truth.lengths > 0
+    if not asked.any():
+        return dict.fromkeys(by_example, float("nan"))
+    return {name: float(values[asked].mean()) for name, values in by_example.items()}
+
+
+def metrics_by_example(ranked: NDArray[np.int64], truth: Lists) -> dict[str, NDArray[np.float64]]:
+    """All metrics of each example, [n]; NaN where its list is empty. The arguments are those of
+    `ranking_metrics`.
+    """
     n, k = ranked.shape
     if len(truth) != n:
         raise ValueError(f"{n} rankings for {len(truth)} examples")
-    names = [f"{name}@{k}" for name in ("map", "recall", "precision", "ndcg", "mrr")]
-    asked = np.flatnonzero(truth.lengths > 0)
-    if not len(asked):
-        return dict.fromkeys(names, float("nan"))
-    hits = hits_of(ranked, truth)[asked].astype(np.float64)
+    hits = hits_of(ranked, truth).astype(np.float64)
     ranks = np.arange(1, k + 1)
-    lengths = truth.lengths[asked]
-    reachable = np.minimum(lengths, k)
+    lengths = np.where(truth.lengths > 0, truth.lengths, np.nan)
+    reachable = np.minimum(truth.lengths, k)
     found = hits.cumsum(axis=1)
     discounts = 1 / np.log2(ranks + 1)
-    first = np.where(found[:, -1] > 0, 1 / (hits.argmax(axis=1) + 1), 0)
-    by_example = (
-        (hits * found / ranks).sum(axis=1) / reachable,
-        found[:, -1] / lengths,
-        found[:, -1] / k,
-        (hits * discounts).sum(axis=1) / discounts.cumsum()[reachable - 1],
-        first,
-    )
-    return {name: float(values.mean()) for name, values in zip(names, by_example, strict=True)}
+    best = np.concatenate([[np.nan], discounts.cumsum()])[reachable]
+    return {
+        f"map@{k}": (hits * found / ranks).sum(axis=1) / np.minimum(lengths, k),
+        f"recall@{k}": found[:, -1] / lengths,
+        f"precision@{k}": np.where(truth.lengths > 0, found[:, -1] / k, np.nan),
+        f"ndcg@{k}": (hits * discounts).sum(axis=1) / best,
+        f"mrr@{k}": np.where(
+            found[:, -1] > 0, 1 / (hits.argmax(axis=1) + 1), np.where(truth.lengths > 0, 0, np.nan)
+        ),
+    }
 
 
 def hits_of(ranked: NDArray[np.int64], truth: Lists) -> NDArray[np.bool_]:

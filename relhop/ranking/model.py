@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from relhop.checkpoint import Description
+from relhop.errors import PlanError
 from relhop.nn.model import NeighborhoodEncoder
-from relhop.nn.sage import SageLayer
+from relhop.nn.sage import SageLayer, outward_edges
 from relhop.ranking.items import ItemEmbedding, item_hashes
 from relhop.ranking.visits import ACTIVITY_DAYS
 from relhop.schema import EdgeType
@@ -76,11 +77,9 @@ class PathScores(nn.Module):
     ) -> None:
         super().__init__()
         self.entity_table, self.item_table = encoder.entity_table, item_table
-        self.outward = {
-            (target, f"back_{name}", source): (source, name, target)
-            for source, name, target in edge_types
-            if source in encoder.tables and target in encoder.tables
-        }
+        self.outward = outward_edges(
+            [e for e in edge_types if e[0] in encoder.tables and e[2] in encoder.tables]
+        )
         self.layers = nn.ModuleList(
             SageLayer(encoder.tables, tuple(self.outward), channels, aggregation="sum", dropout=dropout)
             for _ in encoder.body.layers
@@ -110,6 +109,9 @@ class RankingModel(nn.Module):
     Args:
         described: Plan, task, schema and statistics.
         num_items: How many items have a vector of their own.
+
+    Raises:
+        PlanError: If the plan's body is not GraphSAGE.
     """
 
     def __init__(self, described: Description, num_items: int) -> None:
@@ -118,6 +120,11 @@ class RankingModel(nn.Module):
         assert task.item_table is not None
         self.item_table = task.item_table
         architecture = plan.model_architecture
+        if architecture.body != "sage":  # attention would see visits that are withheld: it follows no edges
+            raise PlanError(
+                f"model_architecture.body is {architecture.body}; link predictions have `sage` alone,"
+                " choose it"
+            )
         channels = architecture.channels
         self.entities, self.items = (
             NeighborhoodEncoder(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
 from relhop.checkpoint import Description, Task
 from relhop.errors import TrainingError
@@ -129,8 +130,15 @@ def judge_baselines(
     table: TrainingTable, store: Store, described: Description
 ) -> dict[str, dict[str, float]]:
     """Metrics of each baseline on labelled examples."""
-    table, visits = asked(table, Visits.of_table(store, table))
+    table, rankings = baseline_rankings(table, store, described)
     assert table.lists is not None
-    left_out = leaves_out_visited(described.plan, visits)
-    rankings = ranking_baselines(table, visits, ranks_of(described.task), exclude_visited=left_out)
     return {name: ranking_metrics(ranked, table.lists) for name, ranked in rankings.items()}
+
+
+def baseline_rankings(
+    table: TrainingTable, store: Store, described: Description
+) -> tuple[TrainingTable, dict[str, NDArray[np.int64]]]:
+    """Labelled examples, with what is asked of them, and the ranking int64 [n, k] of each baseline."""
+    table, visits = asked(table, Visits.of_table(store, table))
+    left_out = leaves_out_visited(described.plan, visits)
+    return table, ranking_baselines(table, visits, ranks_of(described.task), exclude_visited=left_out)

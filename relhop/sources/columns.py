@@ -11,7 +11,7 @@ from typing import Any
 
 from relhop.errors import SchemaError
 from relhop.schema import Stype, Table
-from relhop.sources.quoting import quoted
+from relhop.sources.quoting import literal, quoted
 from relhop.times import MICROS_PER, TimeUnit
 
 INTEGERS = frozenset(
@@ -40,6 +40,26 @@ _LAST_MICROS = 9_000_000_000_000_000_000
 def is_number(kind: str) -> bool:
     """Whether a DuckDB type is of numbers."""
     return kind in INTEGERS or kind in FLOATS or kind.startswith("DECIMAL")
+
+
+def is_list(kind: str) -> bool:
+    """Whether a DuckDB type is of lists whose values can be categories."""
+    element = kind[: kind.rfind("[")] if kind.endswith("]") else ""
+    return element in (TEXT, "BOOLEAN", "DATE", "UUID") or element in INTEGERS or element.startswith("ENUM")
+
+
+def parts_of(column: str, separator: str | None) -> str:
+    """The values in a column, as SQL: a list of text; null stays null, empty values are left out.
+
+    Args:
+        column: Of text, or of lists.
+        separator: What stands between the values of a text; `None`: the column holds lists.
+    """
+    if separator is None:
+        parts = f"list_transform({quoted(column)}, lambda x: CAST(x AS {TEXT}))"
+    else:
+        parts = f"list_transform(string_split({quoted(column)}, {literal(separator)}), lambda x: trim(x))"
+    return f"list_filter({parts}, lambda x: x <> '')"
 
 
 def weight_of(column: str) -> str:

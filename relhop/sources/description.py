@@ -9,6 +9,7 @@ tables:
     time_col: date               # false: none
     time_unit: s                 # of an integer time column: us, ms, s, minutes, hours, days, years
     stypes: {grid: numerical}    # numerical, categorical, timestamp, multicategorical, text, id
+    separators: {genres: "|"}    # between the values of a multicategorical text
     exclude: [url]               # columns that a model must not see
 links:                           # all of them; without this key they are inferred
   - {child: results, fkey: raceId, parent: races, weight: points}  # the weight may be left out
@@ -42,7 +43,7 @@ from relhop.sources.sqlite import SqliteTable
 
 FILE_NAME = "graph.yaml"
 _KEYS = ("sources", "tables", "links", "edges", "exclude_tables")
-_TABLE_KEYS = ("source", "sql", "pkey_col", "time_col", "time_unit", "stypes", "exclude")
+_TABLE_KEYS = ("source", "sql", "pkey_col", "time_col", "time_unit", "stypes", "separators", "exclude")
 _LINK_KEYS = ("child", "fkey", "parent", "weight")
 _EDGE_KEYS = tuple(field.name for field in dataclasses.fields(EdgeTable) if field.name != "name")
 _EDGE_FLAGS = ("reverse", "edge_ids")
@@ -121,6 +122,8 @@ def write_description(schema: Schema, sources: Mapping[str, Any], folder: Path |
         if table.time_unit is not None:
             entry["time_unit"] = table.time_unit
         entry["stypes"] = {column: str(stype) for column, stype in table.stypes.items()}
+        if table.separators:
+            entry["separators"] = dict(table.separators)
         if table.exclude:
             entry["exclude"] = list(table.exclude)
         tables[table.name] = entry
@@ -160,6 +163,7 @@ def merged(first: Table, second: Table | None) -> Table:
         time_unit=first.time_unit or second.time_unit,
         stypes={**second.stypes, **first.stypes},
         exclude=first.exclude or second.exclude,
+        separators={**second.separators, **first.separators},
     )
 
 
@@ -172,6 +176,9 @@ def _table(name: str, entry: Any, path: Path) -> Table:
     stypes = entry.get("stypes") or {}
     if not isinstance(stypes, dict):
         raise SchemaError(f"{where}: 'stypes' must hold one semantic type a column")
+    separators = entry.get("separators") or {}
+    if not isinstance(separators, dict):
+        raise SchemaError(f"{where}: 'separators' must hold one separator a column")
     pkey, time = entry.get("pkey_col"), entry.get("time_col")
     if time is not None and time is not False and not isinstance(time, str):
         raise SchemaError(f"{where}: 'time_col' must be a column's name or false, not {time!r}")
@@ -184,6 +191,7 @@ def _table(name: str, entry: Any, path: Path) -> Table:
         time_unit=entry.get("time_unit"),
         stypes={str(column): stype for column, stype in stypes.items()},
         exclude=_strings(entry.get("exclude") or [], f"{where}: 'exclude'"),
+        separators={str(column): separator for column, separator in separators.items()},
     )
 
 

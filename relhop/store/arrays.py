@@ -49,7 +49,11 @@ class StoredTable:
         records: uint8 [num_rows, record_size] in their own order, C-contiguous; mapped where `disk` is there.
         disk: The records behind their pool; None where they are in memory or mapped.
         attributes: The tensors with a row for each row of the table, by name.
-        categories_path: The file that names the codes of categorical features; absent where there is none.
+        wide_columns: Which of them are features, with their semantic types: lists, as int32 codes [k] that
+            `encoding.NO_CODE` fills up, and `NULL_LIST` begins where a list is null; text, as vectors [d], of
+            null NaN; tensors of floats.
+        categories_path: The file that names the codes of categorical features and of lists; absent where
+            there is none.
         require_current: Raises StoreError if the files are no longer those of this store.
     """
 
@@ -66,6 +70,7 @@ class StoredTable:
     records: npt.NDArray[np.uint8]
     disk: DiskRecords | None
     attributes: Mapping[str, AttributeReader]
+    wide_columns: Mapping[str, Stype]
     categories_path: Path
     require_current: Callable[[], None]
 
@@ -88,14 +93,15 @@ class StoredTable:
         return encoding.decode_field(part[wanted], field)
 
     def categories(self, column: str) -> list[str]:
-        """The values of a categorical feature, by code.
+        """The values of a categorical or multicategorical feature, by code.
 
         Raises:
-            SchemaError: If the column is no categorical feature.
+            SchemaError: If the column is no such feature.
             CorruptStore: If the file is damaged.
             StoreError: If the store was replaced since it was opened.
         """
-        if self._field(column).stype != Stype.categorical:
+        is_list = self.wide_columns.get(column) == Stype.multicategorical
+        if not is_list and self._field(column).stype != Stype.categorical:
             raise SchemaError(f"table '{self.name}', column '{column}' is not categorical")
         self.require_current()
         return lookup.categories(self.categories_path, column)
@@ -255,6 +261,12 @@ class Arrays:
             records=records.reshape(entry.rows, record_size),
             disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
             attributes=self._attributes(name, files, entry.attributes, entry.rows),
+            wide_columns={
+                column: stype
+                for column, stype in schema.wide_columns(name).items()
+                if column in entry.attributes
+                and (stype == Stype.multicategorical or entry.attributes[column].is_vector)
+            },
             categories_path=self._folder / layout.table_file(name, "categories.parquet"),
             require_current=self._require_current,
         )

@@ -65,6 +65,11 @@ class AttributeReader:
             whole = whole.astype(NUMPY_DTYPES[dtype], copy=False)
         return cls(name, dtype, whole.view(NUMPY_DTYPES[dtype]))
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return NUMPY_DTYPES[self.dtype].itemsize * math.prod(self.shape)
+
     def gather(self, rows: npt.NDArray[np.int64], num_threads: int = 1) -> Array:
         """Some rows, which may repeat: [N, *shape] of NumPy's dtype; of bfloat16 the bits as uint16.
 

@@ -48,6 +48,7 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
                     f" {field.out_of_range} out of range, and the scale {field.scale}"
                 )
         coded = [column for column, stype in features.items() if stype == Stype.categorical]
+        coded += _lists(schema, title)
         same(where, f"the categorical columns of table '{title}'", list(table.categories), coded)
         _check_attributes(where, title, table, schema)
         if table.record_order not in (layout.ROWS_ORDER, *table.rows_per_block):
@@ -105,16 +106,27 @@ def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry
 def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema: Schema) -> None:
     stypes = schema.tables[title].stypes
     tensors = {column for column, stype in stypes.items() if stype == Stype.tensor}
-    if not tensors <= set(table.attributes) <= set(stypes):
+    lists = _lists(schema, title)
+    texts = {c for c, stype in schema.wide_columns(title).items() if stype == Stype.text}
+    if not tensors.union(lists) <= set(table.attributes) <= set(stypes):
         raise CorruptStore(
             f"{where}: the attributes of table '{title}': {list(table.attributes)} contradict its columns"
         )
     for name, attribute in table.attributes.items():
-        if (name in tensors) != bool(attribute.shape):
-            raise CorruptStore(
-                f"{where}: table '{title}', attribute '{name}': the schema has no shape {attribute.shape}"
-            )
-        _check_size(f"{where}: table '{title}', attribute '{name}'", attribute, table.rows)
+        what = f"{where}: table '{title}', attribute '{name}'"
+        is_list = name in lists
+        right = (name in tensors) == bool(attribute.shape) or (name in texts and attribute.is_vector)
+        if is_list:
+            right = attribute.dtype == "int32" and len(attribute.shape) == 1 and attribute.shape[0] > 0
+        if not right:
+            raise CorruptStore(f"{what}: the schema has no shape {attribute.shape}")
+        if attribute.shortened > (table.rows if is_list else 0):
+            raise CorruptStore(f"{what}: {attribute.shortened} of {table.rows} rows are shortened")
+        _check_size(what, attribute, table.rows)
+
+
+def _lists(schema: Schema, table: str) -> list[str]:
+    return [c for c, stype in schema.wide_columns(table).items() if stype == Stype.multicategorical]
 
 
 def _check_size(where: str, attribute: layout.AttributeEntry, rows: int) -> None:
@@ -204,6 +216,13 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
                     f"{folder / layout.table_file(table.name, 'rows.bin')}: column '{field.column}'"
                     f" has a code beyond its {count} categories"
                 )
+    for column in _lists(schema, table.name):
+        count = manifest.tables[table.name].categories[column]
+        codes = table.attributes[column].array()
+        parts = (codes[part] for part in chunks(table.num_rows))
+        if any(np.any((part < encoding.NULL_LIST) | (part >= count)) for part in parts):
+            path = folder / layout.table_file(table.name, layout.attribute_files(column)[0])
+            raise CorruptStore(f"{path}: a code beyond its {count} categories")
 
 
 def check_ascending(path: Path, what: str, values: LinkRows | Times) -> None:

@@ -22,6 +22,12 @@ NULL_TIMESTAMP: int = np.iinfo(np.int64).min
 NULL_CODE: int = -1
 """A categorical feature that is null."""
 
+NO_CODE: int = -1
+"""In the codes of a list: none; others do not come after it."""
+
+NULL_LIST: int = -2
+"""The first of the codes of a list that is null."""
+
 _DTYPES: dict[Stype, np.dtype[np.generic]] = {
     Stype.timestamp: np.dtype("<i8"),
     Stype.categorical: np.dtype("<i4"),

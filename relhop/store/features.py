@@ -11,6 +11,7 @@ import numpy.typing as npt
 from relhop.errors import SourceError
 from relhop.schema import Stype
 from relhop.store import encoding, layout, order, sql
+from relhop.store.column_tensors import list_expression
 from relhop.store.precision import Grid, Spread, fit_grid
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
@@ -29,7 +30,8 @@ def write_records(build: Build, table: str) -> None:
     source = sql.parquet(build.file(layout.table_file(table, "columns.parquet")))
     types = build.types(source)
     coded = [column for column, stype in features.items() if stype == Stype.categorical]
-    build.categories[table] = _write_categories(build, table, coded, types) if coded else {}
+    lists = [c for c, stype in build.schema.wide_columns(table).items() if stype == Stype.multicategorical]
+    build.categories[table] = _write_categories(build, table, coded, lists, types) if coded or lists else {}
     try:
         grids = _fit_grids(build, table, features, source) if build.precision == "int8" else {}
         fields, record_size = encoding.record_layout(features, build.precision, grids)
@@ -115,16 +117,25 @@ def _category(column: str, kind: str) -> str:
 
 
 def _write_categories(
-    build: Build, table: str, columns: Sequence[str], types: dict[str, str]
+    build: Build, table: str, columns: Sequence[str], lists: Sequence[str], types: dict[str, str]
 ) -> dict[str, int]:
-    """Numbers the values of each column by first appearance, so that later rows change no code."""
+    """Numbers the values of each column by first appearance, so that later rows change no code; those of a
+    list in its order.
+    """
     source = sql.parquet(build.folder / layout.table_file(table, "columns.parquet"))
     parts = []
     column_name = sql.name("column")  # A keyword.
-    for number, column in enumerate(columns):
-        value = _category(column, types[column])
-        present = f"FROM {source} t WHERE {value} IS NOT NULL"
-        seen = f"SELECT {value} AS value, min(t._rh_row) AS first {present} GROUP BY 1"
+    for number, column in enumerate([*columns, *lists]):
+        if column in lists:
+            values = list_expression(build.schema.table(table), column)
+            values = f"SELECT _rh_row, {values} AS list FROM {source}"
+            each = "unnest(list) AS value, generate_subscripts(list, 1) AS place"
+            values = f"SELECT _rh_row, {each} FROM ({values})"
+            seen = f"SELECT value, min((_rh_row, place)) AS first FROM ({values}) GROUP BY 1"
+        else:
+            value = _category(column, types[column])
+            present = f"FROM {source} t WHERE {value} IS NOT NULL"
+            seen = f"SELECT {value} AS value, min(t._rh_row) AS first {present} GROUP BY 1"
         code = "CAST(row_number() OVER (ORDER BY first) - 1 AS INTEGER)"
         parts.append(
             f"SELECT {number} AS number, {sql.text(column)} AS title, {code} AS code, value FROM ({seen})"
@@ -135,7 +146,7 @@ def _write_categories(
     counts = build.connection.execute(
         f"SELECT {column_name}, count(*) FROM {sql.parquet(path)} GROUP BY {column_name}"
     ).fetchall()
-    return {column: dict(counts).get(column, 0) for column in columns}
+    return {column: dict(counts).get(column, 0) for column in [*columns, *lists]}
 
 
 def _name_bad_column(build: Build, table: str, features: Mapping[str, Stype]) -> None:

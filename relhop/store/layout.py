@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relhop._native import width_of
-from relhop.dtypes import NUMPY_DTYPES
+from relhop.dtypes import FLOATS, NUMPY_DTYPES
 from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, SchemaError, StoreError
 from relhop.schema import Link, Schema
@@ -28,7 +28,7 @@ from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 4
+VERSION = 5
 MANIFEST = "manifest.json"
 ROWS_ORDER = "rows"
 """The order of records in which each has its row's number, so that there is no slots.bin."""
@@ -69,10 +69,14 @@ class FieldEntry(_Entry):
 
 
 class AttributeEntry(_Entry):
-    """What the manifest says of an attribute: the dtype, a key of `NUMPY_DTYPES`, and the shape of a row."""
+    """What the manifest says of an attribute: the dtype, a key of `NUMPY_DTYPES`, and the shape of a row.
+
+    `shortened` rows of a multicategorical column had more values than are kept.
+    """
 
     dtype: str
     shape: list[_Count] = Field(max_length=_MOST_DIMENSIONS)
+    shortened: _Count = 0
 
     @field_validator("dtype")
     @classmethod
@@ -80,6 +84,11 @@ class AttributeEntry(_Entry):
         if dtype not in NUMPY_DTYPES:
             raise ValueError(f"{dtype!r} is no dtype of an attribute")
         return dtype
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether a row is several floats: then a model reads it."""
+        return bool(self.shape) and self.dtype in FLOATS
 
     @property
     def row_bytes(self) -> int:
@@ -149,10 +158,14 @@ class FileEntry(_Entry):
 
 
 class Manifest(_Entry):
-    """The content of manifest.json. `table_schema` is under the key `schema`."""
+    """The content of manifest.json. `table_schema` is under the key `schema`.
+
+    `text_embedder` is the identity of what made vectors of text; None where there are none.
+    """
 
     fingerprint: str
     precision: Precision
+    text_embedder: str | None
     table_schema: dict[str, Any] = Field(alias="schema")
     tables: dict[str, TableEntry]
     links: dict[str, LinkEntry]

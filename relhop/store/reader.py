@@ -49,6 +49,7 @@ class Store:
         links: By `Link.name`, in the schema's order.
         edge_tables: By name, in the schema's order.
         fingerprint: Of the inputs that it was built from.
+        text_embedder: The identity of what made vectors of its texts; None where it has none.
         as_of_time: The time (microseconds) after which nothing exists in this view; None: no such time.
         placement: Where its arrays are; `print(store.placement)` says it in words.
         link_pool: What links on disk are behind, None elsewhere; `link_pool.stats()` says what it did.
@@ -60,6 +61,7 @@ class Store:
     links: Mapping[str, StoredLink]
     edge_tables: Mapping[str, StoredEdges]
     fingerprint: str
+    text_embedder: str | None
     as_of_time: int | None
     placement: Placement
     link_pool: PagePool | None
@@ -138,6 +140,7 @@ class Store:
             manifest.fingerprint,
             None,
         )
+        store.text_embedder = manifest.text_embedder
         store._manifest, store._identity = manifest, _identity(folder)
         store.placement = place(manifest, memory, pool_bytes)
         require_current = partial(_require_current, folder, store._identity)

@@ -20,7 +20,8 @@ class TableSummary:
     """One table. Times are microseconds since 1970, None where no row has one.
 
     `out_of_range` counts, by numerical column, what its precision could not hold: finite numbers that became
-    infinite, and those beyond the grid of an int8. `attributes` has dtypes and shapes of rows. `bytes` is by
+    infinite, and those beyond the grid of an int8; `shortened`, by multicategorical column, the rows that had
+    more values than are kept. `attributes` has dtypes and shapes of rows. `bytes` is by
     file; `bits_per_row` by what is in them: `time`, `order`, `rows`, `slots`. `record_order` is where records
     lie, `rows_per_block` what was measured of each order that was tried.
     """
@@ -35,6 +36,7 @@ class TableSummary:
     features: dict[str, str]
     attributes: dict[str, str]
     out_of_range: dict[str, int]
+    shortened: dict[str, int]
     categories: dict[str, int]
     record_order: str
     rows_per_block: dict[str, float]
@@ -103,6 +105,7 @@ class StoreSummary:
     version: int
     fingerprint: str
     precision: str
+    text_embedder: str | None
     tables: list[TableSummary]
     links: list[LinkSummary]
     edge_tables: list[EdgeTableSummary]
@@ -130,6 +133,7 @@ def summarize(
         version=layout.VERSION,
         fingerprint=manifest.fingerprint,
         precision=manifest.precision,
+        text_embedder=manifest.text_embedder,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
         edge_tables=[_edges(stored, manifest, sizes) for stored in edge_tables.values()],
@@ -168,7 +172,13 @@ def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, in
         null_keys=entry.null_keys,
         duplicate_keys=entry.duplicate_keys,
         out_of_range={f.column: f.out_of_range for f in entry.fields if f.stype == Stype.numerical},
-        features={field.column: str(field.stype) for field in table.fields},
+        features={field.column: str(field.stype) for field in table.fields}
+        | {column: str(stype) for column, stype in table.wide_columns.items()},
+        shortened={
+            column: entry.attributes[column].shortened
+            for column, stype in table.wide_columns.items()
+            if stype == Stype.multicategorical
+        },
         attributes={name: str(attribute) for name, attribute in entry.attributes.items()},
         categories=dict(entry.categories),
         record_order=entry.record_order,

@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from relhop._native import width_of
 from relhop.errors import SchemaError, SourceError, nearest
-from relhop.schema import Schema
-from relhop.sources.columns import is_number
+from relhop.schema import Schema, Stype
+from relhop.sources.columns import TEXT, is_list, is_number
 from relhop.store import layout, sql
 from relhop.store.packed import PackedWriter, TimeWriter
 from relhop.store.precision import Precision
@@ -66,6 +67,7 @@ class Build:
         self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
         self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
         self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
+        self.text_embedder: str | None = None  # of whatever text is in the store
 
     def file(self, relative: str) -> Path:
         """A file of the store; its folder is made if it is not there."""
@@ -94,8 +96,12 @@ class Build:
 
     def stream(self, query: str) -> Iterator[list[npt.NDArray[np.generic]]]:
         """The columns of a query, batch by batch. Nothing else may run on the connection meanwhile."""
-        for batch in self.connection.sql(query).to_arrow_reader(_BATCH_ROWS):
+        for batch in self.batches(query):
             yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+
+    def batches(self, query: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, batch by batch. Nothing else may run on the connection meanwhile."""
+        yield from self.connection.sql(query).to_arrow_reader(_BATCH_ROWS)
 
     def types(self, relation: str) -> dict[str, str]:
         """The columns of something to select from, with their DuckDB types."""
@@ -118,6 +124,7 @@ def check_columns(build: Build, table: str) -> None:
         *(c for link in links for c in link.columns),
         *(link.weight for link in links if link.weight is not None),
         *build.schema.feature_columns(table),
+        *(c for c, stype in build.schema.wide_columns(table).items() if stype != Stype.tensor),
     ]
     used += [described.time_col] if described.time_col is not None else []
     what = f"table '{table}'"
@@ -133,6 +140,9 @@ def check_columns(build: Build, table: str) -> None:
         own.append(layout.parent_column(link).lower())
     if described.time_col is not None:
         need_times(what, described.time_col, types)
+    for column, stype in build.schema.wide_columns(table).items():
+        if stype == Stype.multicategorical:
+            need_lists(what, column, types)
     for link in links:
         if link.weight is not None:
             need_numbers(what, link.weight, f"the weight of link {link.name}", types)
@@ -166,6 +176,15 @@ def need_numbers(what: str, column: str, role: str, types: Mapping[str, str]) ->
     if not is_number(types[column]):
         raise SourceError(
             f"{what}: the column '{column}', {role}, has type {types[column]}, which is no number"
+        )
+
+
+def need_lists(what: str, column: str, types: Mapping[str, str]) -> None:
+    """Refuses a multicategorical column that holds neither lists nor text."""
+    if types[column] != TEXT and not is_list(types[column]):
+        raise SourceError(
+            f"{what}: the column '{column}' has type {types[column]}, which is no list; declare another stype"
+            " than multicategorical"
         )
 
 

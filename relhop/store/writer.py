@@ -18,10 +18,12 @@ import duckdb
 from relhop.schema import Schema
 from relhop.sources.array_columns import ArrayColumn
 from relhop.store import edges, features, layout, links, order, publish, sql, tables
+from relhop.store.column_tensors import write_column_tensors
 from relhop.store.copying import copy_attribute
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
+from relhop.text import HashedNgrams, TextEmbedder
 
 
 def write_store(  # noqa: PLR0913
@@ -36,6 +38,7 @@ def write_store(  # noqa: PLR0913
     progress: bool = False,
     attributes: Mapping[str, Mapping[str, ArrayColumn]] = MappingProxyType({}),
     ends: Mapping[str, tuple[ArrayColumn, ArrayColumn]] = MappingProxyType({}),
+    text_embedder: TextEmbedder | None = None,
 ) -> None:
     """Builds a store and puts it in the place of `path`, all at once.
 
@@ -57,6 +60,7 @@ def write_store(  # noqa: PLR0913
         attributes: By table or edge table, the arrays that are kept as they are, with a row for each row of
             the input.
         ends: By edge table, the arrays of its ends, where its source has arrays.
+        text_embedder: Makes vectors of text; None: `HashedNgrams()`.
 
     Raises:
         StoreError: If `path` is something that must not be replaced, or the memory limit is too small.
@@ -92,6 +96,9 @@ def write_store(  # noqa: PLR0913
         for table in steps.over("Packing features", schema.tables):
             with sql.failing(f"the features of table '{table}' cannot be packed"):
                 features.write_records(build, table)
+        for table in steps.over("Encoding lists and texts", schema.tables):
+            with sql.failing(f"lists or texts of table '{table}' cannot be encoded"):
+                write_column_tensors(build, table, text_embedder or HashedNgrams())
         shutil.rmtree(scratch)
         _seal(build, fingerprint, steps)
 
@@ -117,6 +124,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     manifest = layout.Manifest(
         fingerprint=fingerprint,
         precision=build.precision,
+        text_embedder=build.text_embedder,
         schema=build.schema.to_dict(),
         tables=entries,
         links=build.links,

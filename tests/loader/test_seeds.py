@@ -13,7 +13,7 @@ import torch_frame
 import relhop as rh
 from relhop.delays import parse_delay
 from relhop.errors import StoreError, TrainingError
-from relhop.loader import SeedLoader, ages, calendar_fields
+from relhop.loader import SeedLoader
 from relhop.store.device import DeviceCost
 from relhop.training_table import TrainingTable
 from tests import shop, threads
@@ -132,23 +132,6 @@ def test_timestamps_become_ages_at_the_anchor_and_calendar_fields(store, table):
     assert store.tables["users"].categories("city") == ["Rome", "Oslo"]
 
 
-def test_calendar_fields_agree_with_pandas():
-    stamps = pd.to_datetime(
-        ["1969-12-31 23:59:59", "2000-02-29", "2024-12-31 13:14:15.999999", "1950-05-13 12:00"],
-        format="ISO8601",
-    )
-    got = calendar_fields(stamps.to_numpy(dtype="datetime64[us]").astype(np.int64)[:, None])[:, 0]
-    expected = [[t.year, t.month - 1, t.day - 1, t.day_of_week, t.hour, t.minute, t.second] for t in stamps]
-    assert got.tolist() == expected
-
-
-def test_ages_are_days_and_null_is_nan():
-    null = np.iinfo(np.int64).min
-    got = ages(np.array([[0, null]]), np.array([36 * 3600 * 10**6]))
-    assert got[0, 0] == 1.5
-    assert np.isnan(got[0, 1])
-
-
 def test_shuffling_visits_every_seed_once_in_an_order_of_the_epoch(store, table):
     loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, seed=4)
     order = lambda: [i for batch in loader for i in batch["users"].input_id.tolist()]  # noqa: E731
@@ -172,6 +155,34 @@ def test_a_neighborhood_does_not_depend_on_batches_or_threads(store, table, num_
 
     expected = orders_by_seed(batch_size=5)
     assert orders_by_seed(batch_size=batch_size, num_threads=num_threads) == expected
+
+
+def test_an_epoch_begins_at_any_batch(store, table):
+    loader = SeedLoader(store, table, [1, 1], batch_size=2, shuffle=True)
+    loader.set_epoch(3)
+    whole = list(loader)
+    loader.set_epoch(3, start=1)
+    for left, right in zip(whole[1:], loader, strict=True):
+        assert torch.equal(left["users"].input_id, right["users"].input_id)
+        assert torch.equal(left["orders"].row, right["orders"].row)
+    assert len(loader) == len(whole) == 3
+    loader.set_epoch(3, start=3)
+    assert list(loader) == []
+
+
+def test_a_limited_epoch_draws_other_seeds_each_time_and_none_twice(store, table):
+    loader = SeedLoader(store, table, [1], batch_size=2, shuffle=True, max_batches=2)
+    assert len(loader) == 2
+    orders = []
+    for epoch in range(20):
+        loader.set_epoch(epoch)
+        orders.append(loader.order().tolist())
+        assert len(set(orders[-1])) == 4
+        assert [seed for batch in loader for seed in batch["users"].input_id.tolist()] == orders[-1]
+    assert {seed for order in orders for seed in order} == set(range(5))
+    assert len(set(map(tuple, orders))) > 10
+    assert SeedLoader(store, table, [1], batch_size=2, max_batches=2).order().tolist() == [0, 1, 2, 3]
+    assert len(SeedLoader(store, table, [1], batch_size=2, max_batches=9)) == 3
 
 
 def test_leaving_early_or_failing_leaves_no_thread_behind(store, table):
@@ -253,6 +264,17 @@ def test_a_loader_counts_what_it_read(store, table):
     assert stats.total.hit_rate == 1 - stats.total.records / stats.total.rows
     assert stats.total.read_amplification == stats.total.bytes / stats.total.record_bytes
     assert stats.total.rows_per_read == (stats.total.records + stats.total.along) / stats.total.reads
+
+
+def test_a_loader_counts_the_seconds_of_its_threads(store, table):
+    loader = SeedLoader(store, table, [-1, -1], batch_size=2)
+    assert loader.seconds() == {"sampling": 0, "rows": 0, "idle": 0}
+    list(loader)
+    once = loader.seconds()
+    assert min(once.values()) > 0
+    list(loader)
+    assert all(seconds > once[name] for name, seconds in loader.seconds().items())
+    assert loader.stats().sampling == loader.seconds()["sampling"]
 
 
 def test_a_store_in_memory_reads_nothing_from_disk(store, table):

@@ -223,3 +223,12 @@ def test_sizes_of_zero_are_refused(argument):
 
 def _os_threads():
     return os.listdir("/proc/self/task")
+
+
+def test_the_time_that_threads_took_is_told_once():
+    of = pipeline()
+    assert len(list(batches(of))) == 6
+    sampling, gathering = of.take_seconds()
+    assert min(sampling, gathering) > 0
+    assert of.take_seconds() == (0.0, 0.0)
+    of.close()

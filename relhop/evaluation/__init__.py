@@ -1,0 +1,1 @@
+"""How good a trained model is, where, and why: intervals, calibration, slices, importance, explanations."""
