@@ -6,7 +6,8 @@ others published.
 FOLDER holds the data sets, a folder each; by default the environment variable RELHOP_DATA says which. Plans
 are those that are suggested, but for the settings written beside each question, which were chosen on
 validation alone. Trees are tried with each of TRIALS, and the best on validation is judged. Both learn under
-the same delays. The best epoch is chosen on validation; test is scored once at the end.
+the same delays, and where the plan says `refit`, both learn again from training and validation together. Test
+is scored once, at the end.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from relhop.boosting import DRAWS, example_features, grown
 from relhop.delays import Delay
 from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
 
-DATA_SETS = ("f1", "travel", "flights", "oulad", "movielens")
+DATA_SETS = ("f1", "travel", "flights", "oulad", "movielens", "citation")
 
 TRIALS: tuple[dict[str, Any], ...] = tuple(
     {
@@ -76,7 +77,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     def judged(scores: NDArray[np.float64], split: str = "test") -> float:
         target = splits[split].target
         assert target is not None
-        return compute_metrics(table.task_type, scores, target).values[question.metric]
+        return compute_metrics(table.task_type, np.array(scores), target).values[question.metric]
 
     def line(system: str, values: list[float], val: float | None = None) -> Line:
         return Line(question.name, question.metric, system, values, val)
@@ -97,13 +98,16 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     delay = plan.neighbor_sampling.resolve_delay(training=True)
     features = _features(table, seen, delay)
     best, settings = _tuned(table, features, question, quick)
-    trees = [_scores_of_trees(table, features, "test", {**settings, "seed": seed}) for seed in range(seeds)]
+    learnt = ("train", "val") if plan.training_job.refit else ("train",)
+    trees = [
+        _scores_of_trees(table, features, "test", learnt, {**settings, "seed": seed}) for seed in range(seeds)
+    ]
     yield line("LightGBM on windowed aggregates", [judged(score) for score in trees], best)
     both = (np.mean(scores, axis=0) + np.mean(trees, axis=0)) / 2
     yield line("relhop and LightGBM, mean score", [judged(both)])
 
     for name, simple in question.simple.items():
-        yield line(name, [judged(simple(features["test"]).to_numpy(np.float64))])
+        yield line(name, [judged(simple(features["asked_test"]).to_numpy(np.float64))])
     earlier = table.take(np.flatnonzero(table.split < 2))
     for name, score in baseline_scores(earlier, splits["test"]).items():
         yield line(f"baseline: {name}", [judged(score)])
@@ -114,24 +118,25 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
 
 
 def _features(table: rh.TrainingTable, seen: dict[str, rh.Store], delay: Delay) -> dict[str, pd.DataFrame]:
-    """Aggregates by split; training examples several times, where delays are drawn."""
+    """Aggregates of `train` and `val` to learn from, and of `asked_val` and `asked_test` to score.
+
+    What is learnt from is there several times, where delays are drawn.
+    """
     splits, found = table.splits, {}
     times = 1 if delay.is_fixed else DRAWS
-    for name, part in splits.items():
-        parts = [part] * (times if name == "train" else 1)
-        until = [
-            part.anchor_times
-            - (delay.draw(len(part), 0, n) if name == "train" or delay.is_fixed else np.int64(0))
-            for n in range(len(parts))
-        ]
-        found[name] = example_features(parts, seen[name], np.concatenate(until), splits["train"])
-    texts = found["train"].select_dtypes("category").columns
-    for column in texts:
+    for name in ("train", "val"):
+        part = splits[name]
+        until = [part.anchor_times - delay.draw(len(part), 0, n) for n in range(times)]
+        found[name] = example_features([part] * times, seen["train"], np.concatenate(until), splits["train"])
+    for name in ("val", "test"):
+        part = splits[name]
+        until = part.anchor_times - (delay.longest if delay.is_fixed else 0)
+        found[f"asked_{name}"] = example_features([part], seen[name], until, splits["train"])
+    kept = [c for c in found["train"] if all(c in frame for frame in found.values())]
+    for column in found["train"][kept].select_dtypes("category"):
         known = found["train"][column].cat.categories
-        for name in ("val", "test"):
-            if column in found[name]:
-                found[name][column] = found[name][column].cat.set_categories(known)
-    kept = [c for c in found["train"] if c in found["val"] and c in found["test"]]
+        for frame in found.values():
+            frame[column] = frame[column].cat.set_categories(known)
     return {name: frame[kept] for name, frame in found.items()}
 
 
@@ -143,27 +148,48 @@ def _tuned(
     assert target is not None
     found = []
     for settings in TRIALS[:1] if quick else TRIALS:
-        scores = _scores_of_trees(table, features, "val", settings)
+        scores = _scores_of_trees(table, features, "val", ("train",), settings)
         found.append(compute_metrics(table.task_type, scores, target).values[question.metric])
-    best = (np.argmin if question.metric in SMALLER_IS_BETTER else np.argmax)(found)
+    best = int((np.argmin if question.metric in SMALLER_IS_BETTER else np.argmax)(found))
     return found[best], TRIALS[best]
 
 
 def _scores_of_trees(
-    table: rh.TrainingTable, features: dict[str, pd.DataFrame], split: str, settings: dict[str, Any]
+    table: rh.TrainingTable,
+    features: dict[str, pd.DataFrame],
+    asked: str,
+    learnt: tuple[str, ...],
+    settings: dict[str, Any],
 ) -> NDArray[np.float64]:
-    train = table.splits["train"]
-    labels = np.tile(np.asarray(train.target), len(features["train"]) // len(train))
+    """Scores of the split `asked` by trees that were grown on the splits `learnt`."""
+    labels = []
+    for name in learnt:
+        target = table.splits[name].target
+        assert target is not None
+        labels.append(np.tile(target, len(features[name]) // len(target)))
     given = {name: value for name, value in settings.items() if name != "rounds"}
-    scores = grown(train, features["train"], labels, features[split], given, settings["rounds"])
+    seen = pd.concat([features[name] for name in learnt], ignore_index=True)
+    unseen = features[f"asked_{asked}"]
+    scores = grown(table, seen, np.concatenate(labels), unseen, given, settings["rounds"])
     assert scores is not None
     return scores
+
+
+def _citation(folder: Path, seeds: int, quick: bool) -> Iterator[Line]:
+    from benchmarks.quality_data.citation import accuracies
+
+    for name, values, target in accuracies(folder, seeds, quick):
+        yield Line(name, "accuracy", "relhop, GCN", values)
+        yield Line(name, "accuracy", "target", [target])
 
 
 def run(names: Iterable[str], data: Path, seeds: int, quick: bool) -> Iterator[Line]:
     """All lines of some data sets."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
+            if name == "citation":
+                yield from _citation(Path(folder), seeds, quick)
+                continue
             module = importlib.import_module(f"benchmarks.quality_data.{name}")
             store = module.store(data, Path(folder))
             for number, question in enumerate(module.QUESTIONS):

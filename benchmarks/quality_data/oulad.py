@@ -49,8 +49,9 @@ _TABLES = [
     ),
     rh.Table(
         "submissions",
-        sql=f"SELECT row_number() OVER () AS submission, {_ENROLMENT.format('e')} AS enrolment, "
-        f" e.id_assessment, e.score, e.is_banked, {_date('e.code_presentation', 'e.date_submitted')} AS submitted"
+        sql=f"SELECT row_number() OVER () AS submission, {_ENROLMENT.format('e')} AS enrolment,"
+        " e.id_assessment, e.score, e.is_banked,"
+        f" {_date('e.code_presentation', 'e.date_submitted')} AS submitted"
         " FROM (SELECT * FROM student_assessment JOIN assessment USING (id_assessment)) e",
         pkey_col="submission",
         time_col="submitted",
