@@ -34,6 +34,7 @@ from relhop.baselines import baseline_scores
 from relhop.boosting import DRAWS, example_features, grown
 from relhop.delays import Delay
 from relhop.metrics import SMALLER_IS_BETTER, compute_metrics
+from relhop.training_table import TaskType
 
 DATA_SETS = ("f1", "travel", "flights", "oulad", "movielens", "citation")
 
@@ -107,7 +108,10 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     yield line("relhop and LightGBM, mean score", [judged(both)])
 
     for name, simple in question.simple.items():
-        yield line(name, [judged(simple(features["asked_test"]).to_numpy(np.float64))])
+        found = simple(features["asked_test"]).to_numpy(np.float64)
+        if table.task_type == TaskType.binary:
+            found = (found - found.min()) / (found.max() - found.min())
+        yield line(name, [judged(found)])
     earlier = table.take(np.flatnonzero(table.split < 2))
     for name, score in baseline_scores(earlier, splits["test"]).items():
         yield line(f"baseline: {name}", [judged(score)])
