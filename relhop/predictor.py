@@ -118,7 +118,7 @@ class Predictor:
         loader = seed_loader(store, table, self.described.plan, task.withheld)
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
-                ids = batch[task.entity_table].input_id.numpy()
+                ids = batch[task.entity_table].input_id.cpu().numpy()
                 scores[ids] = to_scores(self.model(batch), task)
         return Predictions(table, task, scores if task.has_columns else scores[:, 0])
 

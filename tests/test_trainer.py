@@ -261,7 +261,7 @@ def test_a_loss_that_is_no_number_stops_the_run(store, table, tmp_path):
 
 def test_multiclass_labels_are_learnt_and_predicted_by_value(store, tmp_path):
     table = clicks.training_table(store, "multiclass")
-    fitting = trainer(tmp_path / "model", optimization__max_epochs=2)
+    fitting = trainer(tmp_path / "model", optimization__max_epochs=6)
     result = fitting.fit(table, store)
     assert result.metric == "accuracy"
     assert result.metrics["test"]["accuracy"] > result.baselines["test"]["global mean"]["accuracy"]

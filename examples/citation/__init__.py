@@ -1,0 +1,1 @@
+"""Cora and Amazon Photo, through a store."""

@@ -10,6 +10,7 @@ of them the others still say it. `parts` therefore tells what all rows of a step
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 from torch_geometric.data import HeteroData
 
 from relhop.evaluation.occlusion import copies_of, reached_without
-from relhop.evaluation.rows import columns_of_rows, key_text
+from relhop.evaluation.rows import columns_of_rows, key_text, value_text
 from relhop.evaluation.subgraph_drawing import age_in_words, draw_subgraph
 from relhop.hops import steps_by_name
 from relhop.predictor import Predictor, bind, check_asked, seed_loader, to_scores, torch_threads
+from relhop.schema import Stype
 from relhop.store.reader import Store
 from relhop.times import MICROS_PER, format_time
 from relhop.training_table import TaskType, TrainingTable
@@ -89,13 +91,8 @@ class Explanation:
         lines += [f"the {len(found)} rows that moved it most:"] if len(found) else []
         for row in found.to_dict("records"):
             when = ", ".join(filter(None, [row["key"], age_in_words(row["age_days"])]))
-            lines.append(f"  {row['influence']:+.4g}  {when}: {shown_values(row['values'])}")
+            lines.append(f"  {row['influence']:+.4g}  {when}: {_columns(row['values'])}")
         return "\n".join(lines)
-
-
-def shown_values(values: dict[str, Any]) -> str:
-    """Columns of a row in words."""
-    return ", ".join(f"{name} {_shown(value)}" for name, value in values.items()) or "no columns"
 
 
 def explain_example(
@@ -225,7 +222,8 @@ def _describe(nodes: pd.DataFrame, predictor: Predictor, store: Store, anchor: i
     for table in dict.fromkeys(nodes["table"]):
         part = nodes[nodes["table"] == table]
         unread = withheld[table] if described.own_module else dropped[table] | withheld[table]
-        columns = [c for c in store.schema.feature_columns(table) if c not in unread]
+        seen = store.schema.feature_columns(table) | store.schema.wide_columns(table)
+        columns = [c for c, stype in seen.items() if c not in unread and stype != Stype.tensor]
         pkey = list(store.schema.table(table).pkey)
         found = columns_of_rows(store, table, part["row"].to_numpy(), [*pkey, *columns])
         for place, row, record in zip(part.index, part["row"], found.to_dict("records"), strict=True):
@@ -235,7 +233,5 @@ def _describe(nodes: pd.DataFrame, predictor: Predictor, store: Store, anchor: i
     nodes.insert(0, "node", np.arange(len(nodes)))
 
 
-def _shown(value: Any) -> str:
-    if pd.isna(value) is True:
-        return "missing"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _columns(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value_text(value)}" for name, value in values.items()) or "no columns"

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from relhop.sources.quoting import quoted
 from relhop.store.reader import Store
 
+_LONGEST_VALUE = 60
+
 
 def columns_of_rows(
     store: Store, table: str, rows: NDArray[np.int64], columns: Sequence[str]
@@ -35,3 +37,14 @@ def key_text(table: str, pkey: Sequence[str], record: Mapping[Any, Any], row: in
     if not pkey:
         return f"{table} row {row}"
     return f"{table} {', '.join(str(record[column]) for column in pkey)}"
+
+
+def value_text(value: Any) -> str:
+    """A value in words; long ones are cut."""
+    if isinstance(value, list | tuple | np.ndarray):
+        text = " ".join(map(str, value))
+    elif pd.isna(value):
+        text = "missing"
+    else:
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -142,6 +142,7 @@ def _span(first: int, last: int) -> str:
 
 def _slices(values: pd.Series[Any], min_examples: int) -> tuple[NDArray[np.int64], list[str]]:
     """The slice of each value, and the slices' names."""
+    values = values.map(lambda v: " ".join(map(str, v)) if isinstance(v, list | np.ndarray) else v)
     missing = values.isna().to_numpy()
     known = values[~missing]
     is_ordered = pd.api.types.is_numeric_dtype(known) or pd.api.types.is_datetime64_any_dtype(known)

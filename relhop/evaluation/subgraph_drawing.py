@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from relhop.evaluation.rows import value_text
+
 MAX_DRAWN = 100
 """Rows that are drawn: those of most influence, and what leads to them."""
 
@@ -172,7 +174,7 @@ def _circle(
         name = _text(x + radius + 4, y + 4, " · ".join(filter(None, [_short(row["key"]), age, moved])))
     told = [", ".join(filter(None, [row["key"], age]))]
     told += [] if np.isnan(influence) else [f"influence {influence:+.4g}"]
-    told += [f"{column}: {value}" for column, value in row["values"].items()]
+    told += [f"{column}: {value_text(value)}" for column, value in row["values"].items()]
     return (
         f'<g class="node"><circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {fill}>'
         f"<title>{html.escape(chr(10).join(told))}</title></circle>{name}</g>"

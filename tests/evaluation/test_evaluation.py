@@ -10,7 +10,7 @@ import pytest
 
 import relhop as rh
 from relhop.errors import TrainingError
-from tests import clicks, ranking_store
+from tests import clicks, films, ranking_store
 from tests.evaluation.conftest import PLAN
 
 
@@ -123,3 +123,28 @@ def test_rankings_have_metrics_slices_and_a_note_about_the_rest(tmp_path: Path) 
     assert "a ranking has no calibration, importance or explained scores" in page
     with pytest.raises(TrainingError, match="a ranking has no single score to explain"):
         rh.explain(trainer, store, 0, "2020-03-01")
+
+
+def test_lists_text_and_a_transformer_are_judged_and_explained(tmp_path: Path) -> None:
+    store = films.store(tmp_path)
+    days = pd.Timestamp("2020-01-06") + pd.to_timedelta(np.arange(30), unit="D")
+    labels = pd.DataFrame({"film": np.tile(np.arange(6), 30), "anchor_time": np.repeat(days, 6)})
+    labels["target"] = (labels.index * 7 % 5 < 2).astype(int)
+    labels["split"] = np.repeat(["train", "val", "test"], 60)
+    table = rh.TrainingTable.from_pandas(labels, store, entity_table="films")
+    plan = PLAN.with_overrides({"model_architecture.body": "transformer", "optimization.max_epochs": 1})
+    trainer = rh.Trainer(plan, out=tmp_path / "model", accelerator="cpu", progress=False)
+    trainer.fit(table, store)
+    found = rh.evaluate(trainer, table, store, slices=["genres"], progress=False)
+    columns = found.importance[found.importance["kind"] == "column"]
+    assert set(columns["name"]) == {
+        *("films.genres", "films.title", "films.words"),
+        *("ratings.stars", "ratings.note", "ratings.at"),
+    }
+    assert (columns["worse_by"] != 0).sum() >= 5
+    assert found.slices["genres"].groupby("slice")["examples"].first().sum() == 60
+    highest = found.explanations["highest"]
+    scores = trainer.predict(table.splits["test"], store).scores
+    assert highest.score == pytest.approx(scores.max(), abs=1e-6)
+    assert "note note" in str(highest)
+    assert highest.parts["influence"].abs().max() > 0
