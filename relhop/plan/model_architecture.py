@@ -21,8 +21,8 @@ class ModelArchitecture(Part):
     body: Literal["sage", "transformer"] = Field(
         default="sage",
         description="What makes a seed's vector of its neighborhood. `sage`: one GraphSAGE layer a hop."
-        " `transformer`: attention among all rows of the neighborhood. Price of transformer: several times"
-        " the time and memory; see docs/models.md.",
+        " `transformer`: attention among all rows of the neighborhood. Price of transformer: two or three times"
+        " the time and memory.",
     )
     channels: int = Field(
         default=64, ge=2, le=1024, multiple_of=2,
@@ -32,7 +32,7 @@ class ModelArchitecture(Part):
         default="mean",
         description="How the messages along one edge type become one. `sum` tells how many neighbors there"
         " are, and is thrown by those with very many. `attention` learns which count (GATv2). Price of"
-        " attention: about twice the time of the others.",
+        " attention: a quarter more time.",
     )
     residual: bool = Field(
         default=False,
@@ -60,7 +60,7 @@ class ModelArchitecture(Part):
     max_tokens: int = Field(
         default=300, ge=1,
         description="Rows of a neighborhood that the transformer sees, at most: those nearest to the seed,"
-        " and of a hop the newest. Price: memory in proportion, time a little more.",
+        " and of a hop the newest. Price: time and memory in proportion.",
     )  # fmt: skip
 
     @model_validator(mode="after")

@@ -1,0 +1,1 @@
+"""Networks of your own on batches of a store, with and without the Trainer."""
