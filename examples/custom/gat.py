@@ -1,6 +1,6 @@
 """A network of your own for `Trainer`: PyTorch Geometric's GATv2, made heterogeneous by `to_hetero`.
 
-    python -m examples.custom.gat
+python -m examples.custom.gat
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class GAT(nn.Module):
         self.second = GATv2Conv(**shape, add_self_loops=False)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        """Vectors of nodes [N, channels], from vectors [N, channels] and edges int64 [2, E]."""
         x = x + self.first(x, edge_index).relu()
         return x + self.second(x, edge_index)
 
