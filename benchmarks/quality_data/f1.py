@@ -16,7 +16,9 @@ _WINDOW_DAYS = {"driver-dnf": 30, "driver-top3": 30, "driver-position": 60}
 _TARGETS = {"driver-dnf": 0.80, "driver-top3": 0.86, "driver-position": 3.4}
 _PLANS: dict[str, dict[str, object]] = {
     "driver-dnf": {},
-    "driver-top3": {},
+    "driver-top3": {
+        "column_processing.drop": ["races.year", "drivers.nationality", "constructors.nationality"],
+    },
     "driver-position": {
         "neighbor_sampling.num_neighbors": [32, 2],
         "column_processing.drop": ["races.year"],
