@@ -1,6 +1,6 @@
 """A network of your own for `Trainer`: PyTorch Geometric's GATv2, made heterogeneous by `to_hetero`.
 
-    python -m examples.custom.gat
+python -m examples.custom.gat
 """
 
 from __future__ import annotations

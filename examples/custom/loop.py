@@ -1,6 +1,6 @@
 """Without `Trainer`: a loop in plain PyTorch over the batches of a store.
 
-    python -m examples.custom.loop
+python -m examples.custom.loop
 """
 
 from __future__ import annotations
