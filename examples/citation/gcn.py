@@ -43,7 +43,7 @@ class Setting:
 
 SETTINGS = {
     "cora": Setting("cora_planetoid.npz", 16, 200, random_split=False),
-    "amazon-photo": Setting("amazon_photo.npz", 16, 100, random_split=True),
+    "amazon-photo": Setting("amazon_photo.npz", 32, 100, random_split=True),
 }
 SPLITS = ("train", "val", "test")
 ALL_NEIGHBORS = [-1, -1]
