@@ -28,10 +28,7 @@ def test_a_few_epochs_learn_most_of_cora(store: rh.Store) -> None:
 def test_neighborhoods_give_seeds_what_the_whole_graph_gives_them(store: rh.Store) -> None:
     torch.manual_seed(0)
     model = gcn.GCN(1433, 4, 7).eval()
-    whole, few = (
-        next(iter(gcn.NeighborLoader(store, gcn.ALL_NEIGHBORS, torch.arange(n), batch_size=n)))
-        for n in (2708, 5)
-    )
+    whole, few = (gcn.seeds_of(store, torch.arange(n)) for n in (2708, 5))
     assert few.num_nodes == 105
     torch.testing.assert_close(model(few), model(whole)[:5])
 
