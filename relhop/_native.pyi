@@ -327,3 +327,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Stops the threads; no batch follows."""
+
+def is_integers(text: NDArray[numpy.uint8], delimiter: int, num_fields: int) -> bool:
+    """
+    Whether each line after the first has so many fields, each empty or an integer: at most 18 digits, perhaps after a minus. Lines end as the first one does, and none is empty.
+    """

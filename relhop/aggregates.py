@@ -50,7 +50,7 @@ def aggregates(store: Store, entity: str, seen: Seen, cut: int, withheld: Sequen
     """One row an example, in order; numbers are float64, texts of pandas' type `category`.
 
     - `delay`: days between what is seen and the anchor time;
-    - the entity's own columns: numbers, times as ages in days, categories;
+    - the entity's own columns: its age, numbers, times as ages in days, categories;
     - of each table that points at the entity: how many rows there are, per window; ages of the newest and the
       oldest; of each number the newest value and per window the mean, ever the least and the largest; of each
       category the newest value and per window the shares of the most frequent ones;
@@ -92,6 +92,9 @@ class _Aggregates:
     def own(self, examples: str, table: str, prefix: str) -> pd.DataFrame:
         """The columns of the row itself; null where there is none."""
         columns: dict[str, str] = {}
+        if self._is_timed(table):
+            columns[f"{prefix}.age"] = f"(epoch_us(x.anchor) - epoch_us(e._rh_time)) / {_DAY}"
+        stypes = [Stype.numerical] * len(columns) + [stype for _, stype in self._columns(table)]
         for name, stype in self._columns(table):
             value = f"e.{quoted(name)}"
             columns[f"{prefix}.{name}"] = {
@@ -99,7 +102,7 @@ class _Aggregates:
                 Stype.timestamp: f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY}",
             }.get(stype, f"CAST({value} AS VARCHAR)")
         join = f"LEFT JOIN {quoted(table)} e ON e._rh_row = x.entity"
-        return self._frame(f"{examples} x {join}", columns, [s for _, s in self._columns(table)])
+        return self._frame(f"{examples} x {join}", columns, stypes)
 
     def around(self, entity: str) -> Iterator[pd.DataFrame]:
         """What points at the entity, and what the newest of it points at."""
@@ -111,13 +114,14 @@ class _Aggregates:
             for onward in links:
                 if onward.child != link.child or onward == link:
                     continue
-                self._follow_newest(link, onward)
+                who = self._follow_newest(link, onward)
                 prefix = f"{link.name}.newest.{onward.fkey_name}"
-                yield self.own("_rh_parents", onward.parent, prefix)
-                if self._store.schema.tables[onward.parent].time_col is None:
+                yield self.own("_rh_parents", onward.parent, prefix).iloc[who].reset_index(drop=True)
+                if not self._is_timed(onward.parent):
                     for back in links:
                         if back.parent == onward.parent and self._is_timed(back.child):
-                            yield self.pointing("_rh_parents", back, (365,), f"{prefix}.{back.name}")
+                            found = self.pointing("_rh_parents", back, (365,), f"{prefix}.{back.name}")
+                            yield found.iloc[who].reset_index(drop=True)
 
     def pointing(self, examples: str, link: Link, windows: Sequence[int | None], prefix: str) -> pd.DataFrame:
         """Of the visible rows of a link's child that point at the examples' rows."""
@@ -163,17 +167,28 @@ class _Aggregates:
                 made |= {f"share{place}.{days}": f"avg({hit}){_within(days)}" for days in windows}
         return made
 
-    def _follow_newest(self, link: Link, onward: Link) -> None:
-        """Makes `_rh_parents`: the examples with the row that the newest row around them points at."""
+    def _follow_newest(self, link: Link, onward: Link) -> NDArray[np.int64]:
+        """Makes `_rh_parents`: the rows that the newest rows around the examples point at, each once for each
+        time up to which it is seen, numbered by `example`. Returns the number of each example [n].
+        """
         timed = self._is_timed(link.child)
         visible = " AND c._rh_time <= x.until" if timed else ""
         self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE _rh_parents AS SELECT x.example,"
+            "CREATE OR REPLACE TEMP TABLE _rh_newest AS SELECT x.example AS of_example,"
             " any_value(x.anchor) AS anchor, any_value(x.until) AS until,"
             f" arg_max(c.{quoted('_rh_' + onward.fkey_name)}, c._rh_row) AS entity"
             f" FROM _rh_examples x LEFT JOIN {quoted(link.child)} c"
             f" ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible} GROUP BY x.example"
         )
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE _rh_parents AS SELECT row_number() OVER (ORDER BY entity, anchor,"
+            " until) - 1 AS example, * FROM (SELECT DISTINCT entity, anchor, until FROM _rh_newest)"
+        )
+        numbers = self._connection.sql(
+            "SELECT p.example FROM _rh_newest n JOIN _rh_parents p ON p.entity IS NOT DISTINCT FROM n.entity"
+            " AND p.anchor = n.anchor AND p.until = n.until ORDER BY n.of_example"
+        ).fetchnumpy()
+        return np.asarray(numbers["example"], np.int64)
 
     def _frequent(self, table: str, name: str) -> list[str]:
         """The most frequent values of a column in the rows up to the cut."""

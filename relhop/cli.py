@@ -68,7 +68,7 @@ def ingest(
     """Infers keys, times and links, checks the data, and builds a store."""
     graph = rh.Graph.from_folder(folder)
     out.print(str(graph.validate()), highlight=False, markup=False)
-    store = graph.snapshot(output, precision=precision, memory_limit=memory_limit)
+    store = graph.snapshot(output, precision=precision, memory_limit=memory_limit, memory="mmap")
     rows = sum(table.num_rows for table in store.tables.values())
     out.print(
         f"{output}: {rows:,} rows of {len(store.tables)} tables, {_bytes(store.describe().total_bytes)}"

@@ -41,7 +41,7 @@ class Delay:
         independent, a function of the arguments alone.
         """
         if self.is_fixed:
-            return np.full(count, self.longest, np.int64)
+            return np.broadcast_to(np.int64(self.longest), count)
         draws = np.random.default_rng([_DRAW, seed, epoch])
         return draws.integers(self.shortest, self.longest, count, np.int64, endpoint=True)
 

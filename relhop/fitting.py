@@ -79,6 +79,14 @@ class Course:
         """Whether small or large values of the monitored metric are good."""
         return "min" if self.monitor in SMALLER_IS_BETTER else "max"
 
+    @property
+    def best_by(self) -> str:
+        """What the best epoch is chosen by, as it is logged: the monitored metric; where a quantile is asked
+        for, which no metric tells, the loss.
+        """
+        is_quantile = self.plan.optimization.loss == "quantile" and self.plan.optimization.quantile != 0.5
+        return "val_loss" if is_quantile else f"val_{self.monitor}"
+
 
 class Epochs(Batches, Protocol):
     """Batches to learn from, in epochs."""
@@ -119,7 +127,7 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
 
     def on_train_epoch_end(self) -> None:
         """Lowers the learning rate where it waits for a plateau."""
-        metric = self.trainer.callback_metrics.get(f"val_{self._course.monitor}")
+        metric = self.trainer.callback_metrics.get(self._course.best_by)
         if self._plateau is not None and metric is not None:
             self._plateau.step(float(metric))
 
@@ -235,12 +243,11 @@ def fit_weights(
     """
     settings, job = course.plan.optimization, course.plan.training_job
     is_validated = course.epochs is None
-    monitor = f"val_{course.monitor}"
     interactive = course.progress and sys.stdout.isatty()
     best = ModelCheckpoint(
         dirpath=course.folder / BEST_CHECKPOINT.parent,
         filename=BEST_CHECKPOINT.stem,
-        monitor=monitor if is_validated else None,
+        monitor=course.best_by if is_validated else None,
         mode=course.mode,
         save_weights_only=True,
         save_on_train_epoch_end=True,
@@ -249,7 +256,7 @@ def fit_weights(
     last = course.folder / LAST_CHECKPOINT
     callbacks = [*course.callbacks, best, LastCheckpoint(last, job.checkpoint_every)]
     if settings.early_stopping is not None and is_validated:
-        callbacks.append(Patience(monitor, mode=course.mode, patience=settings.early_stopping))
+        callbacks.append(Patience(course.best_by, mode=course.mode, patience=settings.early_stopping))
     if interactive:
         callbacks.append(RichProgressBar())
     with _quiet(), torch.random.fork_rng(), _interruptible(), torch_threads(course.plan):
@@ -273,7 +280,7 @@ def fit_weights(
         device = trainer.strategy.root_device
         batches = copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader
         timing = Timing(device, batches)
-        history = History(monitor, timing, printed=course.progress and not interactive)
+        history = History(f"val_{course.monitor}", timing, printed=course.progress and not interactive)
         trainer.callbacks[:0] = [timing, history]
         trainer.fit(
             fitted,

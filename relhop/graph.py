@@ -28,6 +28,7 @@ from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable, declared_keys
+from relhop.store.placement import Memory
 from relhop.store.precision import PRECISIONS, Precision
 from relhop.store.reader import Store
 from relhop.store.sql import failing
@@ -259,6 +260,7 @@ class Graph:
         precision: Precision = "float32",
         row_order: RowOrder = "auto",
         memory_limit: str | None = None,
+        memory: Memory = "auto",
         progress: bool = True,
         text_embedder: TextEmbedder | None = None,
     ) -> Store:
@@ -272,6 +274,7 @@ class Graph:
                 take 4 MiB or more, in the order in which a read brings most rows that are wanted together,
                 where that is worth it; "time": always in the rows' order.
             memory_limit: How much memory DuckDB may take, such as "4GB"; what is beyond goes to disk.
+            memory: Where the arrays of the open store are; see `Store.open`. "mmap" reads nothing yet.
             progress: Show a bar on a terminal.
             text_embedder: Makes vectors of columns of type text; by default `rh.HashedNgrams()`. A model
                 reads only stores with the text embedder that it was trained with.
@@ -294,7 +297,7 @@ class Graph:
         settings = {"precision": precision, "row_order": row_order, "text_embedder": embedder.identity}
         identity = fingerprint(self.schema, tables, self.sources, settings)
         try:
-            store = Store.open(path)
+            store = Store.open(path, memory=memory)
         except StoreError:
             store = None
         if store is not None and store.fingerprint == identity:
@@ -327,7 +330,7 @@ class Graph:
                 },
                 text_embedder=embedder,
             )
-        return Store.open(path)
+        return Store.open(path, memory=memory)
 
     def _tables(self) -> list[Table]:
         """All that is read as a table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import tempfile
@@ -35,6 +36,7 @@ from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
 from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
+from relhop.warm_start import check_start, take_over
 from relhop.withholding import by_table
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class Trainer:
         val_store: Store | None = None,
         test_store: Store | None = None,
         callbacks: Sequence[Callback] = (),
+        warm_start: str | Path | Trainer | None = None,
     ) -> TrainingResult:
         """Trains on the `train` split, keeps the best epoch of `val`, judges by `val` and `test`.
 
@@ -103,9 +106,12 @@ class Trainer:
                 that the best epoch is chosen under the protocol of a frozen test.
             test_store: What the test split sees, if not `store`: `store.as_of(time)` for a frozen protocol.
             callbacks: What else hears of the training: callbacks of Lightning.
+            warm_start: An earlier model, or its folder, to start from: of the same task and schema, maybe of
+                an older store. What is not taken over is told in `TrainingResult.notes`.
 
         Raises:
-            TrainingError: If `train` or `val` is empty, or an interrupted run was another one.
+            TrainingError: If `train` or `val` is empty, an interrupted run was another one, or the earlier
+                model does not fit.
             PlanError: If the plan does not fit the schema or the task.
             KeyboardInterrupt: If the user stops it; `resume=True` goes on at the last checkpoint.
         """
@@ -113,8 +119,11 @@ class Trainer:
         if self.plan.training_job.num_experiments > 1 or self.plan.training_job.refit:
             from relhop.search import fit_best
 
+            if warm_start is not None:
+                raise TrainingError("a search starts anew; leave out warm_start, or search without it first")
             return fit_best(self, table, views, model=model, resume=resume, callbacks=callbacks)
-        run = self._train(table, views, model=model, resume=resume, callbacks=callbacks)
+        earlier = self._earlier(warm_start, model)
+        run = self._train(table, views, model=model, resume=resume, callbacks=callbacks, earlier=earlier)
         judged = {
             "val": self._judge("val", run, table, views.val),
             "test": self._judge("test", run, table, views.test),
@@ -130,6 +139,7 @@ class Trainer:
         resume: bool,
         callbacks: Sequence[Callback] = (),
         epochs: int | None = None,
+        earlier: Predictor | RankingPredictor | None = None,
     ) -> Run:
         """Trains, and judges nothing; see `fit`.
 
@@ -140,9 +150,12 @@ class Trainer:
             resume: See `fit`.
             callbacks: What else hears of the training: callbacks of Lightning.
             epochs: See `Course`; `val` may then be empty.
+            earlier: A model to start from.
         """
         splits = self._checked_splits(table, ("train", "val") if epochs is None else ("train",))
         described = self._describe(table, views.train, own_module=model is not None)
+        if earlier is not None:
+            check_start(earlier.described, described)
         notes: list[str] = []
         course = Course(
             plan=self.plan,
@@ -154,8 +167,11 @@ class Trainer:
             callbacks=tuple(callbacks),
             epochs=epochs,
         )
+        network = self._network(described, splits, views, model)
+        if earlier is not None:
+            notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
-        self._predictor, history = fit(described, course, splits, views, model)
+        self._predictor, history = fit(described, course, splits, views, network)
         write_weights(course.folder, self._predictor.model.state_dict())
         return Run(described, course.folder, course.monitor, history, notes)
 
@@ -335,18 +351,45 @@ class Trainer:
                 f" {torch.cuda.device_count()} GPUs, one for each process; choose fewer"
             )
 
+    def _network(
+        self,
+        described: Description,
+        splits: dict[str, TrainingTable],
+        views: Views,
+        model: nn.Module | None,
+    ) -> nn.Module:
+        """What is trained: the plan's network, or a module of the user's."""
+        if described.task.task_type != TaskType.link_prediction:
+            return model if model is not None else plan_model(described)
+        if model is not None:
+            raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
+        if views.val is not views.train:
+            raise TrainingError("a ranking is validated on what it is trained on; leave out `val_store`")
+        train_cut = int(splits["train"].anchor_times.max())
+        return RankingModel.before_training(described, views.train, train_cut)
+
+    def _earlier(
+        self, warm_start: str | Path | Trainer | None, model: nn.Module | None
+    ) -> Predictor | RankingPredictor | None:
+        """The model to start from, with the weights that it has now."""
+        if warm_start is None:
+            return None
+        if not isinstance(warm_start, Trainer):
+            warm_start = Trainer.load(warm_start, model=copy.deepcopy(model), accelerator="cpu")
+        if warm_start._predictor is None:
+            raise TrainingError("the trainer of warm_start has no trained model; call its fit first")
+        return warm_start._predictor
+
     def _fit_scores(
         self,
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
         views: Views,
-        model: nn.Module | None,
+        model: nn.Module,
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
-        model = model if model is not None else plan_model(described)
-        stores = {"train": views.train, "val": views.val}
-        history = fit_scores(model, described, course, splits, stores)
+        history = fit_scores(model, described, course, splits, {"train": views.train, "val": views.val})
         return Predictor(model, described, _device(self._accelerator)), history
 
     def _fit_ranking(
@@ -355,18 +398,13 @@ class Trainer:
         course: Course,
         splits: dict[str, TrainingTable],
         views: Views,
-        model: nn.Module | None,
+        model: nn.Module,
     ) -> tuple[RankingPredictor, list[dict[str, float]]]:
         """A predictor of trained rankings, and the course of training."""
-        if model is not None:
-            raise TrainingError("a link prediction has no place for a module of your own; leave out `model`")
-        if views.val is not views.train:
-            raise TrainingError("a ranking is validated on what it is trained on; leave out `val_store`")
-        store, train_cut = views.train, int(splits["train"].anchor_times.max())
-        ranking = RankingModel.before_training(described, store, train_cut)
-        ranking.bind(described, store)
-        history = fit_ranking(ranking, course, splits, store)
-        return RankingPredictor(ranking, described, _device(self._accelerator)), history
+        assert isinstance(model, RankingModel)
+        model.bind(described, views.train)
+        history = fit_ranking(model, course, splits, views.train)
+        return RankingPredictor(model, described, _device(self._accelerator)), history
 
     def _metrics(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
         predictions = self.predict(table, store)

@@ -7,7 +7,9 @@ import pytest
 
 import relhop as rh
 from relhop import fanouts
-from relhop.fanouts import inferred_fanout
+from relhop.fanouts import degree_of, inferred_fanout
+from relhop.plan import Degree
+from relhop.strategies import parse_strategy
 
 TO_PARENT = ("children", "f2p_parent", "parents")
 TO_CHILD = ("parents", "rev_f2p_parent", "children")
@@ -59,3 +61,26 @@ def test_of_many_rows_evenly_spaced_ones_count(tmp_path: Path, monkeypatch: pyte
     assert inferred_fanout(alternating, TO_PARENT, 1) == 9
     monkeypatch.setattr(fanouts, "_SAMPLED_ROWS", 10)
     assert inferred_fanout(alternating, TO_PARENT, 1) == 2
+
+
+def test_degrees_are_of_rows_that_have_neighbors(tmp_path: Path) -> None:
+    some = store(tmp_path, [0, 1, 2, 3, 4, 5])
+    assert degree_of(some, TO_PARENT) == Degree(mean=3.0, covering=4)
+    assert degree_of(some, TO_CHILD) == Degree(mean=1.0, covering=1)
+
+
+def test_a_strategy_that_looks_back_for_some_days_has_their_share(tmp_path: Path) -> None:
+    days = pd.to_datetime("2020-01-01") + pd.to_timedelta([*range(41), None], unit="D")
+    graph = rh.Graph(
+        [
+            rh.Table("parents", source=pd.DataFrame({"id": [0]}), pkey_col="id"),
+            rh.Table("children", source=pd.DataFrame({"parent": 0, "at": days}), time_col="at"),
+        ],
+        [rh.Link("children", "parent", "parents")],
+    )
+    timed = graph.snapshot(tmp_path / "s.rh", progress=False)
+    found = [
+        inferred_fanout(timed, TO_PARENT, 1, parse_strategy(text))
+        for text in ("last", "last within 10 days", "uniform within 80 days")
+    ]
+    assert found == [42, 11, 42]

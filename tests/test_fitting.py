@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from relhop.checkpoint import Task
 from relhop.errors import PlanError
+from relhop.fitting import Course
 from relhop.loader import SeedLoader
 from relhop.timing import PHASES
 from relhop.trainer import Trainer
+from relhop.training_table import TaskType
 from tests import clicks
 from tests.test_trainer import PLAN
 
@@ -58,3 +61,10 @@ def test_sixteen_bits_need_a_gpu(store, tmp_path):
         "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU; choose bf16 or"
         " 32"
     )
+
+
+@pytest.mark.parametrize(("quantile", "best_by"), [(0.5, "val_mae"), (0.9, "val_loss")])
+def test_the_best_epoch_of_a_quantile_is_the_one_of_the_least_loss(tmp_path, quantile, best_by):
+    plan = PLAN.with_overrides({"optimization.loss": "quantile", "optimization.quantile": quantile})
+    course = Course(plan, Task("users", TaskType.regression), "mae", tmp_path, "cpu", False)
+    assert (course.best_by, course.mode) == (best_by, "min")

@@ -154,7 +154,7 @@ class TestYaml:
             (
                 "tables: {a: {pkey: id}}",
                 ", table 'a': unknown key 'pkey'; known are source, sql, pkey_col, time_col, time_unit,"
-                " stypes, exclude. Did you mean 'pkey_col'?",
+                " stypes, separators, exclude. Did you mean 'pkey_col'?",
             ),
             (
                 "links: [{child: a, key: b, parent: c}]",
@@ -247,6 +247,8 @@ class TestSnapshot:
             return Graph.from_folder(racing, verbose=False).snapshot(path, progress=False).fingerprint
 
         first = build()
+        mapped = Graph.from_folder(racing, verbose=False).snapshot(path, memory="mmap", progress=False)
+        assert mapped.placement.topology == "mmap"
         manifest = (path / "manifest.json").stat().st_ino
         assert build() == first
         assert (path / "manifest.json").stat().st_ino == manifest

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from relhop.delays import NO_DELAY, parse_delay
@@ -389,6 +391,58 @@ def test_reasons_are_comments_on_the_lines_of_their_settings():
     assert "  base_lr: 0.003  # bold" in lines
     assert "  num_neighbors: [16, 16]  # two hops" in lines
     assert ModelPlan.from_yaml(plan.to_yaml()) == plan == ModelPlan()
+
+
+def encoding(**encode):
+    return ModelPlan().with_overrides(
+        {"column_processing.encode": {f"films.{c}": s for c, s in encode.items()}}
+    )
+
+
+FILMS = Schema(
+    [
+        Table(
+            "films",
+            pkey_col="id",
+            stypes={
+                "year": "numerical",
+                "code": "categorical",
+                "genres": "multicategorical",
+                "title": "text",
+            },
+        )
+    ]
+)
+
+
+def test_columns_are_read_as_another_type_or_not_at_all():
+    part = encoding(year="categorical", code="numerical", title="none", genres="multicategorical")
+    part = ModelPlan.from_yaml(part.to_yaml()).column_processing
+    assert part.encodings(FILMS) == {"films": {"year": "categorical", "code": "numerical"}}
+    assert part.dropped_columns(FILMS) == {"films": frozenset({"title"})}
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        ({"yaer": "categorical"}, "'films.yaer' is no feature column. Did you mean 'films.year'?"),
+        ({"id": "none"}, "'films.id' is no feature column."),
+        (
+            {"code": "numeric"},
+            "'films.code' cannot be 'numeric'; choose one of categorical, multicategorical, none, numerical,"
+            " tensor, text, timestamp. Did you mean 'numerical'?",
+        ),
+        (
+            {"code": "text"},
+            "'films.code' is categorical in the store and cannot be read as text; set stypes={'code': 'text'} in"
+            " rh.Table and build the store anew",
+        ),
+    ],
+)
+def test_a_type_that_needs_a_new_store_and_unknown_names_are_refused(encode, message):
+    part = encoding(**encode).column_processing
+    with pytest.raises(PlanError, match=f"^column_processing.encode: {re.escape(message)}"):
+        part.encodings(FILMS)
 
 
 def test_overrides_make_another_plan_and_drop_the_reason():

@@ -90,6 +90,11 @@ def test_normal_and_best_plans_search():
         ({"default": 24}, {"default": 24}, {"default": 4}),
     )
     assert set(normal.candidates) < set(best.candidates)
+    assert best.candidates["model_architecture.body"] == ("sage", "transformer")
+    assert (
+        "model_architecture.body"
+        not in suggest(replace(FACTS, task_type="link_prediction"), "best").candidates
+    )
     for plan in (normal, best):
         assert set(plan.candidates) < set(plan.reasons)
         assert ModelPlan.from_yaml(plan.to_yaml()) == plan

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from relhop import statistics
+from relhop.errors import PlanError
 from relhop.schema import Schema, Stype, Table
 from relhop.statistics import (
     CategoricalStatistics,
+    MulticategoricalStatistics,
     NumericalStatistics,
     Statistics,
     TimestampStatistics,
+    VectorStatistics,
     code_maps,
     fit_statistics,
 )
@@ -148,3 +152,94 @@ def test_codes_of_another_store_are_found_by_value():
     got = code_maps(fitted, other)
     assert got["t"].keys() == {"c"}
     assert got["t"]["c"].tolist() == [-1, 1, 0]
+
+
+class Vectors:
+    """An attribute, as `fit_statistics` reads one."""
+
+    def __init__(self, values, dtype="float32"):
+        self.values, self.dtype = values, dtype
+
+    def array(self):
+        return self.values
+
+
+def wide(stype, values, categories=None, dtype="float32"):
+    """A table of one column of several numbers a row, visible row i from time i on."""
+    table = Column({"row": np.zeros(len(values), "f4")}, {"c": categories}, time=np.arange(len(values)))
+    table.wide_columns, table.attributes = {"c": stype}, {"c": Vectors(values, dtype)}
+    source = Source({"row": "numerical"}, table)
+    source.text_embedder = "some"
+    return source
+
+
+def test_values_of_lists_are_counted_up_to_the_cut():
+    lists = np.array([[0, 1], [1, -1], [0, 1], [-2, -1], [2, -1], [3, -1], [3, 2]], "i4")
+    source = wide(Stype.multicategorical, lists, ["a", "b", "once", "later"])
+    fitted = fit_statistics(source, 4)
+    assert fitted.columns["t"]["c"] == MulticategoricalStatistics(("b", "a"))
+    assert code_maps(fitted, source)["t"]["c"].tolist() == [1, 0, -1, -1]
+
+
+@pytest.mark.parametrize(("stype", "embedder"), [(Stype.text, "some"), (Stype.tensor, None)])
+def test_vectors_are_standardised_by_what_is_visible_and_finite(stype, embedder):
+    vectors = np.array([[1, 5], [3, 5], [np.nan, np.inf], [np.nan, np.nan], [1e9, 0]], "f4")
+    fitted = fit_statistics(wide(stype, vectors), 3)
+    assert fitted.columns["t"]["c"] == VectorStatistics((2.0, 5.0), (1.0, 1.0), True, embedder)
+    assert fitted.text_embedder == embedder
+    assert Statistics.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+    assert not fit_statistics(wide(stype, vectors), 1).columns["t"]["c"].has_nulls
+
+
+def test_vectors_of_half_precision_and_matrices_are_read_as_numbers():
+    bits = (np.array([[1, 2], [3, 6]], "f4").view(np.uint32) >> 16).astype(np.uint16)
+    fitted = fit_statistics(wide(Stype.tensor, bits, dtype="bfloat16"), 9)
+    assert fitted.columns["t"]["c"] == VectorStatistics((2.0, 4.0), (1.0, 2.0), False)
+    matrices = np.arange(8, dtype="f8").reshape(2, 2, 2)
+    assert fit_statistics(wide(Stype.tensor, matrices), 9).columns["t"]["c"].means == (2.0, 3.0, 4.0, 5.0)
+
+
+def test_of_very_many_numbers_evenly_spaced_rows_are_read(monkeypatch):
+    monkeypatch.setattr(statistics, "MAX_NUMBERS", 4)
+    vectors = np.array([[0, 0], [9, 9], [9, 9], [2, 4], [9, 9], [9, 9]], "f4")
+    assert fit_statistics(wide(Stype.tensor, vectors), 9).columns["t"]["c"].means == (1.0, 2.0)
+
+
+def test_numbers_may_be_read_as_categories_and_categories_as_numbers():
+    table = Column(
+        {"x": np.array([3, 3, np.nan, 7, -1, -1, -1], "f4"), "c": np.array([0, 1, 1, -1, 0, 0, 0], "i4")}
+    )
+    table._categories = {"c": ["10", "2.5"]}
+    source = Source({"x": "numerical", "c": "categorical"}, table)
+    encode = {"t": {"x": Stype.categorical, "c": Stype.numerical}}
+    got = fit_statistics(source, 0, encode)
+    assert got.columns["t"]["x"] == CategoricalStatistics(("-1", "3"), of_numbers=True)
+    assert got.columns["t"]["c"] == NumericalStatistics(
+        7.5, pytest.approx(12.5**0.5), True, of_categories=True
+    )
+    assert code_maps(got, source)["t"]["c"].tolist() == [10.0, 2.5]
+    assert Statistics.from_dict(json.loads(json.dumps(got.to_dict()))) == got
+
+
+@pytest.mark.parametrize(
+    ("stype", "wanted", "values", "message"),
+    [
+        (
+            "numerical",
+            Stype.categorical,
+            np.array([1, 2.5], "f4"),
+            "'t.c' cannot be categorical: it holds 2.5, and only whole numbers are kept exactly; set stypes in"
+            " rh.Table and build the store anew",
+        ),
+        (
+            "categorical",
+            Stype.numerical,
+            np.array([0, 1], "i4"),
+            "'t.c' cannot be numerical: not all its values are numbers",
+        ),
+    ],
+)
+def test_what_a_column_cannot_be_read_as_is_refused(stype, wanted, values, message):
+    source = Source({"c": stype}, Column({"c": values}, {"c": ["1", "one"]}))
+    with pytest.raises(PlanError, match=f"^column_processing.encode: {re.escape(message)}$"):
+        fit_statistics(source, 0, {"t": {"c": wanted}})

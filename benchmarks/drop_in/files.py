@@ -108,7 +108,7 @@ class GraphFiles:
             tables=[rh.Table("node", source=self.columns, pkey_col="id")],
             edges=[rh.EdgeTable("edge", src="node", dst="node", source=str(self.edges))],
         )
-        graph.snapshot(self.store, progress=False)
+        graph.snapshot(self.store, memory="mmap", progress=False)
 
     def open(self, **options: Any) -> rh.Store:
         """The store."""

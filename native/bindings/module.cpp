@@ -33,6 +33,7 @@ NB_MODULE(_native, m) {
   bind_records(m);
   bind_rows(m);
   bind_loading(m);
+  bind_text(m);
 }
 
 }  // namespace relhop

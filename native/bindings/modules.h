@@ -13,5 +13,6 @@ void bind_sampling(nanobind::module_& m);
 void bind_records(nanobind::module_& m);
 void bind_rows(nanobind::module_& m);
 void bind_loading(nanobind::module_& m);
+void bind_text(nanobind::module_& m);
 
 }  // namespace relhop

@@ -198,12 +198,12 @@ class SeedLoader:
         self._pipelines.add(pipeline)
         whole = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
         batches = [self._own(ids) for ids in whole]
-        seen_until = self._times - self.delay.draw(len(self._times), self.seed, self._epoch)
+        delays = self.delay.draw(len(self._times), self.seed, self._epoch)
         try:
             put = 0
             for taken, ids in enumerate(batches):
                 for seeds in batches[put : taken + pipeline.capacity]:
-                    self._put(pipeline, seeds, seen_until)
+                    self._put(pipeline, seeds, delays)
                     put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
@@ -238,11 +238,11 @@ class SeedLoader:
         self,
         pipeline: _native.Pipeline,
         input_ids: np.ndarray[Any, np.dtype[np.int64]],
-        seen_until: np.ndarray[Any, np.dtype[np.int64]],
+        delays: np.ndarray[Any, np.dtype[np.int64]],
     ) -> None:
         number = self._sampler.table_number(self.table.entity_table)
         tables = np.full(len(input_ids), number, np.uint32)
-        pipeline.put(tables, self._rows[input_ids], seen_until[input_ids])
+        pipeline.put(tables, self._rows[input_ids], self._times[input_ids] - delays[input_ids])
 
     def _count(self, pipeline: _native.Pipeline) -> None:
         """Adds what a pipeline did since the last time."""

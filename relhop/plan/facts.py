@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from relhop.schema import EdgeType, Schema
 
@@ -83,6 +84,16 @@ class Facts:
 
     def _steps(self, table: str, came: EdgeType | None) -> list[EdgeType]:
         """The steps on from a row of a table that was found by a step, `None` of a seed."""
-        links = {link.to_parent: link.to_child for link in self.schema.links}
-        back = None if came is None else links.get(came)
-        return [step for step in self.schema.edge_types if step[2] == table and step != back]
+        back = None if came is None else self._ways_back.get(came)
+        return [step for step in self._steps_from.get(table, ()) if step != back]
+
+    @cached_property
+    def _steps_from(self) -> dict[str, list[EdgeType]]:
+        found: dict[str, list[EdgeType]] = {}
+        for step in self.schema.edge_types:
+            found.setdefault(step[2], []).append(step)
+        return found
+
+    @cached_property
+    def _ways_back(self) -> dict[EdgeType, EdgeType]:
+        return {link.to_parent: link.to_child for link in self.schema.links}

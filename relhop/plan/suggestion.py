@@ -169,8 +169,14 @@ class _Suggestion:
         if self._mode == "best":
             self._choose(
                 "model_architecture.aggregation",
-                ["mean", "sum", "max"],
-                "sum tells how many rows there are, max whether there is one of a kind",
+                ["mean", "sum", "max", "attention"],
+                "sum tells how many rows there are, max whether one is of a kind, attention weighs them",
+            )
+        if self._mode == "best" and not self._is_ranking:
+            self._choose(
+                "model_architecture.body",
+                ["sage", "transformer"],
+                "attention finds what no step leads to; where it does not help, it costs a few experiments",
             )
 
     def _choose_optimization(self) -> None:

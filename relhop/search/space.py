@@ -77,5 +77,6 @@ class Space:
                     plan.neighbor_sampling.resolve_strategies(schema)
                     plan.neighbor_sampling.resolve_metapaths(schema)
                     plan.column_processing.dropped_columns(schema)
+                    plan.column_processing.encodings(schema)
                 except PlanError as error:
                     raise PlanError(f"{error} ({name}, candidate {number} of {len(values)})") from None

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from relhop._native import is_integers
 from relhop.errors import SourceError
 from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
 from relhop.sources.edge_arrays import EdgeArrays, edge_source
@@ -181,8 +183,8 @@ def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | Non
     """How to read a file of nothing but numbers; None where it has something else.
 
     The sniffer reads a whole file on one thread. What it finds in the first lines is what it would find in
-    all if that can be read so: there is no type that it prefers to those of numbers. Values are looked at as
-    text, for a cast to integers rounds.
+    all if that can be read so: there is no type that it prefers to those of numbers. Bytes tell plain
+    integers; else values are looked at as text, for a cast to integers rounds.
     """
     found = _sniff(connection, path, null_padding=False, lines=_FIRST_LINES)
     if not isinstance(found, _Dialect):
@@ -190,21 +192,26 @@ def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | Non
     types = {column["name"]: column["type"] for column in found.columns}
     if not set(types.values()) <= {"BIGINT", "DOUBLE"}:
         return None
+    relation = Relation(found.query(path, "null_padding = false"))
+    if set(types.values()) == {"BIGINT"} and len(found.delimiter) == 1:
+        text = np.memmap(path, np.uint8, mode="r")
+        if is_integers(text, ord(found.delimiter), len(types)):
+            return relation
     conditions = [
         f"regexp_full_match({quoted(column)}, '-?[0-9]{{1,18}}')"
         if kind == "BIGINT"
         else f"TRY_CAST({quoted(column)} AS DOUBLE) IS NOT NULL OR {quoted(column)} IS NULL"
         for column, kind in types.items()
     ]
-    text = found._replace(columns=[{"name": column, "type": "VARCHAR"} for column in types])
+    as_text = found._replace(columns=[{"name": column, "type": "VARCHAR"} for column in types])
     checks = ", ".join(f"coalesce(bool_and({condition}), true)" for condition in conditions)
     try:
         [sound] = connection.execute(
-            f"SELECT {checks} FROM {text.query(path, 'null_padding = false')}"
+            f"SELECT {checks} FROM {as_text.query(path, 'null_padding = false')}"
         ).fetchall()
     except duckdb.Error:
         return None
-    return Relation(found.query(path, "null_padding = false")) if all(sound) else None
+    return relation if all(sound) else None
 
 
 def _is_misread(dialect: _Dialect) -> bool:

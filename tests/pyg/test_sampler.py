@@ -63,6 +63,26 @@ def test_pyg_s_node_loader_and_link_loader_take_it(put, where):
         assert torch.equal(batch.n_id[batch.edge_label_index], data.edge_index[:, batch.input_id])
 
 
+def test_spawned_workers_of_pyg_s_loader_open_the_store_themselves(put):
+    data = graphs.homogeneous()
+    pair = put(data, "pair")
+    loader = NodeLoader(
+        pair,
+        NeighborSampler(pair, [3]),
+        torch.arange(NUM_PAPERS),
+        batch_size=50,
+        num_workers=2,
+        multiprocessing_context="spawn",
+        filter_per_worker=True,
+    )
+    seeds = []
+    for batch in loader:
+        assert torch.equal(batch.x, data.x[batch.n_id])
+        assert torch.equal(batch.n_id[batch.edge_index], data.edge_index[:, batch.e_id])
+        seeds += batch.input_id.tolist()
+    assert seeds == list(range(NUM_PAPERS))
+
+
 def test_pyg_s_node_loader_takes_it_over_data_in_memory():
     data = graphs.heterogeneous()
     sampler = NeighborSampler(data, [3])

@@ -1,0 +1,1 @@
+"""The data sets and questions of `benchmarks.quality`, a module a data set."""

@@ -1,0 +1,53 @@
+"""A question, how it is split, and what it is judged beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+import relhop as rh
+
+Simple = Callable[[pd.DataFrame], "pd.Series[float]"]
+"""A score by one line, of the features that `relhop.aggregates` gives."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about one data set.
+
+    Attributes:
+        name: Data set and question.
+        query: The predictive query.
+        metric: By which it is judged.
+        split: Arguments of `generate_training_table`.
+        plan: Settings other than those that are suggested; chosen on validation alone.
+        trees: The same of LightGBM, one of `benchmarks.quality.TRIALS`; `None`: all are tried on validation.
+        val_seen: What validation sees, `store.as_of`; `None`: each example all up to its anchor time.
+        test_seen: The same of test.
+        simple: Scores by one line.
+        published: What others reached.
+        target: What relhop wants to reach.
+    """
+
+    name: str
+    query: str
+    metric: str
+    split: Mapping[str, Any]
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    val_seen: str | None = None
+    test_seen: str | None = None
+    simple: Mapping[str, Simple] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    target: float | None = None
+
+    def table(self, store: rh.Store) -> rh.TrainingTable:
+        """The examples."""
+        return rh.PredictiveQuery(store, self.query).generate_training_table(store, **self.split)
+
+    def seen_by(self, split: str, store: rh.Store) -> rh.Store:
+        """What the examples of a split see."""
+        time = {"val": self.val_seen, "test": self.test_seen}.get(split)
+        return store if time is None else store.as_of(time)
