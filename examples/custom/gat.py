@@ -31,7 +31,7 @@ class GAT(nn.Module):
         self.second = GATv2Conv(**shape, add_self_loops=False)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        """New vectors of the targets."""
+        """Vectors of nodes [N, channels], from vectors [N, channels] and edges int64 [2, E]."""
         x = x + self.first(x, edge_index).relu()
         return x + self.second(x, edge_index)
 

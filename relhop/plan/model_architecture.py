@@ -21,8 +21,8 @@ class ModelArchitecture(Part):
     body: Literal["sage", "transformer"] = Field(
         default="sage",
         description="What makes a seed's vector of its neighborhood. `sage`: one GraphSAGE layer a hop."
-        " `transformer`: attention among all rows of the neighborhood. Price of transformer: three times the"
-        " time and memory.",
+        " `transformer`: attention among all rows of the neighborhood. Price of transformer: two or three"
+        " times the time and memory.",
     )
     channels: int = Field(
         default=64, ge=2, le=1024, multiple_of=2,
