@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 NATIVE := $(wildcard native/*/*.cpp native/*/*.h) CMakeLists.txt
-SMALLEST_SUITE := 3300
+SMALLEST_SUITE := 3700
 
 .PHONY: demo test lint fuzz sanitize bench clean
 

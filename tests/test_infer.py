@@ -344,7 +344,7 @@ class TestStypes:
             (["1.5", "", "2"], "x", "numerical"),
             (["007", "008", "007"], "x", "text"),
             (["007", "008"] * 5, "x", "categorical"),
-            ([None, None], "x", "text"),
+            ([None, None], "x", "categorical"),
             (["2020-01-01", ""], "x", "timestamp"),
             (["a", "b"] * 5, "x", "categorical"),
             (["a", "b", "c"], "x", "text"),

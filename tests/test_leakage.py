@@ -90,6 +90,6 @@ def test_the_same_label_is_learnt_where_the_past_tells_it(tmp_path: Path) -> Non
     )
     table = rh.TrainingTable.from_pandas(frame, store, entity_table="users", task_type="binary")
     query = rh.PredictiveQuery(store, "PREDICT FIRST(events.coin, 0, 1, days) = 1 FOR EACH users.user_id")
-    plan = query.suggest_model_plan(store).with_overrides({**SMALL, "optimization.max_epochs": 6})
+    plan = query.suggest_model_plan(store).with_overrides({**SMALL, "optimization.max_epochs": 10})
     result = rh.Trainer(plan, out=tmp_path / "run").fit(table, store)
     assert result.metrics["test"]["auroc"] > 0.9

@@ -46,7 +46,7 @@ def best(baselines: dict[str, dict[str, float]], metric: str) -> float:
 def test_a_hybrid_beats_popularity_and_past_visits_and_loads_to_the_same_rankings(
     tmp_path: Path, store: rh.Store
 ) -> None:
-    result, question, table = trained(tmp_path, store, ranking_store.ORDERS)
+    result, question, table = trained(tmp_path, store, ranking_store.ORDERS, **{"optimization.max_epochs": 6})
     assert result.metric == "map@5"
     for metric in ("map@5", "recall@5"):
         assert result.metrics["test"][metric] > best(result.baselines["test"], metric)

@@ -39,7 +39,7 @@ def stype_of(table: TableFacts, column: ColumnFacts, *, is_reference: bool) -> t
     if column.kind == "UUID":
         return Stype.id, "holds UUIDs"
     if column.is_text and not column.values:
-        return Stype.text, "holds no value"
+        return Stype.categorical, "holds no value"
     if is_number(column.kind) or (column.values == column.numbers and column.is_text):
         return _of_numbers(column)
     if column.is_text:
@@ -97,8 +97,6 @@ def why_unseen(table: TableFacts, column: ColumnFacts) -> str | None:
     """
     if not column.is_text:
         return None  # What is no text is not embedded.
-    if not column.values:
-        return "it holds no value"
     if column.values >= _LEAST_REPEATS * column.distinct:
         return None
     if column.distinct < _MOST_CATEGORIES:
