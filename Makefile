@@ -38,6 +38,7 @@ bench: $(VENV)/installed
 	$(PY) -m benchmarks.rows
 	$(PY) -m benchmarks.memory
 	$(PY) -m benchmarks.pyg
+	$(PY) -m benchmarks.labels
 
 # An editable install: Python files are used where they stand, native ones are compiled again when they change.
 $(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)
