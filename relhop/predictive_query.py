@@ -332,7 +332,7 @@ class PredictiveQuery:
             store: The data.
             run_mode: How much time to spend: `debug` (seconds), `fast` (minutes), `normal` (tens of minutes,
                 with a small search) or `best` (hours, with a large one).
-            table: The training table, whose examples are counted; without, an entity is taken for one.
+            table: The training table, whose examples are counted: few are given a narrower network.
 
         Raises:
             PlanError: On an unknown run mode, or a task for which there is no model.
@@ -345,9 +345,7 @@ class PredictiveQuery:
             task_type=task_type,
             entity_table=self.entity_table,
             num_rows={name: stored.num_rows for name, stored in store.tables.items()},
-            num_examples=store.tables[self.entity_table].num_rows
-            if table is None
-            else int((table.split == TRAIN).sum()),
+            num_examples=None if table is None else int((table.split == TRAIN).sum()),
             degrees={edge_type: degree_of(store, edge_type) for edge_type in store.schema.edge_types},
         )
         return suggest(facts, run_mode)

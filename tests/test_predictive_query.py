@@ -365,7 +365,7 @@ def test_plan_is_suggested_for_the_task_and_the_examples(monkeypatch):
     facts, run_mode = asked.suggest_model_plan(STORE, run_mode="best")
     assert (facts.task_type, facts.entity_table, run_mode) == ("regression", "users", "best")
     assert facts.num_rows == {name: table.num_rows for name, table in STORE.tables.items()}
-    assert facts.num_examples == STORE.tables["users"].num_rows
+    assert facts.num_examples is None
     table = asked.generate_training_table(STORE, **DATES)
     facts, run_mode = asked.suggest_model_plan(STORE, table=table)
     assert (facts.num_examples, run_mode) == (len(table.splits["train"]), "fast")

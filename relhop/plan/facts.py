@@ -34,7 +34,7 @@ class Facts:
         task_type: What kind of label is predicted.
         entity_table: The table whose rows are predicted for.
         num_rows: Of each table.
-        num_examples: Labelled ones to train on.
+        num_examples: Labelled ones to train on; `None` where they are not counted.
         degrees: By step; where one is missing, it leads to one row.
     """
 
@@ -42,7 +42,7 @@ class Facts:
     task_type: str
     entity_table: str
     num_rows: Mapping[str, int]
-    num_examples: int
+    num_examples: int | None
     degrees: Mapping[EdgeType, Degree] = field(default_factory=dict)
 
     @property

@@ -155,7 +155,7 @@ class _Suggestion:
     def _choose_network(self) -> None:
         facts, width = self._facts, self._effort.channels
         why = f"run mode {self._mode}"
-        if facts.num_examples < _FEW_EXAMPLES and width > _NARROWEST:
+        if facts.num_examples is not None and facts.num_examples < _FEW_EXAMPLES and width > _NARROWEST:
             width, why = width // 2, f"{why}, halved: {facts.num_examples:,} examples are few"
         widths = self._by_mode(width, normal=[width, width // 2], best=[width, width // 2, 2 * width])
         self._choose("model_architecture.channels", widths, why)
@@ -184,12 +184,10 @@ class _Suggestion:
         largest = _LARGEST_BATCH_OF_RANKINGS if self._is_ranking else _LARGEST_BATCH
         batch = max(_SMALLEST_BATCH, min(largest, effort.rows_per_batch // self._rows))
         self._choose("optimization.batch_size", batch, f"about {batch * self._rows:,} rows a batch")
-        steps = math.ceil(facts.num_examples / batch)
-        self._choose(
-            "optimization.max_steps_per_epoch",
-            effort.steps,
-            f"run mode {self._mode}; {facts.num_examples:,} examples make {steps:,}",
-        )
+        why = f"run mode {self._mode}"
+        if facts.num_examples is not None:
+            why += f"; {facts.num_examples:,} examples make {math.ceil(facts.num_examples / batch):,}"
+        self._choose("optimization.max_steps_per_epoch", effort.steps, why)
         self._choose(
             "optimization.max_epochs", effort.epochs, f"run mode {self._mode}; early stopping ends it sooner"
         )
