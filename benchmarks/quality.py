@@ -112,8 +112,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
         if table.task_type == TaskType.binary:
             found = (found - found.min()) / (found.max() - found.min())
         yield line(name, [judged(found)])
-    earlier = table.take(np.flatnonzero(table.split < 2))
-    for name, score in baseline_scores(earlier, splits["test"]).items():
+    for name, score in baseline_scores(table.before("test"), splits["test"]).items():
         yield line(f"baseline: {name}", [judged(score)])
     for name, value in question.published.items():
         yield line(f"published: {name}", [value])

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
@@ -26,6 +27,11 @@ NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 
 FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 """Those of numbers that models read; integers in tensors may be codes, indices or masks."""
+
+
+def float32_of_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The numbers that bits of bfloat16 stand for, in the same shape."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

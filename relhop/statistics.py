@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from relhop.dtypes import float32_of_bfloat16
 from relhop.errors import PlanError
 from relhop.schema import Schema, Stype
 from relhop.times import MICROS_PER
@@ -347,9 +348,13 @@ def _fit_column(
 
 def _most_frequent(codes: NDArray[np.integer[Any]], categories: Sequence[str]) -> tuple[str, ...]:
     """The categories of codes that are there `LEAST_COUNT` times, most frequent first."""
-    counts = np.bincount(codes, minlength=len(categories))
-    by_count = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
-    return tuple(categories[code] for code in by_count if counts[code] >= LEAST_COUNT)
+    return tuple(categories[code] for code in _by_count(np.bincount(codes, minlength=len(categories))))
+
+
+def _by_count(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where counts are `LEAST_COUNT` or more, the largest first; `MAX_CATEGORIES` places at most."""
+    places = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
+    return places[counts[places] >= LEAST_COUNT]
 
 
 def _fit_numbers_as_categories(values: NDArray[Any], place: str) -> CategoricalStatistics:
@@ -360,9 +365,7 @@ def _fit_numbers_as_categories(values: NDArray[Any], place: str) -> CategoricalS
             f" {numbers[numbers != np.floor(numbers)][0]:g}, and only whole numbers are kept exactly; set"
             " stypes in rh.Table and build the store anew"
         )
-    kept = counts >= LEAST_COUNT
-    by_count = np.argsort(-counts[kept], kind="stable")[:MAX_CATEGORIES]
-    return CategoricalStatistics(tuple(str(int(n)) for n in numbers[kept][by_count]), of_numbers=True)
+    return CategoricalStatistics(tuple(str(int(n)) for n in numbers[_by_count(counts)]), of_numbers=True)
 
 
 def _numbers(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -393,9 +396,8 @@ def _fit_vectors(column: Vectors, num_rows: int, text_embedder: str | None) -> V
         away = np.where(np.isfinite(vectors), vectors - means, 0.0)
         squares += (away * away).sum(axis=0)
     stds = np.sqrt(squares / np.maximum(count, 1))
-    varies = stds > 1e-6 * np.maximum(np.abs(means), 1e-12)
     return VectorStatistics(
-        tuple(means.tolist()), tuple(np.where(varies, stds, 1.0).tolist()), has_nulls, text_embedder
+        tuple(means.tolist()), tuple(_divisors(means, stds).tolist()), has_nulls, text_embedder
     )
 
 
@@ -404,7 +406,7 @@ def _pieces(column: Vectors, num_rows: int, step: int, piece: int) -> Iterator[N
     for begin in range(0, num_rows, piece):
         vectors = whole[begin : min(begin + piece, num_rows) : step]
         if column.dtype == "bfloat16":
-            vectors = (vectors.astype(np.uint32) << 16).view(np.float32)
+            vectors = float32_of_bfloat16(vectors)
         yield vectors.reshape(len(vectors), -1).astype(np.float64)
 
 
@@ -413,10 +415,14 @@ def _fit_numerical(values: NDArray[np.float64]) -> NumericalStatistics:
     if not len(finite):
         return NumericalStatistics(0.0, 1.0, has_nulls)
     mean, std = float(finite.mean()), float(finite.std())
-    # Rounding leaves a constant column a deviation that is tiny, not 0; dividing by it would blow up what
-    # comes later.
-    varies = std > 1e-6 * max(abs(mean), 1e-12)
-    return NumericalStatistics(mean, std if varies else 1.0, has_nulls)
+    return NumericalStatistics(mean, float(_divisors(mean, std)), has_nulls)
+
+
+def _divisors(means: NDArray[np.float64] | float, stds: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Standard deviations, and 1 of what is constant. Rounding leaves that a deviation that is tiny, not 0;
+    dividing by it would blow up what comes later.
+    """
+    return np.where(stds > 1e-6 * np.maximum(np.abs(means), 1e-12), stds, 1.0)
 
 
 def _column_from_dict(data: Mapping[str, Any]) -> ColumnStatistics:

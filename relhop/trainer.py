@@ -35,7 +35,7 @@ from relhop.score_training import fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
-from relhop.training_table import TRAIN, VAL, TaskType, TrainingTable
+from relhop.training_table import TaskType, TrainingTable
 from relhop.warm_start import check_start, take_over
 from relhop.withholding import by_table
 
@@ -209,12 +209,9 @@ class Trainer:
         the run's.
         """
         asked = table.splits[split]
-        earlier = table.take(
-            np.flatnonzero(np.isin(table.split, [TRAIN] if split == "val" else [TRAIN, VAL]))
-        )
         return Judgement(
             self._metrics(split, asked, store, run.notes),
-            _judge_baselines(earlier, asked, store, run.described),
+            _judge_baselines(table.before(split), asked, store, run.described),
         )
 
     def _publish(

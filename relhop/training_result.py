@@ -43,7 +43,7 @@ class TrainingResult:
         metric: The one by which the best epoch was chosen.
         metrics: Of the model: split (`val`, `test`) -> metric -> value; NaN where the split cannot tell it.
         baselines: Split -> baseline -> metric -> value. Fitted on the labels of all earlier splits.
-        history: Per epoch the losses and the validation metrics; see `relhop.fitting.History`.
+        history: Per epoch the losses and the validation metrics; see `relhop.history.History`.
         notes: Why some metric is unknown, or another one was tuned.
         experiments: What a search tried; empty if there was none.
     """

@@ -47,6 +47,13 @@ def read(frame: pd.DataFrame, **options) -> TrainingTable:
     return TrainingTable.from_pandas(frame, STORE, **{"entity_table": "users", **options})
 
 
+@pytest.mark.parametrize(("split", "expected"), [("train", []), ("val", [0, 1]), ("test", [0, 1, 3])])
+def test_what_comes_before_a_split_are_the_examples_of_earlier_ones(split, expected):
+    table = read(labels(split=["train", "train", "test", "val"]))
+    assert table.before(split).rows.tolist() == table.rows[expected].tolist()
+    assert table.before(split).split.tolist() == table.split[expected].tolist()
+
+
 def test_labels_of_the_user_become_a_table():
     table = read(labels())
     assert table.task_type == TaskType.binary

@@ -201,7 +201,7 @@ def _baselines(
     if isinstance(predictions, Rankings):
         asked, rankings = baseline_rankings(table.splits[split], store, described)
         return {name: Scored.of_scores(asked, items) for name, items in rankings.items()}
-    earlier = table.take(np.flatnonzero((table.split >= 0) & (table.split < SPLIT_NAMES[split])))
+    earlier = table.before(split)
     if not len(earlier):
         notes.append(f"the table has no examples before its split '{split}', so no baselines")
         return {}

@@ -149,7 +149,8 @@ class SeedLoader:
             for column in stored.wide_columns
         }
         self._batches, self._waited, self._sampling, self._gathering = 0, 0.0, 0.0, 0.0
-        self._read = {name: ReadStats() for name, source in self._sources().items() if source.is_on_disk}
+        self._sources = self._find_sources()
+        self._read = {name: ReadStats() for name, source in self._sources.items() if source.is_on_disk}
         self._pipelines: weakref.WeakSet[_native.Pipeline] = weakref.WeakSet()
         self._epoch, self._start = 0, 0
 
@@ -189,7 +190,7 @@ class SeedLoader:
         input_ids = self.order()[self._start * self.batch_size :]
         pipeline = _native.Pipeline(
             self._sampler.topology,
-            [(source.native, False, source.table) for source in self._sources().values()],
+            [(source.native, False, source.table) for source in self._sources.values()],
             self._sampler.options(self._epoch),
             self.num_threads,
             _AHEAD if self._read else _AHEAD * self.num_threads,
@@ -249,11 +250,11 @@ class SeedLoader:
         sampling, gathering = pipeline.take_seconds()
         self._sampling += sampling
         self._gathering += gathering
-        for (name, source), native in zip(self._sources().items(), pipeline.take_stats(), strict=False):
+        for (name, source), native in zip(self._sources.items(), pipeline.take_stats(), strict=False):
             if name in self._read:
                 self._read[name] += source.stats_of(native)
 
-    def _sources(self) -> dict[str, _Source]:
+    def _find_sources(self) -> dict[str, _Source]:
         """What is read of each batch's nodes, by name: the records of all tables, then attributes."""
         tables = {name: number for number, name in enumerate(self._readers)}
         found = {

@@ -30,7 +30,7 @@ def fit_ranking(
         store: What is sampled.
 
     Returns:
-        An entry per epoch; see `relhop.fitting.History`.
+        An entry per epoch; see `relhop.history.History`.
 
     Raises:
         PlanError: If the plan names a loss.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from relhop.dtypes import float32_of_bfloat16
 from relhop.errors import SourceError
 from relhop.sources.array_columns import Array, ArrayColumn, dense
 from relhop.sources.array_files import read_file
@@ -121,7 +122,7 @@ def array_column(value: Any, where: str) -> ArrayColumn:
 def _arrow(name: str, column: ArrayColumn) -> pa.Array:
     whole = _whole(column)
     if column.dtype == "bfloat16":
-        whole = (whole.astype(np.uint32) << 16).view(np.float32)
+        whole = float32_of_bfloat16(whole)
     elif column.dtype == "float16":
         whole = whole.astype(np.float32)
     try:

@@ -155,6 +155,10 @@ class TrainingTable:
         """The examples of `train`, `val` and `test`; a split may be empty."""
         return {name: self.take(_places(self.split == code)) for name, code in SPLIT_NAMES.items()}
 
+    def before(self, split: str) -> TrainingTable:
+        """The examples of the splits that come before `train`, `val` or `test`, whose labels it may know."""
+        return self.take(_places((self.split >= TRAIN) & (self.split < SPLIT_NAMES[split])))
+
     @property
     def train_cut(self) -> int | None:
         """The latest training anchor: statistics may be fitted on rows visible then, and no later."""
