@@ -126,7 +126,9 @@ class _Passes:
         task, count = described.task, len(self._table)
         bind(predictor.model, described, self._store)
         predictor.model.to(predictor.device).eval()
-        loader = seed_loader(self._store, self._table, self._plan, task.withheld)
+        loader = seed_loader(
+            self._store, self._table, self._plan, task.withheld, aggregates=described.aggregates
+        )
         base = np.empty((count, task.out_channels))
         scores: dict[Permutation, NDArray[np.float64]] = {}
         with torch.inference_mode(), torch_threads(described.plan):

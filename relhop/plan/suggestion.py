@@ -108,6 +108,7 @@ class _Suggestion:
     def plan(self) -> ModelPlan:
         """The plan of these settings."""
         self._choose_sampling()
+        self._choose_columns()
         self._choose_network()
         self._choose_optimization()
         self._choose_search()
@@ -177,6 +178,14 @@ class _Suggestion:
                 "model_architecture.body",
                 ["sage", "transformer"],
                 "attention finds what no step leads to; where it does not help, it costs a few experiments",
+            )
+
+    def _choose_columns(self) -> None:
+        if self._effort.experiments > 1 and not self._is_ranking:
+            self._choose(
+                "column_processing.aggregates",
+                [True, False],
+                "they tell what lies farther than the hops, for the time of a query",
             )
 
     def _choose_optimization(self) -> None:
