@@ -1,8 +1,8 @@
 """Formula 1: the three questions of `examples.f1`, under two protocols.
 
-Frozen: test anchors lie up to forty windows beyond 2010-01-01 and see nothing later. So validation anchors see
-nothing after 2005-01-01, and where it tells more than seeds differ, training examples are delayed by as much.
-Rolling: each anchor sees all rows up to itself.
+Frozen: test anchors lie up to forty windows beyond 2010-01-01 and see nothing later. So validation anchors
+see nothing after 2005-01-01, and where that gains more than seeds differ, training examples are delayed by as
+much. Rolling: each anchor sees all rows up to itself.
 """
 
 from __future__ import annotations
