@@ -60,6 +60,7 @@ _LARGEST_BATCH, _SMALLEST_BATCH = 512, 16
 _LARGEST_BATCH_OF_RANKINGS = 64  # each of its examples is compared with all items of the batch
 _VISITS = 4  # times the fanout, in the first hop of a ranking: they are most of what there is to know
 _NARROWEST = 16
+_MOST_AGGREGATED = 20_000_000  # rows; a query over more would take longer than the training
 _AT_THE_END = 4  # rows per row and step of a hop more
 
 
@@ -181,7 +182,8 @@ class _Suggestion:
             )
 
     def _choose_columns(self) -> None:
-        if self._effort.experiments > 1 and not self._is_ranking:
+        is_small = self._facts.total_rows <= _MOST_AGGREGATED
+        if self._effort.experiments > 1 and is_small and not self._is_ranking:
             self._choose(
                 "column_processing.aggregates",
                 [True, False],
