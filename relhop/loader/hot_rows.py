@@ -112,7 +112,7 @@ def _presampled(
     for batch in loader.presample():
         for table in tables:
             found[table].append(batch[table])
-            total += len(batch[table])
+        total += sum(map(len, batch.values()))
         if total >= _MOST_PRESAMPLED:
             break
     empty = np.empty(0, np.int64)
