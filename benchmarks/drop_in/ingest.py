@@ -36,6 +36,7 @@ def ingest_rows(files: GraphFiles, rounds: int) -> tuple[list[Row], list[str]]:
 
 def relhop_seconds(files: GraphFiles) -> float:
     """Of a store, from the start to when it is open."""
+    shutil.rmtree(files.store, ignore_errors=True)
     begin = time.perf_counter()
     files.build()
     files.open(memory="mmap")

@@ -6,6 +6,7 @@ Knows nothing of what is in a record.
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
@@ -73,6 +74,7 @@ class RecordWriter:
                 if self._hashed is not None:
                     self._hashed.result()
                 self.digest = self._blake2b.hexdigest()
+                os.fsync(self._records.fileno())
                 found = np.concatenate([*self._found, crc32c_blocks(self._rest)])
                 self._checksums.write_bytes(found.astype("<u4").tobytes())
 

@@ -19,7 +19,7 @@ from relhop.schema import Schema
 from relhop.sources.array_columns import ArrayColumn
 from relhop.store import edges, features, layout, links, order, publish, sql, tables
 from relhop.store.column_tensors import write_column_tensors
-from relhop.store.copying import copy_attribute
+from relhop.store.copying import Copies
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
@@ -68,7 +68,7 @@ def write_store(  # noqa: PLR0913
         SourceError: If a table cannot be read, or a value is not of its column's semantic type.
         OSError: If the disk is full or refuses.
     """
-    with publish.building(Path(path)) as folder, Steps(progress) as steps:
+    with publish.building(Path(path)) as folder, Steps(progress) as steps, Copies() as copies:
         scratch = folder / "scratch"
         scratch.mkdir()
         _limit_memory(connection, memory_limit, scratch)
@@ -77,6 +77,8 @@ def write_store(  # noqa: PLR0913
             with sql.failing(f"table '{table}' cannot be read"):
                 tables.check_columns(build, table)
                 tables.sort_rows(build, table)
+                for name, column in attributes.get(table, {}).items():
+                    copies.begin(build, table, name, column)
                 tables.index_keys(build, table)
         for link in steps.over("Joining keys", schema.links):
             with sql.failing(f"the keys of link {link.name} -> {link.parent} cannot be joined"):
@@ -90,7 +92,7 @@ def write_store(  # noqa: PLR0913
                 tables.write_columns(build, table)
         named = [(t, a) for t in schema.tables for a in attributes.get(t, {})]
         for table, name in steps.over("Copying attributes", named):
-            copy_attribute(build, table, name, attributes[table][name])
+            copies.end(build, table, name, attributes[table][name])
         for _ in steps.over("Ordering records", [None]):
             order.choose_orders(build)
         for table in steps.over("Packing features", schema.tables):
