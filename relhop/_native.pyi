@@ -102,6 +102,10 @@ class PackedRows:
 class PackedTimes:
     def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...
 
+    @staticmethod
+    def paged(blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], pool: PagePool, path: str, num_rows: int) -> PackedTimes:
+        """The same of a stream in a file that is read as needed."""
+
     def __len__(self) -> int: ...
 
     def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
@@ -279,7 +283,7 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | PagedRows | None, numbers: Numbers | None = None, slots: PackedRows | PagedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """

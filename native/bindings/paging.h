@@ -13,13 +13,27 @@ struct SharedPool {
 
   PagePool pool;
   std::mutex mutex;
-  PageReader reader;  // for what Python asks for; native threads have their own
+  PageReader reader;  // for what Python asks for, and PagedElements; the sampler has its own
 };
 
 // A column and the pool that it needs.
 struct SharedPaged {
   std::shared_ptr<SharedPool> pool;
   PagedRows rows;
+};
+
+// The same for native code that has no reader of its own.
+class PagedElements final : public Elements {
+ public:
+  explicit PagedElements(SharedPaged paged) : paged_(std::move(paged)) {}
+
+  void gather(std::span<const uint64_t> places, std::vector<uint64_t>& values) const override {
+    const std::lock_guard lock(paged_.pool->mutex);
+    paged_.pool->reader.gather(paged_.rows, places, values);
+  }
+
+ private:
+  SharedPaged paged_;
 };
 
 }  // namespace relhop

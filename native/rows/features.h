@@ -14,6 +14,16 @@
 
 namespace relhop {
 
+// A number of each row, in memory or on disk; or none.
+struct RowNumbers {
+  PackedRows rows;  // data is null where they are on disk, or none
+  const Elements* on_disk = nullptr;
+
+  bool are_there() const { return rows.data != nullptr || on_disk != nullptr; }
+  // out[i] = that of wanted[i], which the table has. Throws IoError.
+  void take(std::span<const int64_t> wanted, int64_t* out) const;
+};
+
 // Immutable but for the pool of records on disk, which has a lock; any number of threads may gather.
 struct FeatureTable {
   std::string name;
@@ -21,10 +31,10 @@ struct FeatureTable {
   uint64_t num_rows = 0;
   std::span<const std::byte> records;  // in RAM or mapped
   std::shared_ptr<DiskRecords> disk;   // in their place: on disk behind a pool
-  PackedRows slots;                    // row -> record; data is null where that is the same
+  RowNumbers slots;                    // row -> record; none where that is the same
   bool timed = false;
   PackedTimes time;
-  PackedRows order;  // row -> position; data is null where rows keep the input's order
+  RowNumbers order;  // row -> position; none where rows keep the input's order
 
   // Throws CorruptStore where sizes do not fit together.
   void check() const;
@@ -42,8 +52,7 @@ struct FeatureTable {
   std::span<const int64_t> records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const;
 
  private:
-  uint64_t record_of(int64_t row) const;
-  void gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const;
+  void gather_slice(std::span<const int64_t> rows, size_t begin, FeatureRows& out) const;
 };
 
 }  // namespace relhop
