@@ -11,9 +11,21 @@ namespace relhop {
 struct SharedPool {
   SharedPool(uint64_t bytes, const DeviceCost& cost, uint32_t page_size) : pool(bytes, cost, page_size) {}
 
+  // The sampler has readers of its own; these are for others: who samples needs not wait for who gathers.
+  void gather(const PagedRows& rows, std::span<const uint64_t> places, std::vector<uint64_t>& values) {
+    Reader& reader = readers[0].mutex.try_lock() ? readers[0] : (readers[1].mutex.lock(), readers[1]);
+    const std::lock_guard lock(reader.mutex, std::adopt_lock);
+    reader.reader.gather(rows, places, values);
+  }
+
   PagePool pool;
-  std::mutex mutex;
-  PageReader reader;  // for what Python asks for, and PagedElements; the sampler has its own
+
+ private:
+  struct Reader {
+    std::mutex mutex;
+    PageReader reader;
+  };
+  Reader readers[2];
 };
 
 // A column and the pool that it needs.
@@ -28,8 +40,7 @@ class PagedElements final : public Elements {
   explicit PagedElements(SharedPaged paged) : paged_(std::move(paged)) {}
 
   void gather(std::span<const uint64_t> places, std::vector<uint64_t>& values) const override {
-    const std::lock_guard lock(paged_.pool->mutex);
-    paged_.pool->reader.gather(paged_.rows, places, values);
+    paged_.pool->gather(paged_.rows, places, values);
   }
 
  private:

@@ -181,13 +181,16 @@ void DiskPipeline::fill(std::span<Foreseen> round) {
     }
   }
   for (size_t w = 0; w < wanted_.size(); ++w) {
-    if (wanted_[w].features->disk == nullptr) continue;
     std::vector<Request*> requests;
+    std::vector<std::span<const int64_t>> rows;
     std::vector<FeatureRows*> out;
     for (Foreseen& foreseen : round) {
       requests.push_back(&foreseen.requests[w]);
+      rows.push_back(foreseen.batch.rows(wanted_, w));
       out.push_back(&foreseen.batch.features[w]);
     }
+    wanted_[w].features->read_places(rows, out);
+    if (wanted_[w].features->disk == nullptr) continue;
     const ReadStats stats = wanted_[w].features->disk->read(requests, out, num_threads_, &cancelled_);
     const std::lock_guard lock(mutex_);
     stats_[w] += stats;

@@ -43,6 +43,8 @@ Batch MemoryPipeline::make(const SeedBatch& seeds) {
     const std::span<const int64_t> rows = batch.rows(wanted_, w);
     batch.features.push_back(wanted_[w].features->make_room(rows.size()));
     wanted_[w].features->gather_in_memory(rows, batch.features.back(), 1);
+    FeatureRows* const out[] = {&batch.features.back()};
+    wanted_[w].features->read_places({&rows, 1}, out);
   }
   return batch;
 }

@@ -75,6 +75,8 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_thr
   check_rows(rows);
   FeatureRows out = make_room(rows.size());
   gather_in_memory(rows, out, num_threads);
+  FeatureRows* const outs[] = {&out};
+  read_places({&rows, 1}, outs);
   Buffer<int64_t> room;
   if (disk != nullptr) disk->gather(records_of(rows, room), out, num_threads);
   return out;
@@ -101,11 +103,35 @@ void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, Fea
     order_copies();
   }
   if (layout.is_raw) return;
-  if (order.are_there())
-    order.take(rows, out.position.data() + begin);
-  else
+  if (!order.are_there())
     std::ranges::copy(rows, out.position.data() + begin);
-  if (timed) time.take(rows, out.time.data() + begin);
+  else if (order.on_disk == nullptr)
+    order.take(rows, out.position.data() + begin);
+  if (timed && !time.is_on_disk()) time.take(rows, out.time.data() + begin);
+}
+
+void FeatureTable::read_places(std::span<const std::span<const int64_t>> rows,
+                               std::span<FeatureRows* const> out) const {
+  const bool reads_times = timed && time.is_on_disk();
+  if (layout.is_raw || (order.on_disk == nullptr && !reads_times)) return;
+  Buffer<int64_t> all, found;
+  for (const std::span<const int64_t> of_batch : rows)
+    for (const int64_t row : of_batch) all.push_back(row);
+  const std::span<const int64_t> wanted(all.data(), all.size());
+  found.resize(all.size());
+  const auto give = [&](Buffer<int64_t> FeatureRows::* column) {
+    const int64_t* from = found.data();
+    for (size_t i = 0; i < rows.size(); from += rows[i++].size())
+      std::copy_n(from, rows[i].size(), (out[i]->*column).data());
+  };
+  if (order.on_disk != nullptr) {
+    order.take(wanted, found.data());
+    give(&FeatureRows::position);
+  }
+  if (reads_times) {
+    time.take(wanted, found.data());
+    give(&FeatureRows::time);
+  }
 }
 
 }  // namespace relhop

@@ -47,6 +47,8 @@ struct FeatureTable {
   // The same in steps, of rows that were checked: room; the parts that are in memory; of disk, see DiskRecords.
   FeatureRows make_room(size_t count) const;
   void gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const;
+  // What is on disk beside the records, of several batches at once: out[i] has room for rows[i].
+  void read_places(std::span<const std::span<const int64_t>> rows, std::span<FeatureRows* const> out) const;
 
   // Rows that were checked -> records; `room` is used where they differ. Throws CorruptStore.
   std::span<const int64_t> records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const;
