@@ -268,3 +268,25 @@ def test_rows_are_found_in_records_and_input_by_orders_on_disk(tmp_path: Path) -
     _native.inject_fault("fail", "order.bin", errno.EIO)
     with pytest.raises(StoreError, match=r"order\.bin': Input/output error"):
         table.gather(rows)
+
+
+def test_threads_read_times_and_rows_at_once(tmp_path: Path) -> None:
+    times = np.cumsum(np.random.default_rng(0).integers(0, 1000, 50_000))
+    blocks, stream = _native.encode_times(times, 0)
+    np.append(stream, np.zeros(8, np.uint8)).tofile(tmp_path / "time.bin")
+    order = np.random.default_rng(1).permutation(len(times))
+    width = _native.width_of(len(times))
+    pool = _native.PagePool(1 << 15, *DEVICE)
+    column = _native.PackedTimes.paged(blocks, pool, str(tmp_path / "time.bin"), len(times))
+    places = _native.PagedRows(pool, str(written(tmp_path, order, width, "order.bin")), len(times), width)
+    table = _native.FeatureTable("t", np.empty((len(times), 0), np.uint8), [0, 0, 0], column, places)
+
+    def read(key: int) -> None:
+        rows = np.random.default_rng(key).integers(0, len(times), 300)
+        found = table.gather(rows)
+        np.testing.assert_array_equal(found["time"], times[rows])
+        np.testing.assert_array_equal(found["position"], order[rows])
+        assert column.cut(int(times[rows[0]])) == np.searchsorted(times, times[rows[0]], "right")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(read, range(40)))
