@@ -129,12 +129,12 @@ def _features(table: rh.TrainingTable, seen: dict[str, rh.Store], delay: Delay) 
     times = 1 if delay.is_fixed else DRAWS
     for name in ("train", "val"):
         part = splits[name]
-        until = [part.anchor_times - delay.draw(len(part), 0, n) for n in range(times)]
-        found[name] = example_features([part] * times, seen["train"], np.concatenate(until), splits["train"])
+        delays = np.concatenate([delay.draw(len(part), 0, n) for n in range(times)])
+        found[name] = example_features([part] * times, seen["train"], delays, splits["train"])
     for name in ("val", "test"):
         part = splits[name]
-        until = part.anchor_times - (delay.longest if delay.is_fixed else 0)
-        found[f"asked_{name}"] = example_features([part], seen[name], until, splits["train"])
+        delays = np.full(len(part), delay.longest if delay.is_fixed else 0)
+        found[f"asked_{name}"] = example_features([part], seen[name], delays, splits["train"])
     kept = [c for c in found["train"] if all(c in frame for frame in found.values())]
     for column in found["train"][kept].select_dtypes("category"):
         known = found["train"][column].cat.categories

@@ -7,7 +7,7 @@ see enters them. Knows nothing of labels or of models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from relhop.schema import Link, Stype
 from relhop.sources.quoting import literal, quoted
 from relhop.store.reader import Store
-from relhop.times import MICROS_PER
+from relhop.times import END_OF_TIME, MICROS_PER
 
 WINDOWS = (30, 90, 365, None)
 """Days before the time up to which an example sees; `None`: ever."""
@@ -45,9 +45,58 @@ class Seen:
     anchor_times: NDArray[np.int64]
     until: NDArray[np.int64]
 
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        rows: NDArray[np.int64],
+        anchor_times: NDArray[np.int64],
+        delays: NDArray[np.int64],
+    ) -> Seen:
+        """Examples that see what is as old as their delays, int64 microseconds [n], and in the store."""
+        end = END_OF_TIME if store.as_of_time is None else store.as_of_time
+        return cls(rows, anchor_times, np.minimum(anchor_times - delays, end))
 
-def aggregates(store: Store, entity: str, seen: Seen, cut: int, withheld: Sequence[str] = ()) -> pd.DataFrame:
-    """One row an example, in order; numbers are float64, texts of pandas' type `category`.
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, places: NDArray[np.int64]) -> Seen:
+        """Some of them."""
+        return Seen(self.rows[places], self.anchor_times[places], self.until[places])
+
+
+def frequent_values(store: Store, cut: int, withheld: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """The `SHARES` most frequent values of each categorical column in the rows up to a time, by
+    `table.column`.
+
+    Args:
+        store: The data.
+        cut: The time, in microseconds.
+        withheld: Columns to leave out, as `table.column`.
+    """
+    found = {}
+    with closing(store.connect()) as connection:
+        for table in store.schema.tables:
+            for name, stype in _usable_columns(store, table, withheld):
+                if stype == Stype.categorical:
+                    rows = connection.execute(
+                        f"SELECT CAST({quoted(name)} AS VARCHAR) AS value, count(*) AS n FROM {quoted(table)}"
+                        f" WHERE _rh_row < {store.cut(table, cut)} AND {quoted(name)} IS NOT NULL"
+                        f" GROUP BY value ORDER BY n DESC, value LIMIT {SHARES}"
+                    ).fetchall()
+                    found[f"{table}.{name}"] = tuple(value for value, _ in rows)
+    return found
+
+
+def aggregates(
+    store: Store,
+    entity: str,
+    seen: Seen,
+    frequent: Mapping[str, Sequence[str]],
+    withheld: Sequence[str] = (),
+) -> pd.DataFrame:
+    """One row an example, in order; numbers are float64, texts of pandas' type `category`. The same store and
+    examples give the same bits.
 
     - `delay`: days between what is seen and the anchor time;
     - the entity's own columns: its age, numbers, times as ages in days, categories;
@@ -61,7 +110,7 @@ def aggregates(store: Store, entity: str, seen: Seen, cut: int, withheld: Sequen
         store: Under `as_of` nothing later exists.
         entity: The table that the examples are rows of.
         seen: The examples.
-        cut: Which categories are frequent is found in the rows up to this time, in microseconds.
+        frequent: By `table.column` the values whose shares are wanted, from `frequent_values`.
         withheld: Columns to leave out, as `table.column`.
     """
     examples = pa.table(
@@ -73,9 +122,11 @@ def aggregates(store: Store, entity: str, seen: Seen, cut: int, withheld: Sequen
         }
     )
     with closing(store.connect()) as connection:
+        # Several threads would add numbers up in another order each time.
+        connection.execute("SET threads = 1")
         connection.register("_rh_given_examples", examples)
         connection.execute("CREATE TEMP TABLE _rh_examples AS FROM _rh_given_examples")
-        found = _Aggregates(connection, store, cut, frozenset(withheld))
+        found = _Aggregates(connection, store, frequent, withheld)
         frames = [pd.DataFrame({"delay": (seen.anchor_times - seen.until) / _DAY})]
         frames += [found.own("_rh_examples", entity, entity), *found.around(entity)]
     return pd.concat(frames, axis=1)
@@ -85,9 +136,14 @@ class _Aggregates:
     """The statements, over a temporary table of examples with the columns example, entity, anchor, until."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, store: Store, cut: int, withheld: frozenset[str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        store: Store,
+        frequent: Mapping[str, Sequence[str]],
+        withheld: Sequence[str],
     ) -> None:
-        self._connection, self._store, self._cut, self._withheld = connection, store, cut, withheld
+        self._connection, self._store, self._frequent = connection, store, frequent
+        self._withheld = withheld
 
     def own(self, examples: str, table: str, prefix: str) -> pd.DataFrame:
         """The columns of the row itself; null where there is none."""
@@ -162,7 +218,7 @@ class _Aggregates:
         elif stype == Stype.categorical:
             value = f"CAST({column} AS VARCHAR)"
             made["newest"] = f"arg_max({value}, c._rh_row)"
-            for place, known in enumerate(self._frequent(table, name)):
+            for place, known in enumerate(self._frequent[f"{table}.{name}"]):
                 hit = f"CAST({value} = {literal(known)} AS DOUBLE)"
                 made |= {f"share{place}.{days}": f"avg({hit}){_within(days)}" for days in windows}
         return made
@@ -190,16 +246,6 @@ class _Aggregates:
         ).fetchnumpy()
         return np.asarray(numbers["example"], np.int64)
 
-    def _frequent(self, table: str, name: str) -> list[str]:
-        """The most frequent values of a column in the rows up to the cut."""
-        rows = self._store.cut(table, self._cut)
-        found = self._connection.execute(
-            f"SELECT CAST({quoted(name)} AS VARCHAR) AS value, count(*) AS n FROM {quoted(table)}"
-            f" WHERE _rh_row < {rows} AND {quoted(name)} IS NOT NULL GROUP BY value ORDER BY n DESC, value"
-            f" LIMIT {SHARES}"
-        ).fetchall()
-        return [value for value, _ in found]
-
     def _frame(
         self, source: str, columns: dict[str, str], stypes: Sequence[Stype], group: str = ""
     ) -> pd.DataFrame:
@@ -213,13 +259,17 @@ class _Aggregates:
         )
 
     def _columns(self, table: str) -> list[tuple[str, Stype]]:
-        """The feature columns that can be aggregated, and their semantic types."""
-        kinds = (Stype.numerical, Stype.timestamp, Stype.categorical)
-        found = self._store.schema.feature_columns(table).items()
-        return [(n, s) for n, s in found if s in kinds and f"{table}.{n}" not in self._withheld]
+        return _usable_columns(self._store, table, self._withheld)
 
     def _is_timed(self, table: str) -> bool:
         return self._store.schema.tables[table].time_col is not None
+
+
+def _usable_columns(store: Store, table: str, withheld: Sequence[str]) -> list[tuple[str, Stype]]:
+    """The feature columns that can be aggregated, and their semantic types."""
+    kinds = (Stype.numerical, Stype.timestamp, Stype.categorical)
+    found = store.schema.feature_columns(table).items()
+    return [(n, s) for n, s in found if s in kinds and f"{table}.{n}" not in withheld]
 
 
 def _within(days: int | None) -> str:

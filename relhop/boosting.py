@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from relhop.aggregates import Seen, aggregates
+from relhop.aggregates import Seen, aggregates, frequent_values
 from relhop.delays import NO_DELAY, Delay
 from relhop.errors import TrainingError
 from relhop.store.reader import Store
-from relhop.times import END_OF_TIME
 from relhop.training_table import TaskType, TrainingTable
 
 MAX_COLUMNS = 100
@@ -64,35 +63,30 @@ def boosted_scores(
     """
     drawn = not delay.is_fixed
     learnt = np.tile(np.arange(len(known)), DRAWS if drawn else 1)
-    untils = [known.anchor_times - delay.draw(len(known), 0, n) for n in range(DRAWS if drawn else 1)]
-    asked_until = asked.anchor_times - (0 if drawn else delay.longest)
-    features = example_features(
-        [known.take(learnt), asked], store, np.concatenate([*untils, asked_until]), known
-    )
+    delays = [delay.draw(len(known), 0, n) for n in range(DRAWS if drawn else 1)]
+    delays.append(np.full(len(asked), 0 if drawn else delay.longest))
+    features = example_features([known.take(learnt), asked], store, np.concatenate(delays), known)
     seen, unseen = features.iloc[: len(learnt)], features.iloc[len(learnt) :]
     labels: NDArray[Any] = np.asarray(known.labels(learnt))
     return grown(known, seen, labels, unseen)
 
 
 def example_features(
-    tables: list[TrainingTable], store: Store, until: NDArray[np.int64], known: TrainingTable
+    tables: list[TrainingTable], store: Store, delays: NDArray[np.int64], known: TrainingTable
 ) -> pd.DataFrame:
     """`relhop.aggregates.aggregates` of the examples of all tables, in order.
 
     Args:
         tables: Examples.
         store: What they see.
-        until: int64 microseconds [n] up to which they see.
+        delays: How much later than it happens they see a row, int64 microseconds [n].
         known: Examples whose labels are used: what is fitted sees rows up to the newest of them.
     """
-    limit = END_OF_TIME if store.as_of_time is None else store.as_of_time
-    seen = Seen(
-        np.concatenate([table.rows for table in tables]),
-        np.concatenate([table.anchor_times for table in tables]),
-        np.minimum(until, limit),
-    )
+    rows = np.concatenate([table.rows for table in tables])
+    seen = Seen.of(store, rows, np.concatenate([table.anchor_times for table in tables]), delays)
     cut = int(known.anchor_times.max())
-    found = aggregates(store, known.entity_table, seen, cut, known.withheld)
+    frequent = frequent_values(store, cut, known.withheld)
+    found = aggregates(store, known.entity_table, seen, frequent, known.withheld)
     texts = found.select_dtypes("category")
     return found.drop(columns=[c for c in texts if len(texts[c].cat.categories) > MAX_CATEGORIES])
 

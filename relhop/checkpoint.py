@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from relhop.aggregate_features import AggregateFeatures
 from relhop.errors import TrainingError
 from relhop.plan import ModelPlan
 from relhop.schema import Schema
@@ -123,6 +124,7 @@ class Description:
         schema: Of the stores that it reads.
         statistics: Of the columns at the training cut.
         own_module: Whether it is the user's module rather than the plan's network.
+        aggregates: Those that it reads; `None`: none.
     """
 
     plan: ModelPlan
@@ -130,6 +132,7 @@ class Description:
     schema: Schema
     statistics: Statistics
     own_module: bool
+    aggregates: AggregateFeatures | None = None
 
     def write(self, folder: Path) -> None:
         """Writes `plan.yaml` and `task.json`."""
@@ -152,6 +155,7 @@ class Description:
             "own_module": self.own_module,
             "schema": self.schema.to_dict(),
             "statistics": self.statistics.to_dict(),
+            "aggregates": None if self.aggregates is None else asdict(self.aggregates),
         }
         return json.dumps(described, indent=1, ensure_ascii=False)
 
@@ -171,12 +175,14 @@ class Description:
                 f"{folder} holds a model of format version {described['format_version']}; this relhop reads"
                 f" {FORMAT_VERSION}, so train it again"
             )
+        aggregates = described.get("aggregates")
         return cls(
             plan=ModelPlan.from_yaml(folder / "plan.yaml"),
             task=Task.from_dict(described["task"]),
             schema=Schema.from_dict(described["schema"]),
             statistics=Statistics.from_dict(described["statistics"]),
             own_module=described["own_module"],
+            aggregates=None if aggregates is None else AggregateFeatures.from_dict(aggregates),
         )
 
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from relhop.aggregate_features import AggregateFeatures
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
 from relhop.nn.model import BatchEncoder
@@ -115,7 +116,9 @@ class Predictor:
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
-        loader = seed_loader(store, table, self.described.plan, task.withheld)
+        loader = seed_loader(
+            store, table, self.described.plan, task.withheld, aggregates=self.described.aggregates
+        )
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.cpu().numpy()
@@ -183,6 +186,7 @@ def seed_loader(
     withheld: Sequence[str] = (),
     *,
     training: bool = False,
+    aggregates: AggregateFeatures | None = None,
     kind: type[WithholdingLoader] = WithholdingLoader,
 ) -> WithholdingLoader:
     """The batches of a table, sampled as the plan says; for training shuffled, and smaller if there are few
@@ -210,6 +214,7 @@ def seed_loader(
         seed=plan.training_job.seed,
         max_batches=max_batches,
         delay=sampling.resolve_delay(training=training),
+        aggregates=aggregates,
     )
     loader.withheld = by_table(withheld, store.schema)
     return loader

@@ -11,9 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch import nn
 
+from relhop.aggregate_features import AggregateFeatures
+from relhop.aggregates import Seen
 from relhop.checkpoint import Description
 from relhop.fitting import Course, Fitting, fit_weights
 from relhop.nn.model import build_model
+from relhop.plan import ModelPlan
 from relhop.predictor import bind, seed_loader
 from relhop.processes import READY, beside, require_importable
 from relhop.store.reader import Store
@@ -28,6 +31,29 @@ def plan_model(described: Description) -> nn.Module:
         described.statistics,
         entity_table=described.task.entity_table,
         out_channels=described.task.out_channels,
+        num_aggregates=0 if described.aggregates is None else described.aggregates.width,
+    )
+
+
+def fit_aggregates(plan: ModelPlan, table: TrainingTable, store: Store) -> AggregateFeatures:
+    """The aggregates that a plan's model reads, fitted on the training split.
+
+    Args:
+        plan: Delays, columns to drop.
+        table: Has training examples.
+        store: What they see.
+    """
+    assert table.train_cut is not None
+    train = table.splits["train"]
+    delays = plan.neighbor_sampling.resolve_delay(training=True).draw(len(train), plan.training_job.seed, 0)
+    dropped = plan.column_processing.dropped_columns(store.schema)
+    unseen = [f"{name}.{column}" for name, columns in dropped.items() for column in sorted(columns)]
+    return AggregateFeatures.fit(
+        store,
+        table.entity_table,
+        Seen.of(store, train.rows, train.anchor_times, delays),
+        table.train_cut,
+        [*table.withheld, *unseen],
     )
 
 
@@ -87,10 +113,17 @@ class _Work:
 
     def train(self, model: nn.Module) -> list[dict[str, float]]:
         """Trains this process's share; see `fit_scores`."""
-        plan, withheld = self.course.plan, self.described.task.withheld
-        bind(model, self.described, self.stores["train"])
+        plan, described = self.course.plan, self.described
+        bind(model, described, self.stores["train"])
         loaders = {
-            split: seed_loader(self.stores[split], table, plan, withheld, training=split == "train")
+            split: seed_loader(
+                self.stores[split],
+                table,
+                plan,
+                described.task.withheld,
+                training=split == "train",
+                aggregates=described.aggregates,
+            )
             for split, table in self.tables.items()
         }
         for loader in loaders.values():

@@ -323,7 +323,7 @@ def _fit_column(
     """Of a column of records; `stypes` are the store's and the model's."""
     values = table.field_values(column, rows)
     if stypes == (Stype.numerical, Stype.numerical):
-        return _fit_numerical(values.astype(np.float64))
+        return fit_numerical(values.astype(np.float64))
     if stypes == (Stype.numerical, Stype.categorical):
         return _fit_numbers_as_categories(values, f"{name}.{column}")
     if stypes == (Stype.categorical, Stype.numerical):
@@ -333,7 +333,7 @@ def _fit_column(
                 f"column_processing.encode: '{name}.{column}' cannot be numerical: not all its values are"
                 " numbers"
             )
-        return dataclasses.replace(_fit_numerical(numbers[values].astype(np.float64)), of_categories=True)
+        return dataclasses.replace(fit_numerical(numbers[values].astype(np.float64)), of_categories=True)
     if stypes[0] == Stype.categorical:
         return CategoricalStatistics(_most_frequent(values[values >= 0], table.categories(column)))
     known = values != NULL_TIMESTAMP
@@ -342,7 +342,7 @@ def _fit_column(
     ]
     years = values[known].view("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
     first, last = (int(years.min()), int(years.max())) if len(years) else (1970, 1970)
-    age = dataclasses.replace(_fit_numerical(ages), has_nulls=not known.all())
+    age = dataclasses.replace(fit_numerical(ages), has_nulls=not known.all())
     return TimestampStatistics(first, last, age)
 
 
@@ -410,7 +410,8 @@ def _pieces(column: Vectors, num_rows: int, step: int, piece: int) -> Iterator[N
         yield vectors.reshape(len(vectors), -1).astype(np.float64)
 
 
-def _fit_numerical(values: NDArray[np.float64]) -> NumericalStatistics:
+def fit_numerical(values: NDArray[np.float64]) -> NumericalStatistics:
+    """Of some numbers, NaN for null."""
     finite, has_nulls = values[np.isfinite(values)], bool(np.isnan(values).any())
     if not len(finite):
         return NumericalStatistics(0.0, 1.0, has_nulls)

@@ -31,7 +31,7 @@ from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor, Rankings, judge_baselines, ranks_of
 from relhop.ranking.training import fit_ranking
 from relhop.resuming import LAST_CHECKPOINT
-from relhop.score_training import fit_scores, plan_model
+from relhop.score_training import fit_aggregates, fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
@@ -194,14 +194,16 @@ class Trainer:
         """The model that a table asks for, with the statistics of its training cut."""
         assert table.train_cut is not None
         hidden = by_table(table.withheld, store.schema)
+        processing = self.plan.column_processing
         return Description(
             plan=self.plan,
             task=Task.of(table, _target_scale(table.splits["train"])),
             schema=store.schema,
-            statistics=fit_statistics(
-                store, table.train_cut, self.plan.column_processing.encodings(store.schema)
-            ).without(hidden),
+            statistics=fit_statistics(store, table.train_cut, processing.encodings(store.schema)).without(
+                hidden
+            ),
             own_module=own_module,
+            aggregates=fit_aggregates(self.plan, table, store) if processing.aggregates else None,
         )
 
     def _judge(self, split: str, run: Run, table: TrainingTable, store: Store) -> Judgement:
@@ -337,6 +339,8 @@ class Trainer:
                 "training_job.precision is 16, which is trained on a GPU alone, and this runs on a CPU;"
                 " choose bf16 or 32"
             )
+        if self.plan.column_processing.aggregates and task_type == TaskType.link_prediction:
+            raise PlanError("column_processing.aggregates is true, but a ranking takes none; set it to false")
         if job.num_processes > 1 and task_type == TaskType.link_prediction:
             raise PlanError(
                 f"training_job.num_processes is {job.num_processes}, but a ranking is trained by one process;"

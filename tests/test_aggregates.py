@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relhop.aggregates import WINDOWS, Seen, aggregates
+from relhop.aggregates import WINDOWS, Seen, aggregates, frequent_values
 from relhop.times import to_micros
 from tests import clicks
 
@@ -19,7 +19,8 @@ def store(tmp_path_factory):
 def described(store, user, anchor, until, **options):
     rows = store.rows_of("users", [user])
     seen = Seen(rows, np.array([to_micros(anchor)]), np.array([to_micros(until)]))
-    return aggregates(store, "users", seen, to_micros("2020-02-01"), **options).iloc[0]
+    frequent = frequent_values(store, to_micros("2020-02-01"), **options)
+    return aggregates(store, "users", seen, frequent, **options).iloc[0]
 
 
 def test_they_are_of_what_is_visible_per_window_and_age_from_the_anchor(store):

@@ -37,7 +37,9 @@ def test_trees_see_under_a_delay_what_was_known_by_then(store, table):
     frozen = store.as_of("2020-01-31")
     scores = boosted_scores(splits["train"], splits["test"], frozen, delay)
     assert compute_metrics("binary", scores, splits["test"].target).values["auroc"] > 0.95
-    found = example_features([splits["test"]], frozen, splits["test"].anchor_times, splits["train"])
+    found = example_features(
+        [splits["test"]], frozen, np.zeros(len(splits["test"]), np.int64), splits["train"]
+    )
     stale = (splits["test"].anchor_times - frozen.as_of_time) / 86_400_000_000
     assert found["delay"].tolist() == stale.tolist()
 

@@ -79,6 +79,7 @@ def test_normal_and_best_plans_search():
     normal, best = suggest(FACTS, "normal"), suggest(FACTS, "best")
     assert normal.training_job.num_experiments == 6
     assert normal.candidates == {
+        "column_processing.aggregates": (True, False),
         "model_architecture.channels": (128, 64),
         "model_architecture.dropout": (0.1, 0.3),
         "optimization.base_lr": (0.003, 0.001),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import relhop as rh
+from relhop.errors import PlanError
 from relhop.lists import Lists
 from relhop.predictor import seed_loader
 from relhop.ranking.baselines import ranking_baselines
@@ -221,3 +222,8 @@ def test_baselines_by_hand(tmp_path: Path) -> None:
         [7, 0, 1],
         [7, 3, 5],
     ]
+
+
+def test_a_ranking_takes_no_aggregates(tmp_path: Path, store: rh.Store) -> None:
+    with pytest.raises(PlanError, match=r"^column_processing\.aggregates is true, but a ranking takes none"):
+        trained(tmp_path, store, ranking_store.LIKES, **{"column_processing.aggregates": True})

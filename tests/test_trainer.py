@@ -482,3 +482,54 @@ def test_examples_without_weight_change_nothing(store, tmp_path):
         mixed.take(np.flatnonzero(mixed.weight)), store
     )
     assert scores["auroc"] > 0.9
+
+
+AGGREGATED = {"column_processing__aggregates": True, "neighbor_sampling__num_neighbors": [1]}
+NAMELESS = {"column_processing__drop": ["users.age", "users.born", "users.city"]}
+
+
+@pytest.fixture(scope="module")
+def frequent_visitors(store):
+    """Whether a user clicked more often than most in all the past: more than sampled rows can say."""
+    frame = clicks.labels()
+    past = clicks.frames()["clicks"]
+    counts = [
+        ((past.user_id == user) & (past["at"] <= anchor)).sum()
+        for user, anchor in zip(frame.user_id, frame.anchor_time, strict=True)
+    ]
+    days = (frame.anchor_time - clicks.START) / pd.Timedelta(days=1)
+    frame["target"] = (counts > 0.8 * days).astype(int)
+    return TrainingTable.from_pandas(frame, store, entity_table="users", task_type="binary")
+
+
+def test_aggregates_tell_what_lies_beyond_the_sampled_rows(store, frequent_visitors, tmp_path):
+    settings = {"optimization__max_epochs": 6, "optimization__min_steps_per_epoch": 20, **NAMELESS}
+    without = trainer(tmp_path / "without", **settings, neighbor_sampling__num_neighbors=[1])
+    beside = trainer(tmp_path / "beside", **settings, **AGGREGATED)
+    few = without.fit(frequent_visitors, store).metrics["test"]["auroc"]
+    found = beside.fit(frequent_visitors, store).metrics["test"]["auroc"]
+    assert found > 0.85
+    assert found > few + 0.1, few
+    scores = beside.predict(frequent_visitors, store).scores
+    loaded = Trainer.load(beside.path, accelerator="cpu", progress=False)
+    assert loaded.predict(frequent_visitors, store).scores.tobytes() == scores.tobytes()
+
+
+def test_aggregates_of_drawn_delays_train_the_same_weights_twice(store, table, tmp_path):
+    settings = AGGREGATED | {"neighbor_sampling__delay": "0 to 9 days", "optimization__max_epochs": 2}
+    first, second = (trainer(tmp_path / name, **settings).fit(table, store) for name in ("a", "b"))
+    weights = torch.load(first.path / "model.pt", weights_only=True)
+    for name, weight in torch.load(second.path / "model.pt", weights_only=True).items():
+        assert torch.equal(weight, weights[name]), name
+
+
+def test_aggregates_of_a_frozen_store_hide_what_came_after(store, table, tmp_path):
+    fitting = trainer(tmp_path / "model", **AGGREGATED, optimization__max_epochs=1)
+    fitting.fit(table, store)
+    late = table.splits["test"]
+    early = clicks.frames()
+    early["clicks"] = early["clicks"].query("at <= '2020-02-10'")
+    cut = clicks.build(tmp_path / "early.rh", tables=early)
+    frozen = fitting.predict(late, store.as_of("2020-02-10")).scores
+    np.testing.assert_allclose(frozen, fitting.predict(late, cut.as_of("2020-02-10")).scores, atol=1e-6)
+    assert not np.allclose(frozen, fitting.predict(late, store).scores)

@@ -24,7 +24,6 @@ class Question:
         metric: By which it is judged.
         split: Arguments of `generate_training_table`.
         plan: Settings other than those that are suggested; chosen on validation alone.
-        trees: The same of LightGBM, one of `benchmarks.quality.TRIALS`; `None`: all are tried on validation.
         val_seen: What validation sees, `store.as_of`; `None`: each example all up to its anchor time.
         test_seen: The same of test.
         simple: Scores by one line.

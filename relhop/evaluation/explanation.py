@@ -123,7 +123,7 @@ def explain_example(
     predictor.model.to(predictor.device).eval()
     one = table.take(np.array([example]))
     with torch.inference_mode(), torch_threads(described.plan):
-        (batch,) = seed_loader(store, one, described.plan, task.withheld)
+        (batch,) = seed_loader(store, one, described.plan, task.withheld, aggregates=described.aggregates)
         batch = batch.to(predictor.device)
         scores = _scores(predictor, batch)
         if output is None:

@@ -5,6 +5,7 @@
   goes with its age; the time column stands for the age of the rows.
 - A **table**: all of that together, so that rows stay whole. How many rows there are, and who is linked to
   whom, stays.
+- The **aggregates** of the entities' past, where the model reads them: all of an example's together.
 - A **step** along a link, and the **hops** from some number on: these rows are not sampled, and the model
   predicts anew.
 
@@ -72,9 +73,9 @@ def importance(
         progress: Whether to show a bar on a terminal.
 
     Returns:
-        A row each: `kind` (`column`, `table`, `step`, `hop`), `name` (`table.column`, the table, `A.x->B.y`
-        as in a plan, `hop2` for hop 2 and all beyond), `metric`, `worse_by`, `low`, `high`; by kind, the most
-        important first. Columns that a plan drops, and what no batch holds, are left out.
+        A row each: `kind` (`column`, `table`, `aggregates`, `step`, `hop`), `name` (`table.column`, the
+        table, `A.x->B.y` as in a plan, `hop2` for hop 2 and all beyond), `metric`, `worse_by`, `low`, `high`;
+        by kind, the most important first. Columns that a plan drops, and what no batch holds, are left out.
 
     Raises:
         TrainingError: If there are no labels, or table or store do not fit the model.
@@ -93,7 +94,7 @@ def importance(
     if metric not in base.metrics().values:
         raise ValueError(f"there is no metric {metric!r}; choose one of {', '.join(base.metrics().values)}")
     drops = differences(metric, base, [scored for _, _, scored in found], resamples=resamples, seed=seed)
-    kinds = ["column", "table", "step", "hop"]
+    kinds = ["column", "table", "aggregates", "step", "hop"]
     frame = pd.DataFrame(
         [(kind, name, metric) for kind, name, _ in found], columns=["kind", "name", "metric"]
     )
@@ -126,7 +127,9 @@ class _Passes:
         task, count = described.task, len(self._table)
         bind(predictor.model, described, self._store)
         predictor.model.to(predictor.device).eval()
-        loader = seed_loader(self._store, self._table, self._plan, task.withheld)
+        loader = seed_loader(
+            self._store, self._table, self._plan, task.withheld, aggregates=described.aggregates
+        )
         base = np.empty((count, task.out_channels))
         scores: dict[Permutation, NDArray[np.float64]] = {}
         with torch.inference_mode(), torch_threads(described.plan):
@@ -171,7 +174,7 @@ class _Passes:
         dropped = described.plan.column_processing.dropped_columns(described.schema)
         for permutation in permutations(batch, described.schema):
             unread = dropped[permutation.table] if not described.own_module else frozenset()
-            if permutation.ages or not permutation.columns <= unread:
+            if permutation.ages or permutation.aggregates or not permutation.columns <= unread:
                 yield permutation
 
     def _scored(self, scores: NDArray[np.float64]) -> Scored:

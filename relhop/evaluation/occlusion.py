@@ -20,7 +20,7 @@ from relhop.schema import EdgeType
 Masks: TypeAlias = dict[str, NDArray[np.bool_]]
 """By table bool [copies, nodes]."""
 
-_OF_SEEDS = ("input_id", "seed_time", "y", "weight")
+_OF_SEEDS = ("input_id", "seed_time", "y", "weight", "aggregates")
 """What a batch has of its seeds alone."""
 
 
@@ -93,6 +93,8 @@ def copies_of(
     out[entity_table].batch_size = copies
     out[entity_table].input_id = torch.arange(copies)
     out[entity_table].seed_time = batch[entity_table].seed_time.repeat(copies)
+    if "aggregates" in batch[entity_table]:
+        out[entity_table].aggregates = batch[entity_table].aggregates.expand(copies, -1)
     return out
 
 

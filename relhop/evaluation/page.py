@@ -115,6 +115,7 @@ def _add_importance(report: Report, evaluation: Evaluation) -> None:
     captions = {
         "column": "Columns: values permuted between the rows of their table.",
         "table": "Tables: rows permuted as wholes.",
+        "aggregates": "Aggregates of the past, permuted between examples as wholes.",
         "step": "Steps: what lies there is not sampled.",
         "hop": "Hops: nothing from that hop on is sampled.",
     }

@@ -27,11 +27,12 @@ class Permutation:
     """What is permuted together.
 
     Attributes:
-        kind: `column` or `table`.
+        kind: `column`, `table` or `aggregates`.
         name: `table.column`, or the table.
         table: The table.
         columns: Its columns; a timestamp's age goes with it.
         ages: Whether the rows' own ages, which come of the time column, are permuted, too.
+        aggregates: Whether the seeds' aggregates are.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Permutation:
     table: str
     columns: frozenset[str]
     ages: bool = False
+    aggregates: bool = False
 
     def of(self, batch: HeteroData, entity_table: str, key: tuple[int, int]) -> HeteroData:
         """A batch with these values permuted; all else is shared with the one given.
@@ -59,11 +61,16 @@ class Permutation:
             seed_time = batch[entity_table].seed_time
             age = seed_time[nodes.batch] - nodes.time
             changed[self.table].time = seed_time[nodes.batch] - age[rows]
+        if self.aggregates:
+            seeds = rows[rows < nodes.batch_size]
+            changed[self.table].aggregates = nodes.aggregates[seeds]
         return changed
 
 
 def permutations(batch: HeteroData, schema: Schema) -> Iterator[Permutation]:
-    """Every column that the tables of a batch show, the age of timed rows, and each table as a whole."""
+    """Every column that the tables of a batch show, the age of timed rows, and each table as a whole; the
+    seeds' aggregates as a whole.
+    """
     for table in batch.node_types:
         columns = _columns(batch[table].tf) if "tf" in batch[table] else []
         time_col = schema.table(table).time_col if "time" in batch[table] else None
@@ -73,6 +80,8 @@ def permutations(batch: HeteroData, schema: Schema) -> Iterator[Permutation]:
             yield Permutation("column", f"{table}.{time_col}", table, frozenset(), ages=True)
         if columns or time_col:
             yield Permutation("table", table, table, frozenset(columns), ages=bool(time_col))
+        if "aggregates" in batch[table]:
+            yield Permutation("aggregates", table, table, frozenset(), aggregates=True)
 
 
 def with_values_of(frame: TensorFrame, rows: Tensor, columns: frozenset[str]) -> TensorFrame:

@@ -18,8 +18,10 @@ import torch
 from torch_geometric.data import HeteroData
 
 from relhop import _native
+from relhop.aggregate_features import AggregateFeatures
 from relhop.delays import NO_DELAY, Delay
 from relhop.features import AttributeReader, FeatureReader, ReadStats, RowFeatures
+from relhop.loader.example_aggregates import ExampleAggregates
 from relhop.loader.frames import tensor_frame
 from relhop.pyg.columns import tensor_of
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
@@ -89,8 +91,8 @@ class SeedLoader:
     - per edge type: `edge_index` int64 [2, E], from the neighbor to the node nearer to the seed, and
       `num_sampled_edges`;
     - on the entity's table, whose first `batch_size` nodes are the seeds: `input_id` (rows of the training
-      table), `seed_time` (int64 microseconds), `batch_size` and, where there are any, labels `y` and
-      `weight`.
+      table), `seed_time` (int64 microseconds), `batch_size` and, where there are any, labels `y`, `weight`
+      and `aggregates` (float32 [B, width], see `relhop.aggregate_features`).
 
     Of a `tf`, `numerical` is float32 with NaN for null: the numerical columns, then per timestamp column
     `c` its age `c (age)` in days at the seed's anchor time; `categorical` holds the store's int64 codes
@@ -116,6 +118,8 @@ class SeedLoader:
         max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
         delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
             count from the anchor time. A range is drawn from anew for each example and epoch.
+        aggregates: Windowed aggregates of each example's past to bring along. Takes a DuckDB query of a
+            thread for every 32,768 examples.
 
     Attributes:
         wide: The readers of columns of lists, text and tensors, by table and column.
@@ -141,6 +145,7 @@ class SeedLoader:
         look_ahead: int = 8,
         max_batches: int | None = None,
         delay: Delay = NO_DELAY,
+        aggregates: AggregateFeatures | None = None,
     ) -> None:
         self.store, self.table = store, table
         self.batch_size, self.shuffle, self.seed, self.delay = batch_size, shuffle, seed, delay
@@ -161,6 +166,11 @@ class SeedLoader:
         self._sources = self._find_sources()
         self._read = {name: ReadStats() for name, source in self._sources.items() if source.is_on_disk}
         self._pipelines: weakref.WeakSet[_native.Pipeline] = weakref.WeakSet()
+        self._aggregates = (
+            None
+            if aggregates is None
+            else ExampleAggregates(aggregates, store, self._rows, self._times, batch_size)
+        )
         self._epoch, self._start = 0, 0
         self._held: Mapping[tuple[str, str], _native.HeldRows] = {}
 
@@ -218,7 +228,8 @@ class SeedLoader:
         """One epoch, from the batch that `set_epoch` named. Leaving early, an error or Ctrl-C stops the
         native threads.
         """
-        input_ids = self.order()[self._start * self.batch_size :]
+        order = self.order()
+        input_ids = order[self._start * self.batch_size :]
         pipeline = _native.Pipeline(
             self._sampler.topology,
             [(source.native, False, source.table) for source in self._sources.values()],
@@ -232,6 +243,8 @@ class SeedLoader:
         whole = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
         batches = [self._own(ids) for ids in whole]
         delays = self._delays()
+        if self._aggregates is not None:
+            self._aggregates.begin(order, delays)
         try:
             put = 0
             for taken, ids in enumerate(batches):
@@ -244,6 +257,9 @@ class SeedLoader:
                 assert batch is not None, "a batch was put"
                 self._batches += 1
                 data = self._assemble(batch, ids)
+                if self._aggregates is not None:
+                    found = self._aggregates.of(self._start + taken, ids)
+                    data[self.table.entity_table].aggregates = torch.from_numpy(found)
                 if self.share[0] >= len(whole[taken]):
                     data[self.table.entity_table].weight = torch.zeros(len(ids))
                 yield data

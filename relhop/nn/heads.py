@@ -1,4 +1,5 @@
-"""From a seed's vector to the numbers that a task asks for."""
+"""What is done with seeds alone: aggregates of their past to vectors, vectors to the numbers that a task asks
+for."""
 
 from __future__ import annotations
 
@@ -25,3 +26,28 @@ class Head(nn.Module):
         """Outputs [B, out_channels] of vectors [B, channels]."""
         out: Tensor = self.layers(x)
         return out
+
+
+class AggregateEncoder(nn.Module):
+    """Aggregates of seeds' past -> vectors of seeds: two linear layers.
+
+    Args:
+        num_aggregates: Numbers a seed, standardised; see `relhop.aggregate_features`.
+        channels: Width of the vectors.
+        dropout: Share of numbers and activations dropped in training.
+    """
+
+    def __init__(self, num_aggregates: int, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(num_aggregates, channels),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(channels, channels),
+        )
+
+    def forward(self, aggregates: Tensor) -> Tensor:
+        """Vectors [B, channels] of numbers, float32 [B, num_aggregates]."""
+        vectors: Tensor = self.layers(aggregates)
+        return vectors

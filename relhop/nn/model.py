@@ -16,7 +16,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 
 from relhop.nn.encoder import NodeEncoder
-from relhop.nn.heads import Head
+from relhop.nn.heads import AggregateEncoder, Head
 from relhop.nn.sage import HeteroSage, SageLayer, reachable_tables
 from relhop.nn.transformer import GraphTransformer
 from relhop.plan import ModelPlan
@@ -149,24 +149,47 @@ class RelationalModel(NeighborhoodEncoder):
         statistics: As of `NeighborhoodEncoder`.
         entity_table: The seeds' table.
         out_channels: Numbers per seed.
+        num_aggregates: Numbers of each seed's past that batches bring along, which are added to what its
+            neighborhood says.
     """
 
     def __init__(
-        self, plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, out_channels: int
+        self,
+        plan: ModelPlan,
+        schema: Schema,
+        statistics: Statistics,
+        *,
+        entity_table: str,
+        out_channels: int,
+        num_aggregates: int = 0,
     ) -> None:
         num_hops = plan.neighbor_sampling.num_hops
         super().__init__(plan, schema, statistics, entity_table=entity_table, num_hops=num_hops)
         architecture = plan.model_architecture
+        self.past = (
+            AggregateEncoder(num_aggregates, architecture.channels, architecture.dropout)
+            if num_aggregates
+            else None
+        )
         self.head = Head(architecture.channels, out_channels, architecture.dropout)
 
     def forward(self, batch: HeteroData) -> Tensor:
         """Outputs [B, out_channels]."""
-        out: Tensor = self.head(super().forward(batch))
+        seeds = super().forward(batch)
+        if self.past is not None:
+            seeds = seeds + self.past(batch[self.entity_table].aggregates)
+        out: Tensor = self.head(seeds)
         return out
 
 
 def build_model(
-    plan: ModelPlan, schema: Schema, statistics: Statistics, *, entity_table: str, out_channels: int
+    plan: ModelPlan,
+    schema: Schema,
+    statistics: Statistics,
+    *,
+    entity_table: str,
+    out_channels: int,
+    num_aggregates: int = 0,
 ) -> RelationalModel:
     """The network of a plan; its weights are a function of the plan's seed, and torch's random state is left
     as it was.
@@ -175,4 +198,11 @@ def build_model(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training_job.seed)
-        return RelationalModel(plan, schema, statistics, entity_table=entity_table, out_channels=out_channels)
+        return RelationalModel(
+            plan,
+            schema,
+            statistics,
+            entity_table=entity_table,
+            out_channels=out_channels,
+            num_aggregates=num_aggregates,
+        )

@@ -26,6 +26,14 @@ class ColumnProcessing(Part):
         " drops it. Other changes need a new store, with `stypes` in rh.Table.",
     )
 
+    aggregates: bool = Field(
+        default=False,
+        description="Whether the model also reads what one would write in SQL of each example's past: counts,"
+        " means, shares, newest values over windows of 30, 90, 365 and all days. Helps where much of the past"
+        " lies farther than the sampled hops, or is more than they hold. Price: a query of DuckDB on one"
+        " thread for every 32,768 examples; a ranking takes none.",
+    )
+
     def dropped_columns(self, schema: Schema) -> dict[str, frozenset[str]]:
         """By table the columns not to be seen.
 

@@ -60,6 +60,7 @@ _LARGEST_BATCH, _SMALLEST_BATCH = 512, 16
 _LARGEST_BATCH_OF_RANKINGS = 64  # each of its examples is compared with all items of the batch
 _VISITS = 4  # times the fanout, in the first hop of a ranking: they are most of what there is to know
 _NARROWEST = 16
+_MOST_AGGREGATED = 20_000_000  # rows; a query over more would take longer than the training
 _AT_THE_END = 4  # rows per row and step of a hop more
 
 
@@ -108,6 +109,7 @@ class _Suggestion:
     def plan(self) -> ModelPlan:
         """The plan of these settings."""
         self._choose_sampling()
+        self._choose_columns()
         self._choose_network()
         self._choose_optimization()
         self._choose_search()
@@ -177,6 +179,15 @@ class _Suggestion:
                 "model_architecture.body",
                 ["sage", "transformer"],
                 "attention finds what no step leads to; where it does not help, it costs a few experiments",
+            )
+
+    def _choose_columns(self) -> None:
+        is_small = self._facts.total_rows <= _MOST_AGGREGATED
+        if self._effort.experiments > 1 and is_small and not self._is_ranking:
+            self._choose(
+                "column_processing.aggregates",
+                [True, False],
+                "they tell what lies farther than the hops, for the time of a query",
             )
 
     def _choose_optimization(self) -> None:

@@ -11,10 +11,13 @@ import torch
 import torch_frame
 
 import relhop as rh
+from relhop.aggregate_features import AggregateFeatures
+from relhop.aggregates import Seen
 from relhop.errors import TrainingError
 from relhop.evaluation.explanation import explain_example
 from relhop.evaluation.subgraph_drawing import MAX_DRAWN, age_in_words, draw_subgraph
 from relhop.predictor import Predictor
+from relhop.score_training import plan_model
 from relhop.statistics import Statistics
 from tests import clicks
 from tests.evaluation.conftest import PLAN
@@ -50,6 +53,17 @@ def test_the_score_is_that_of_a_prediction_and_all_its_rows_are_told(trainer, ta
     assert found.to_pandas()["influence"].abs().is_monotonic_decreasing or np.isnan(
         found.to_pandas()["influence"].iloc[-1]
     )
+
+
+def test_every_copy_of_a_neighborhood_has_the_seed_s_aggregates(trainer, table, store) -> None:
+    test = table.splits["test"]
+    seen = Seen.of(store, test.rows, test.anchor_times, np.zeros(len(test), np.int64))
+    features = AggregateFeatures.fit(store, "users", seen, int(test.anchor_times.min()))
+    described = dataclasses.replace(trainer.predictor.described, aggregates=features)
+    predictor = Predictor(plan_model(described), described)
+    found = explain_example(predictor, test, store, EXAMPLE)
+    assert found.score == pytest.approx(predictor.predict(test, store).scores[EXAMPLE], abs=1e-6)
+    assert found.nodes["influence"].iloc[1:].notna().all()
 
 
 def test_values_and_keys_are_those_of_the_store(trainer, table, store) -> None:

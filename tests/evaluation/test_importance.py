@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import relhop as rh
+from relhop.aggregate_features import AggregateFeatures
+from relhop.aggregates import Seen
 from relhop.errors import TrainingError
 from relhop.evaluation.importance import importance
 from relhop.evaluation.permuted import permutations, with_values_of
@@ -138,6 +140,19 @@ def test_a_permutation_is_keyed_moves_ages_between_rows_and_leaves_the_batch_as_
     assert batch["clicks"].tf is frame
     assert torch.equal(whole.of(batch, "users", (0, 1))["clicks"].time, changed["clicks"].time)
     assert not torch.equal(whole.of(batch, "users", (0, 2))["clicks"].time, changed["clicks"].time)
+
+
+def test_aggregates_move_between_the_seeds_as_a_whole(table, store) -> None:
+    test = table.splits["test"]
+    seen = Seen.of(store, test.rows, test.anchor_times, np.zeros(len(test), np.int64))
+    features = AggregateFeatures.fit(store, "users", seen, int(test.anchor_times.min()))
+    (batch, *_) = seed_loader(store, test, PLAN, aggregates=features)
+    (asked,) = (p for p in permutations(batch, clicks.SCHEMA) if p.aggregates)
+    assert (asked.kind, asked.name) == ("aggregates", "users")
+    before, after = batch["users"].aggregates, asked.of(batch, "users", (0, 1))["users"].aggregates
+    assert sorted(map(bytes, before.numpy())) == sorted(map(bytes, after.numpy()))
+    assert not torch.equal(before, after)
+    assert batch["users"].aggregates is before
 
 
 def test_examples_without_labels_and_metrics_that_do_not_exist_are_refused(trainer, table, store) -> None:

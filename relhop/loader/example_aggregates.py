@@ -1,0 +1,72 @@
+"""Aggregates of the examples of an epoch, made for many batches at once, when the first of these is due."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relhop.aggregate_features import AggregateFeatures
+from relhop.aggregates import Seen
+from relhop.store.reader import Store
+
+EXAMPLES_AT_ONCE = 32_768
+"""Bounds the memory: an example takes some kilobytes while it is described."""
+
+
+class ExampleAggregates:
+    """What `AggregateFeatures.of` says of examples, by batch.
+
+    Args:
+        features: Which aggregates.
+        store: What the examples see.
+        rows: Of the entity's table, int64 [n].
+        anchor_times: int64 microseconds [n].
+        batch_size: Examples a batch.
+    """
+
+    def __init__(
+        self,
+        features: AggregateFeatures,
+        store: Store,
+        rows: NDArray[np.int64],
+        anchor_times: NDArray[np.int64],
+        batch_size: int,
+    ) -> None:
+        self._features, self._store = features, store
+        self._rows, self._anchor_times = rows, anchor_times
+        self._batches_at_once = max(1, EXAMPLES_AT_ONCE // batch_size)
+        self._batch_size = batch_size
+        self._order = self._delays = self._ids = np.empty(0, np.int64)
+        self._part: int | None = None
+        self._numbers = np.empty((0, features.width), np.float32)
+
+    def begin(self, order: NDArray[np.int64], delays: NDArray[np.int64]) -> None:
+        """Begins an epoch.
+
+        Args:
+            order: Its examples, int64 [m], as they come.
+            delays: Of all examples, int64 microseconds [n].
+        """
+        # Of few examples, which see the same each epoch, what is known stays right.
+        is_known = np.array_equal(np.sort(order), self._ids) and np.array_equal(delays, self._delays)
+        if not (is_known and len(order) <= self._batches_at_once * self._batch_size):
+            self._part = None
+        self._order, self._delays = order, delays
+
+    def of(self, number: int, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Numbers of some examples of a batch, float32 [len(input_ids), width].
+
+        Args:
+            number: Of the batch, in the epoch.
+            input_ids: The examples.
+        """
+        part = number // self._batches_at_once
+        if part != self._part:
+            size = self._batches_at_once * self._batch_size
+            # Sorted, so that what is found does not hang on the order of the epoch.
+            self._ids = np.sort(self._order[part * size : (part + 1) * size])
+            seen = Seen.of(
+                self._store, self._rows[self._ids], self._anchor_times[self._ids], self._delays[self._ids]
+            )
+            self._numbers, self._part = self._features.of(self._store, seen), part
+        return self._numbers[np.searchsorted(self._ids, input_ids)]
