@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -15,10 +17,11 @@ from relhop.dtypes import NUMPY_DTYPES, dtype_name
 from relhop.errors import SourceError
 from relhop.sampling import native_topology
 from relhop.sources.array_columns import dense
+from relhop.store import copying, writer
 from relhop.store.attributes import AttributeReader
 from relhop.store.copying import write_rows
 from relhop.store.packed import PackedColumn
-from tests import packing
+from tests import packing, threads
 
 DTYPES = sorted(NUMPY_DTYPES)
 SHAPES = [(), (1,), (5,), (2, 3), (0,), (4, 0, 2)]
@@ -224,6 +227,32 @@ def test_an_array_that_grew_while_the_store_was_built_is_refused(tmp_path, monke
         "table 't', column 'x' has 5 rows, the table 4; it changed while the store was built"
     )
     assert not (tmp_path / "t.rh").exists()
+
+
+def test_copies_in_the_background_end_with_a_build_that_fails(tmp_path, monkeypatch):
+    rows = random_rows("float32", NUM_ROWS, (4,))
+    source = {"id": np.arange(NUM_ROWS), "x": rows}
+    ended = []
+
+    def copied_until_given_up(build, table, name, column, given_up):
+        ended.append(given_up.wait(30))
+
+    monkeypatch.setattr(copying, "copy_attribute", copied_until_given_up)
+    monkeypatch.setattr(writer.tables, "write_columns", lambda *_: 1 / 0)
+    before = threads.running()
+    graph = rh.Graph(tables=[rh.Table("node", source=source, pkey_col="id")])
+    with pytest.raises(ZeroDivisionError):
+        graph.snapshot(tmp_path / "graph.rh", progress=False)
+    assert ended == [True]
+    assert threads.none_beyond(before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_is_not_copied_to_its_end_once_that_is_given_up(tmp_path):
+    column, given_up = dense(random_rows("int8", 100, ()), "x"), threading.Event()
+    given_up.set()
+    with pytest.raises(InterruptedError, match=r"x\.bin was not written to its end: the build was given up$"):
+        write_rows(column, [tmp_path / "x.bin", tmp_path / "x.crc"], None, tmp_path, 0, given_up)
 
 
 def test_inspect_says_what_attributes_there_are(kinds):

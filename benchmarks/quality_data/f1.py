@@ -1,8 +1,8 @@
 """Formula 1: the three questions of `examples.f1`, under two protocols.
 
-Frozen: test anchors lie up to forty windows beyond 2010-01-01 and see nothing later. So validation anchors
-see nothing after 2005-01-01, and where that gains more than seeds differ, training examples are delayed by as
-much. Rolling: each anchor sees all rows up to itself.
+Frozen: test anchors lie up to forty windows beyond 2010-01-01 and see nothing later. Where it gains more on
+validation than seeds differ, training examples are delayed by as much, and validation anchors see nothing
+after 2005-01-01. Rolling: each anchor sees all rows up to itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def store(data: Path, folder: Path) -> rh.Store:
 
 
 def _question(name: str, asked: formula1.Question, *, frozen: bool) -> Question:
+    plan = _FROZEN_PLANS[name] if frozen else _AGGREGATES
     return Question(
         f"f1: {name}, {'frozen' if frozen else 'rolling'}",
         asked.query,
@@ -37,8 +38,8 @@ def _question(name: str, asked: formula1.Question, *, frozen: bool) -> Question:
             "test_start": formula1.TEST_START,
             "max_eval_anchors": formula1.ANCHORS_PER_SPLIT,
         },
-        plan=_FROZEN_PLANS[name] if frozen else _AGGREGATES,
-        val_seen=formula1.VALIDATION_START if frozen else None,
+        plan=plan,
+        val_seen=formula1.VALIDATION_START if "neighbor_sampling.delay" in plan else None,
         test_seen=formula1.TEST_START if frozen else None,
         published=asked.published if frozen else {},
         target=_TARGETS[name] if frozen else None,
