@@ -4,7 +4,7 @@
 
 - loading: neighborhoods and rows, all in memory; and from opening to the first batch.
 - hits: hit rate of the pool, beside Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK on the same batches; and
-  rows that one read brings, ordered and not.
+  rows that one read brings, ordered and not, beside the best order where rows are wanted independently.
 - training: a three-layer GraphSAGE with pools of 100 to 10 % of the rows, beside all in memory and the floor
   that the cost model of benchmarks/disk/device.py gives, here and on a drive of 0.8 M reads/s and 7 GB/s.
 - peak: resident memory, beside the pool and a constant.

@@ -102,6 +102,10 @@ class PackedRows:
 class PackedTimes:
     def __init__(self, blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], stream: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None: ...
 
+    @staticmethod
+    def paged(blocks: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], pool: PagePool, path: str, num_rows: int) -> PackedTimes:
+        """The same of a stream in a file that is read as needed."""
+
     def __len__(self) -> int: ...
 
     def decode(self, begin: int, count: int) -> NDArray[numpy.int64]:
@@ -279,17 +283,26 @@ class DiskRecords:
         """
 
 class FeatureTable:
-    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | None, numbers: Numbers | None = None, slots: PackedRows | None = None) -> None: ...
+    def __init__(self, name: str, records: DiskRecords | Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_fields: Sequence[int] | None, time: PackedTimes | None, order: PackedRows | PagedRows | None, numbers: Numbers | None = None, slots: PackedRows | PagedRows | None = None) -> None: ...
 
     def gather(self, rows: NDArray[numpy.int64], num_threads: int = 1) -> dict[str, Any]:
         """
         The columns of some rows by kind; see relhop.features.RowFeatures. Of raw records, which have no `num_fields`, their bytes: {'raw': uint8 [N, record_size]}.
         """
 
-class Pipeline:
-    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0) -> None:
+class HeldRows:
+    def __init__(self, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> None:
         """
-        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk.
+        Some of a table's rows, ascending, which whoever takes batches has already. Takes 2 bits a row of the table.
+        """
+
+    def __len__(self) -> int:
+        """How many are held."""
+
+class Pipeline:
+    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0, held: Sequence[HeldRows | None] = ()) -> None:
+        """
+        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk. What is held of `wanted` is not gathered; it is of 'features' then 'slots', int64 [N]: of a held row its number among those that are held, of others 0; and 'places', int64: where in the batch the others are, whose features come.
         """
 
     def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:

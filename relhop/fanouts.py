@@ -9,7 +9,7 @@ import numpy as np
 
 from relhop.plan import Degree
 from relhop.schema import EdgeType
-from relhop.store.arrays import LinkRows, Times
+from relhop.store.arrays import Rows, Times
 from relhop.store.reader import Store
 from relhop.strategies import Strategy
 
@@ -60,7 +60,7 @@ def inferred_fanout(store: Store, edge_type: EdgeType, hop: int, strategy: Strat
 class _Lists(NamedTuple):
     """The offsets of lists, and the times of what is in them, of which the first `known` are not null."""
 
-    offsets: LinkRows
+    offsets: Rows
     times: Times | None
     known: int
 
@@ -85,7 +85,7 @@ def _lists(store: Store, edge_type: EdgeType) -> _Lists | None:
     return None
 
 
-def _degree(offsets: LinkRows) -> Degree:
+def _degree(offsets: Rows) -> Degree:
     num_rows = len(offsets) - 1
     rows = np.arange(0, num_rows, max(1, num_rows // _SAMPLED_ROWS))
     degrees = offsets[rows + 1] - offsets[rows]

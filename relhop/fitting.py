@@ -32,6 +32,7 @@ from relhop.checkpoint import Task
 from relhop.errors import TrainingError
 from relhop.history import History
 from relhop.loader import SeedLoader
+from relhop.loader.hot_rows import HotRows
 from relhop.loggers import open_loggers
 from relhop.losses import LossFunction
 from relhop.metrics import HORIZON, SMALLER_IS_BETTER, compute_metrics
@@ -278,14 +279,19 @@ def fit_weights(
             enable_progress_bar=interactive,
         )
         device = trainer.strategy.root_device
-        batches = copied_ahead(train_loader, device) if isinstance(train_loader, SeedLoader) else train_loader
+        batches: Batches = train_loader
+        hot = None
+        if isinstance(train_loader, SeedLoader):
+            if job.device_cache_size and device.type != "cpu":
+                hot = HotRows(train_loader, device, job.device_cache_size)
+            batches = copied_ahead(train_loader, device, hot)
         timing = Timing(device, batches)
         history = History(f"val_{course.monitor}", timing, printed=course.progress and not interactive)
         trainer.callbacks[:0] = [timing, history]
         trainer.fit(
             fitted,
             timing,
-            copied_ahead(val_loader, device),
+            copied_ahead(val_loader, device, hot),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )

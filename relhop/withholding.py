@@ -48,6 +48,10 @@ class WithholdingLoader(SeedLoader):
         """One epoch; see `SeedLoader`."""
         for batch in super().__iter__():
             for table, columns in self.withheld.items():
+                if "rest" in batch[table]:
+                    batch[table].rest = {
+                        name: rows for name, rows in batch[table].rest.items() if name not in columns
+                    }
                 if columns and "tf" in batch[table]:
                     kept = without(batch[table].tf, columns)
                     if kept is None:

@@ -13,6 +13,7 @@ import pytest
 import relhop as rh
 from relhop import _native
 from relhop.errors import StoreError
+from relhop.features import FeatureReader
 from relhop.sampling import SeedSampler
 from relhop.store.reader import Store
 
@@ -62,6 +63,34 @@ def sampled(store: Store, strategy: str) -> list[list[int]]:
     ]
 
 
+def test_what_goes_with_the_rows_of_a_batch_is_read_too(path: Path) -> None:
+    rows = np.random.default_rng(2).integers(0, ORDERS, 5000)
+    stores = [on_disk(path), Store.open(path, memory="ram")]
+    found, expected = (FeatureReader(store.tables["orders"]).gather(rows) for store in stores)
+    for name in ("numerical", "time", "position"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    anchors = [rh.to_micros("2020-01-01") + second * 1_000_000 for second in (-1, 0, 12_345, 10**7)]
+    cuts, expected_cuts = ([store.cut("orders", anchor) for anchor in anchors] for store in stores)
+    assert cuts == expected_cuts
+    assert _mapped(stores[0]) == []
+    mapped = Store.open(path, memory="mmap")
+    FeatureReader(mapped.tables["orders"]).gather(rows)
+    assert {"time.bin", "order.bin", "rows.bin"} <= set(_mapped(mapped))
+
+
+def _mapped(store: Store) -> list[str]:
+    """The files of a store that are in memory in part because they are mapped."""
+    found, name = [], ""
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if str(store.path) in line:
+            name = line.split("/")[-1]
+        elif line.startswith("Rss:"):
+            if name and line.split()[1] != "0":
+                found.append(name)
+            name = ""
+    return found
+
+
 @pytest.mark.parametrize("strategy", ["recency", "last within 20 days", "weighted", "labor"])
 def test_neighborhoods_are_those_of_memory(path: Path, strategy: str) -> None:
     assert sampled(on_disk(path), strategy) == sampled(Store.open(path, memory="ram"), strategy)
@@ -71,15 +100,21 @@ def test_the_placement_and_the_pool_say_what_is_where(path: Path) -> None:
     store = on_disk(path)
     placement = store.placement
     links = sum(file.stat().st_size for file in (path / "links").rglob("*.bin"))
+    times = sum(
+        (path / "tables" / "orders" / f"{name}.bin").stat().st_size
+        for name in ("time", "time_blocks", "order")
+    )
+    assert placement.topology_bytes == links + times
     records = sum(table.bytes for table in placement.tables.values())
     assert placement.topology == "disk"
-    assert placement.links_pool_bytes == 100_000 * links // (links + records)
+    assert placement.links_pool_bytes == 100_000 * (links + times) // (links + times + records)
     assert str(placement).startswith(
         f"links and times: {placement.topology_bytes / 1000:.1f} kB on disk, pool of"
-        f" {placement.links_pool_bytes / 1000:.1f} kB for links, times mapped\n"
+        f" {placement.links_pool_bytes / 1000:.1f} kB\n"
     )
     assert store.link_pool is not None
-    assert store.link_pool.bytes == placement.links_pool_bytes
+    blocks = (path / "tables" / "orders" / "time_blocks.bin").stat().st_size
+    assert store.link_pool.bytes == placement.links_pool_bytes - blocks
     sampled(store, "recency")
     assert store.link_pool.stats()["reads"] > 0
 

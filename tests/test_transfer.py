@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from relhop.loader import SeedLoader
+from relhop.loader.hot_rows import HotRows
 from relhop.training_table import TrainingTable
-from relhop.transfer import copied_ahead
-from tests import shop
+from relhop.transfer import copied_ahead, tensors_of
+from tests import films, shop
 
 
 @pytest.fixture
@@ -27,12 +28,29 @@ def test_on_the_cpu_it_is_the_loader_itself(loader):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_a_gpu_gets_the_same_batches_in_the_same_order(loader):
-    for here, there in zip(loader, copied_ahead(loader, "cuda"), strict=True):
-        assert there["users"].row.is_cuda
-        for table in ("users", "orders"):
-            assert torch.equal(here[table].row, there[table].row.cpu())
-            for stype, values in here[table].tf.feat_dict.items():
-                assert torch.equal(values, there[table].tf.feat_dict[stype].cpu())
-        for edge_type in here.edge_types:
-            assert torch.equal(here[edge_type].edge_index, there[edge_type].edge_index.cpu())
+@pytest.mark.parametrize("size", [None, 0, 1000, 1 << 20])
+def test_a_gpu_gets_the_same_batches_in_the_same_order(tmp_path, size):
+    store = films.store(tmp_path)
+    times = pd.date_range("2020-01-15", periods=6)
+    frame = pd.DataFrame({"film": range(6), "anchor_time": times, "target": 0.0, "split": "train"})
+    table = TrainingTable.from_pandas(frame, store, entity_table="films", task_type="regression")
+    loader = SeedLoader(store, table, [3, 2], batch_size=2)
+    expected = list(loader)
+    hot = None if size is None else HotRows(loader, "cuda", size)
+    for here, there in zip(expected, copied_ahead(loader, "cuda", hot), strict=True):
+        assert all(tensor.is_cuda for tensor in tensors_of(there))
+        for a, b in zip(tensors_of(here), tensors_of(there), strict=True):
+            assert torch.equal(a.nan_to_num(7), b.cpu().nan_to_num(7))
+
+
+def test_all_tensors_of_a_batch_are_found(loader):
+    batch = next(iter(loader))
+    users, orders = batch["users"], batch["orders"]
+    frames = [values for table in (users, orders) if "tf" in table for values in table.tf.feat_dict.values()]
+    found = {tensor.data_ptr() for tensor in tensors_of(batch)}
+    assert {values.data_ptr() for values in frames} <= found
+    assert {
+        users.row.data_ptr(),
+        *(batch[edges].edge_index.data_ptr() for edges in batch.edge_types),
+    } <= found
+    assert list(tensors_of(None)) == []

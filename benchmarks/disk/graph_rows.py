@@ -79,9 +79,20 @@ class GraphFiles:
 
     def trace(self, count: int) -> list[Array]:
         """The rows that each batch wants, int64, in the order in which they are found."""
-        topology, options, rows = self.topology(), self.options(), self.seeds(count).reshape(count, -1)
-        tables, times = np.zeros(rows.shape[1], np.uint32), np.full(rows.shape[1], _FOREVER)
-        return [topology.sample(options, tables, of_batch, times)["nodes"][0]["rows"] for of_batch in rows]
+        return list(self._sampled(0, count))
+
+    def visits(self, begin: int, end: int) -> Array:
+        """How many of the batches from `begin` on, before `end`, want each node, int64 [num_nodes]."""
+        counts = np.zeros(self.num_nodes, np.int64)
+        for rows in self._sampled(begin, end):
+            counts[rows] += 1
+        return counts
+
+    def _sampled(self, begin: int, end: int) -> Iterator[Array]:
+        topology, options = self.topology(), self.options()
+        for of_batch in self.seeds(end).reshape(end, -1)[begin:]:
+            tables, times = np.zeros(len(of_batch), np.uint32), np.full(len(of_batch), _FOREVER)
+            yield topology.sample(options, tables, of_batch, times)["nodes"][0]["rows"]
 
     def records(self, rows: Array) -> Array:
         """Where in the matrix's file rows [N] are."""

@@ -8,6 +8,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
+#include <optional>
+
 #include "base/buffer.h"
 #include "packed/packed.h"
 #include "packed/times.h"
@@ -32,7 +35,9 @@ struct SharedRows {
 };
 
 struct SharedTimes {
-  Array<uint8_t> blocks, stream;
+  Array<uint8_t> blocks;
+  std::optional<Array<uint8_t>> stream;   // in memory
+  std::shared_ptr<const Elements> words;  // or on disk
   PackedTimes times;
 };
 

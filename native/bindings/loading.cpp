@@ -16,10 +16,18 @@ namespace {
 
 using PyWanted = std::tuple<std::shared_ptr<const SharedFeatures>, bool, uint32_t>;
 
-void check(const SharedTopology& topology, const std::vector<PyWanted>& wanted, const SampleOptions& options) {
-  for (const auto& [features, is_edge, number] : wanted) {
+using PyHeld = std::vector<std::shared_ptr<const HeldRows>>;  // of each that is wanted, or nothing at all
+
+void check(const SharedTopology& topology, const std::vector<PyWanted>& wanted, const PyHeld& held,
+           const SampleOptions& options) {
+  if (!held.empty() && held.size() != wanted.size())
+    throw nb::value_error("held: of each that is wanted what is held, or None");
+  for (size_t w = 0; w < wanted.size(); ++w) {
+    const auto& [features, is_edge, number] = wanted[w];
     const size_t count = is_edge ? topology.topology->edge_types().size() : topology.topology->tables().size();
     if (number >= count) throw nb::index_error("wanted names a table or an edge type that the topology lacks");
+    if (!held.empty() && held[w] != nullptr && held[w]->num_rows() != features->table.num_rows)
+      throw nb::value_error("held: rows of a table of another size");
     if (is_edge && !options.edge_ids) throw nb::value_error("features of edges need the option edge_ids");
   }
 }
@@ -27,6 +35,7 @@ void check(const SharedTopology& topology, const std::vector<PyWanted>& wanted, 
 struct PyPipeline {
   std::shared_ptr<const SharedTopology> topology;
   std::vector<PyWanted> wanted;
+  PyHeld held;
   SampleOptions options;
   std::unique_ptr<Pipeline> pipeline;
   DiskPipeline* from_disk = nullptr;  // the same, where something that is wanted is on disk
@@ -34,8 +43,9 @@ struct PyPipeline {
   void start(unsigned num_threads, size_t ahead, size_t look_ahead) {
     std::vector<Wanted> native;
     bool any_on_disk = false;
-    for (const auto& [features, is_edge, number] : wanted) {
-      native.push_back({&features->table, is_edge, number});
+    for (size_t w = 0; w < wanted.size(); ++w) {
+      const auto& [features, is_edge, number] = wanted[w];
+      native.push_back({&features->table, is_edge, number, held.empty() ? nullptr : held[w].get()});
       any_on_disk = any_on_disk || features->table.disk != nullptr;
     }
     const auto sample = [this](const SeedBatch& seeds) { return this->sample(seeds); };
@@ -83,8 +93,14 @@ struct PyPipeline {
       if (auto* batch = std::get_if<Batch>(&result)) {
         nb::dict given = give_sample(batch->sample, options);
         nb::list features;
-        for (size_t w = 0; w < wanted.size(); ++w)
-          features.append(give_features(batch->features[w], std::get<0>(wanted[w])->table));
+        for (size_t w = 0; w < wanted.size(); ++w) {
+          nb::dict of_one = give_features(batch->features[w], std::get<0>(wanted[w])->table);
+          if (!held.empty() && held[w] != nullptr) {
+            of_one["slots"] = give(batch->splits[w].slots);
+            of_one["places"] = give(batch->splits[w].places);
+          }
+          features.append(of_one);
+        }
         given["features"] = features;
         return given;
       }
@@ -113,23 +129,36 @@ struct PyPipeline {
 }  // namespace
 
 void bind_loading(nb::module_& m) {
+  nb::class_<HeldRows>(m, "HeldRows")
+      .def(
+          "__init__",
+          [](HeldRows* self, Array<int64_t> rows, uint64_t num_rows) { new (self) HeldRows(view(rows), num_rows); },
+          "rows"_a, "num_rows"_a,
+          "Some of a table's rows, ascending, which whoever takes batches has already. Takes 2 bits a row of the "
+          "table.")
+      .def("__len__", &HeldRows::size, "How many are held.");
+
   nb::class_<PyPipeline>(m, "Pipeline", nb::is_weak_referenceable())
       .def(
           "__init__",
           [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology, std::vector<PyWanted> wanted,
-             SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead) {
+             SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead, PyHeld held) {
             if (num_threads == 0 || ahead == 0) throw nb::value_error("num_threads and ahead must be at least 1");
             if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
-            check(*topology, wanted, options);
-            new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(options), nullptr};
+            check(*topology, wanted, held, options);
+            new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(held), std::move(options), nullptr};
             self->start(num_threads, ahead, look_ahead);
           },
           "topology"_a, "wanted"_a, "options"_a, "num_threads"_a, "ahead"_a, "look_ahead"_a = 0,
+          "held"_a.sig("()") = PyHeld(),
           nb::sig("def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]],"
-                  " options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0) -> None"),
+                  " options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0,"
+                  " held: Sequence[HeldRows | None] = ()) -> None"),
           "Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids "
           "of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are "
-          "sampled where something is on disk.")
+          "sampled where something is on disk. What is held of `wanted` is not gathered; it is of 'features' then "
+          "'slots', int64 [N]: of a held row its number among those that are held, of others 0; and 'places', int64: "
+          "where in the batch the others are, whose features come.")
       .def("put", &PyPipeline::put, "tables"_a, "rows"_a, "times"_a,
            "Adds a batch: of each seed the number of its table, its row and anchor time. Copies them. After the "
            "pipeline's end nothing follows.")

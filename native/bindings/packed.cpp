@@ -1,17 +1,39 @@
 // Row numbers and times of a few bits.
+#include <numeric>
+
 #include "bindings/arrays.h"
 #include "bindings/modules.h"
+#include "bindings/paging.h"
 
 namespace relhop {
 
 namespace {
 
-SharedTimes view_times(const Array<uint8_t>& blocks, const Array<uint8_t>& stream, uint64_t num_rows) {
+std::span<const TimeBlock> view_blocks(const Array<uint8_t>& blocks) {
   if (blocks.size() % sizeof(TimeBlock) != 0 || reinterpret_cast<uintptr_t>(blocks.data()) % alignof(TimeBlock) != 0)
     throw nb::value_error("blocks of times must be whole and aligned to 8 bytes");
-  const std::span<const TimeBlock> view_of_blocks(reinterpret_cast<const TimeBlock*>(blocks.data()),
-                                                  blocks.size() / sizeof(TimeBlock));
-  return {blocks, stream, PackedTimes(view_of_blocks, view(stream), num_rows)};
+  return {reinterpret_cast<const TimeBlock*>(blocks.data()), blocks.size() / sizeof(TimeBlock)};
+}
+
+SharedTimes view_times(const Array<uint8_t>& blocks, const Array<uint8_t>& stream, uint64_t num_rows) {
+  return {blocks, stream, nullptr, PackedTimes(view_blocks(blocks), view(stream), num_rows)};
+}
+
+SharedTimes paged_times(const Array<uint8_t>& blocks, std::shared_ptr<SharedPool> pool, const std::string& path,
+                        uint64_t num_rows) {
+  const PagedFile& file = pool->pool.add(path);
+  auto words = std::make_shared<PagedElements>(SharedPaged{std::move(pool), PagedRows::words_of(file)});
+  PackedTimes times(view_blocks(blocks), *words, file.file.size(), num_rows);
+  return {blocks, std::nullopt, std::move(words), std::move(times)};
+}
+
+nb::object take_times(const PackedTimes& times, std::span<const int64_t> rows) {
+  Buffer<int64_t> result(rows.size());
+  {
+    nb::gil_scoped_release release;
+    times.take(rows, result.data());
+  }
+  return give(result);
 }
 
 }  // namespace
@@ -85,34 +107,32 @@ void bind_packed(nb::module_& m) {
 
   nb::class_<SharedTimes>(m, "PackedTimes")
       .def(nb::new_(&view_times), "blocks"_a, "stream"_a, "num_rows"_a)
+      .def_static("paged", &paged_times, "blocks"_a, "pool"_a, "path"_a, "num_rows"_a,
+                  "The same of a stream in a file that is read as needed.")
       .def("__len__", [](const SharedTimes& self) { return self.times.size(); })
       .def(
           "decode",
           [](const SharedTimes& self, uint64_t begin, uint64_t count) {
             if (begin > self.times.size() || count > self.times.size() - begin)
               throw nb::index_error("beyond the last row");
-            Buffer<int64_t> result(count);
-            for (uint64_t i = 0; i < count; ++i) result[i] = self.times[begin + i];
-            return give(result);
+            std::vector<int64_t> rows(count);
+            std::iota(rows.begin(), rows.end(), static_cast<int64_t>(begin));
+            return take_times(self.times, rows);
           },
           "begin"_a, "count"_a, nb::sig("def decode(self, begin: int, count: int) -> NDArray[numpy.int64]"),
           "The times of consecutive rows.")
       .def(
           "take",
           [](const SharedTimes& self, const Array<int64_t>& rows) {
-            Buffer<int64_t> result(rows.size());
-            for (size_t i = 0; i < rows.size(); ++i) {
-              const auto row = static_cast<uint64_t>(rows.data()[i]);
-              if (row >= self.times.size()) throw nb::index_error("beyond the last row");
-              result[i] = self.times[row];
-            }
-            return give(result);
+            for (const int64_t row : view(rows))
+              if (static_cast<uint64_t>(row) >= self.times.size()) throw nb::index_error("beyond the last row");
+            return take_times(self.times, view(rows));
           },
           "rows"_a, nb::sig("def take(self, rows: NDArray[numpy.int64]) -> NDArray[numpy.int64]"),
           "The times of some rows.")
       .def(
           "cut", [](const SharedTimes& self, int64_t anchor) { return self.times.count_until(anchor); },
-          "anchor_time"_a, "How many rows have time <= anchor_time.");
+          "anchor_time"_a, nb::call_guard<nb::gil_scoped_release>(), "How many rows have time <= anchor_time.");
 }
 
 }  // namespace relhop

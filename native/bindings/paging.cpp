@@ -15,8 +15,7 @@ nb::object gather(const SharedPaged& self, std::span<const uint64_t> places) {
   Buffer<int64_t> result(places.size());
   {
     nb::gil_scoped_release release;
-    const std::lock_guard lock(self.pool->mutex);
-    self.pool->reader.gather(self.rows, places, values);
+    self.pool->gather(self.rows, places, values);
     for (size_t i = 0; i < values.size(); ++i)
       result[i] = values[i] == self.rows.mask ? -1 : static_cast<int64_t>(values[i]);
   }

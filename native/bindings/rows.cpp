@@ -18,12 +18,23 @@ RecordLayout layout_of(size_t record_size, const NumFields& num_fields, const Nu
   return {record_size, fields[0], fields[1], fields[2], numbers != nullptr ? *numbers : Numbers(), false};
 }
 
+RowNumbers hold(const std::optional<AnyRows>& from, std::optional<SharedRows>& in_memory,
+                std::shared_ptr<const Elements>& on_disk) {
+  if (!from) return {};
+  if (const auto* const paged = std::get_if<SharedPaged>(&*from)) {
+    on_disk = std::make_shared<PagedElements>(*paged);
+    return {paged->rows.shape(), on_disk.get()};
+  }
+  in_memory = std::get<SharedRows>(*from);
+  return {in_memory->rows, nullptr};
+}
+
 std::shared_ptr<SharedFeatures> make_features(std::string name,
                                               std::variant<std::shared_ptr<DiskRecords>, Records> records,
                                               const NumFields& num_fields, std::optional<SharedTimes> time,
-                                              std::optional<SharedRows> order, const Numbers* numbers,
-                                              std::optional<SharedRows> slots) {
-  auto shared = std::make_shared<SharedFeatures>(SharedFeatures{{}, time, order, slots, {}});
+                                              const std::optional<AnyRows>& order, const Numbers* numbers,
+                                              const std::optional<AnyRows>& slots) {
+  auto shared = std::make_shared<SharedFeatures>(SharedFeatures{{}, time, {}, {}, {}, {}, {}});
   FeatureTable& table = shared->table;
   table.name = std::move(name);
   if (auto* in_memory = std::get_if<Records>(&records)) {
@@ -38,8 +49,8 @@ std::shared_ptr<SharedFeatures> make_features(std::string name,
   }
   table.timed = time.has_value();
   if (time) table.time = time->times;
-  if (order) table.order = order->rows;
-  if (slots) table.slots = slots->rows;
+  table.order = hold(order, shared->order, shared->order_on_disk);
+  table.slots = hold(slots, shared->slots, shared->slots_on_disk);
   table.check();
   return shared;
 }

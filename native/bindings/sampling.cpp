@@ -14,8 +14,6 @@ struct PyTable {
   std::optional<SharedTimes> time;
 };
 
-// Arrays in memory or on disk.
-using AnyRows = std::variant<SharedRows, SharedPaged>;
 using AnyWeights = std::variant<Array<double>, SharedPaged>;
 
 struct PyEdges {

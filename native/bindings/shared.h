@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "bindings/arrays.h"
@@ -22,12 +23,16 @@ struct SharedTopology {
   std::unique_ptr<const Sampler> sampler;
 };
 
+// Arrays in memory or on disk.
+using AnyRows = std::variant<SharedRows, SharedPaged>;
+
 using Records = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 struct SharedFeatures {
   std::optional<Records> records;  // in memory; none of a table on disk
   std::optional<SharedTimes> time;
-  std::optional<SharedRows> order, slots;
+  std::optional<SharedRows> order, slots;                        // in memory
+  std::shared_ptr<const Elements> order_on_disk, slots_on_disk;  // in their place
   FeatureTable table;
 };
 

@@ -38,12 +38,10 @@ void DiskPipeline::sample() {
     const size_t index = started_;
     const SeedBatch seeds = start();
     lock.unlock();
-    Sampled result;
+    Made result;
     try {
       const Timed timed(sampling_);
-      Sample made = sample_(seeds);
-      for (const Wanted& wanted : wanted_) wanted.features->check_rows(wanted.rows(made));
-      result = std::move(made);
+      result = Batch(sample_(seeds), wanted_);
     } catch (...) {
       result = std::current_exception();
     }
@@ -69,7 +67,7 @@ void DiskPipeline::read() {
     });
     if (is_closed_ || first >= end_) break;
     if (!is_window_full()) {
-      Sampled sampled = std::move(samples_.extract(next).mapped());
+      Made sampled = std::move(samples_.extract(next).mapped());
       if (std::holds_alternative<std::exception_ptr>(sampled)) end_ = next + 1;
       lock.unlock();
       enter(std::move(sampled));
@@ -92,18 +90,18 @@ void DiskPipeline::read() {
       if (wanted_[w].features->disk != nullptr) wanted_[w].features->disk->leave(foreseen.requests[w]);
 }
 
-void DiskPipeline::enter(Sampled sampled) {
+void DiskPipeline::enter(Made sampled) {
   Foreseen& foreseen = window_.emplace_back();
   if (auto* failure = std::get_if<std::exception_ptr>(&sampled)) {
     foreseen.failure = *failure;
     return;
   }
-  foreseen.batch.sample = std::move(std::get<Sample>(sampled));
+  foreseen.batch = std::move(std::get<Batch>(sampled));
   foreseen.records.resize(wanted_.size());
   std::vector<Request> requests(wanted_.size());
   try {
     for (size_t w = 0; w < wanted_.size(); ++w) {
-      requests[w].records = wanted_[w].rows(foreseen.batch.sample);
+      requests[w].records = foreseen.batch.rows(wanted_, w);
       if (wanted_[w].features->disk != nullptr)
         requests[w].records = wanted_[w].features->records_of(requests[w].records, foreseen.records[w]);
     }
@@ -176,20 +174,23 @@ void DiskPipeline::fill(std::span<Foreseen> round) {
   const Timed timed(gathering_);
   for (Foreseen& foreseen : round) {
     foreseen.batch.features.clear();
-    for (const Wanted& wanted : wanted_) {
-      const std::span<const int64_t> rows = wanted.rows(foreseen.batch.sample);
-      foreseen.batch.features.push_back(wanted.features->make_room(rows.size()));
-      wanted.features->gather_in_memory(rows, foreseen.batch.features.back(), num_threads_);
+    for (size_t w = 0; w < wanted_.size(); ++w) {
+      const std::span<const int64_t> rows = foreseen.batch.rows(wanted_, w);
+      foreseen.batch.features.push_back(wanted_[w].features->make_room(rows.size()));
+      wanted_[w].features->gather_in_memory(rows, foreseen.batch.features.back(), num_threads_);
     }
   }
   for (size_t w = 0; w < wanted_.size(); ++w) {
-    if (wanted_[w].features->disk == nullptr) continue;
     std::vector<Request*> requests;
+    std::vector<std::span<const int64_t>> rows;
     std::vector<FeatureRows*> out;
     for (Foreseen& foreseen : round) {
       requests.push_back(&foreseen.requests[w]);
+      rows.push_back(foreseen.batch.rows(wanted_, w));
       out.push_back(&foreseen.batch.features[w]);
     }
+    wanted_[w].features->read_places(rows, out);
+    if (wanted_[w].features->disk == nullptr) continue;
     const ReadStats stats = wanted_[w].features->disk->read(requests, out, num_threads_, &cancelled_);
     const std::lock_guard lock(mutex_);
     stats_[w] += stats;

@@ -45,11 +45,10 @@ class DiskPipeline final : public Pipeline {
     std::vector<Request> requests;         // as wanted
     std::exception_ptr failure;            // in their place
   };
-  using Sampled = std::variant<Sample, std::exception_ptr>;
 
   void sample();
   void read();
-  void enter(Sampled sampled);
+  void enter(Made sampled);
   void foresee();
   std::vector<Foreseen> take_round();
   std::vector<Made> read_round(std::vector<Foreseen>& round);
@@ -68,8 +67,8 @@ class DiskPipeline final : public Pipeline {
   size_t most_together_ = 1;  // batches of a round, by the size of those that were seen last
 
   // Guarded by the pipeline's mutex.
-  size_t allowed_ = 0;  // may be begun to sample
-  std::map<size_t, Sampled> samples_;
+  size_t allowed_ = 0;              // may be begun to sample
+  std::map<size_t, Made> samples_;  // without features
   std::vector<ReadStats> stats_;
   std::vector<std::jthread> threads_;
 };

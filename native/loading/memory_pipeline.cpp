@@ -36,10 +36,16 @@ Batch MemoryPipeline::make(const SeedBatch& seeds) {
   Batch batch;
   {
     const Timed timed(sampling_);
-    batch.sample = sample_(seeds);
+    batch = Batch(sample_(seeds), wanted_);
   }
   const Timed timed(gathering_);
-  for (const Wanted& wanted : wanted_) batch.features.push_back(wanted.features->gather(wanted.rows(batch.sample)));
+  for (size_t w = 0; w < wanted_.size(); ++w) {
+    const std::span<const int64_t> rows = batch.rows(wanted_, w);
+    batch.features.push_back(wanted_[w].features->make_room(rows.size()));
+    wanted_[w].features->gather_in_memory(rows, batch.features.back(), 1);
+    FeatureRows* const out[] = {&batch.features.back()};
+    wanted_[w].features->read_places({&rows, 1}, out);
+  }
   return batch;
 }
 

@@ -6,6 +6,27 @@
 
 namespace relhop {
 
+namespace {
+
+std::span<const int64_t> found(const Sample& sample, const Wanted& wanted) {
+  const Buffer<int64_t>& rows = wanted.is_edge ? sample.edges[wanted.number].ids : sample.nodes[wanted.number].rows;
+  return {rows.data(), rows.size()};
+}
+
+}  // namespace
+
+Batch::Batch(Sample sampled, std::span<const Wanted> wanted) : sample(std::move(sampled)), splits(wanted.size()) {
+  for (size_t w = 0; w < wanted.size(); ++w) {
+    wanted[w].features->check_rows(found(sample, wanted[w]));
+    if (wanted[w].held != nullptr) splits[w] = wanted[w].held->split(found(sample, wanted[w]));
+  }
+}
+
+std::span<const int64_t> Batch::rows(std::span<const Wanted> wanted, size_t w) const {
+  if (wanted[w].held == nullptr) return found(sample, wanted[w]);
+  return {splits[w].rows.data(), splits[w].rows.size()};
+}
+
 void Pipeline::put(SeedBatch seeds) {
   const std::lock_guard lock(mutex_);
   queue_.push_back(std::move(seeds));

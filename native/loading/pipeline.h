@@ -17,6 +17,7 @@
 
 #include "base/buffer.h"
 #include "rows/features.h"
+#include "rows/held_rows.h"
 #include "sampling/sampler.h"
 
 namespace relhop {
@@ -31,17 +32,20 @@ struct SeedBatch {
 struct Wanted {
   const FeatureTable* features;
   bool is_edge;
-  uint32_t number;  // of the table or edge type
-
-  std::span<const int64_t> rows(const Sample& sample) const {
-    const Buffer<int64_t>& found = is_edge ? sample.edges[number].ids : sample.nodes[number].rows;
-    return {found.data(), found.size()};
-  }
+  uint32_t number;                 // of the table or edge type
+  const HeldRows* held = nullptr;  // what the consumer has of them
 };
 
 struct Batch {
   Sample sample;
-  std::vector<FeatureRows> features;  // as they are wanted
+  std::vector<HeldSplit> splits;      // as they are wanted; empty where nothing is held
+  std::vector<FeatureRows> features;  // as they are wanted, of the rows that are not held
+
+  // What was sampled, checked; without features.
+  Batch() = default;
+  Batch(Sample sample, std::span<const Wanted> wanted);
+  // Those of wanted[w] to gather.
+  std::span<const int64_t> rows(std::span<const Wanted> wanted, size_t w) const;
 };
 
 // Samples the neighborhoods of a batch's seeds; called by several threads at once.

@@ -31,6 +31,14 @@ inline uint64_t load_bits(const uint8_t* data, uint64_t bit, uint64_t mask) {
   return (word >> (bit & 7)) & mask;
 }
 
+// Numbers that are not in memory.
+class Elements {
+ public:
+  virtual ~Elements() = default;
+  // values[i] = that at places[i], which exists. Any number of threads may ask. Throws IoError.
+  virtual void gather(std::span<const uint64_t> places, std::vector<uint64_t>& values) const = 0;
+};
+
 struct PackedRows {
   const uint8_t* data = nullptr;
   uint64_t size = 0;

@@ -9,6 +9,22 @@
 
 namespace relhop {
 
+namespace {
+
+// Rows ahead of the one being read whose memory is already asked for.
+constexpr size_t kAhead = 16;
+// Rows whose words are read from disk at once.
+constexpr size_t kAtOnce = size_t{1} << 18;
+
+// Of a width above 0.
+uint64_t mask_of(const TimeBlock& block) { return UINT64_MAX >> (64 - block.width()); }
+
+int64_t time_at(const TimeBlock& block, uint64_t distance) {
+  return static_cast<int64_t>(static_cast<uint64_t>(block.base) + block.unit * distance);
+}
+
+}  // namespace
+
 EncodedTimes encode_times(std::span<const int64_t> times, uint64_t begin) {
   EncodedTimes encoded;
   std::vector<uint64_t> distances;
@@ -37,21 +53,74 @@ EncodedTimes encode_times(std::span<const int64_t> times, uint64_t begin) {
 
 PackedTimes::PackedTimes(std::span<const TimeBlock> blocks, std::span<const uint8_t> stream, uint64_t num_rows)
     : blocks_(blocks), stream_(stream.data()), num_rows_(num_rows) {
-  if (blocks.size() != (num_rows + kTimeBlock - 1) / kTimeBlock)
-    throw CorruptStore(std::to_string(blocks.size()) + " blocks of times for " + std::to_string(num_rows) + " rows");
-  for (const TimeBlock& block : blocks) {
-    const uint64_t bytes = block.width() == 0 ? 0 : kTimeBlock / 8 * block.width() + 8;
-    if ((block.width() > 57 && block.width() != 64) || block.begin() > stream.size() ||
-        bytes > stream.size() - block.begin())
-      throw CorruptStore("block " + std::to_string(&block - blocks.data()) + " of times lies beyond their end");
-    if (block.unit == 0)
-      throw CorruptStore("block " + std::to_string(&block - blocks.data()) + " of times has a unit of 0");
-  }
-  while (blocks.size() >> landmark_shift_ > kMostLandmarks) ++landmark_shift_;
-  for (size_t i = 0; i < blocks.size(); i += size_t{1} << landmark_shift_) landmarks_.push_back(blocks[i].base);
+  check(stream.size());
 }
 
-uint64_t PackedTimes::count_in_block(uint64_t number, int64_t anchor) const {
+PackedTimes::PackedTimes(std::span<const TimeBlock> blocks, const Elements& words, uint64_t stream_bytes,
+                         uint64_t num_rows)
+    : blocks_(blocks), words_(&words), num_rows_(num_rows) {
+  check(stream_bytes);
+}
+
+void PackedTimes::check(uint64_t stream_bytes) {
+  if (blocks_.size() != (num_rows_ + kTimeBlock - 1) / kTimeBlock)
+    throw CorruptStore(std::to_string(blocks_.size()) + " blocks of times for " + std::to_string(num_rows_) + " rows");
+  for (const TimeBlock& block : blocks_) {
+    const uint64_t bytes = block.width() == 0 ? 0 : kTimeBlock / 8 * block.width() + 8;
+    if ((block.width() > 57 && block.width() != 64) || block.begin() > stream_bytes ||
+        bytes > stream_bytes - block.begin())
+      throw CorruptStore("block " + std::to_string(&block - blocks_.data()) + " of times lies beyond their end");
+    if (block.unit == 0)
+      throw CorruptStore("block " + std::to_string(&block - blocks_.data()) + " of times has a unit of 0");
+  }
+  while (blocks_.size() >> landmark_shift_ > kMostLandmarks) ++landmark_shift_;
+  for (size_t i = 0; i < blocks_.size(); i += size_t{1} << landmark_shift_) landmarks_.push_back(blocks_[i].base);
+}
+
+void PackedTimes::take(std::span<const int64_t> rows, int64_t* out) const {
+  if (is_on_disk()) {
+    for (size_t begin = 0; begin < rows.size(); begin += kAtOnce)
+      take_from_disk(rows.subspan(begin, std::min(kAtOnce, rows.size() - begin)), out + begin);
+    return;
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    // The two steps towards a row's memory: the second waits for the first one's.
+    if (i + 2 * kAhead < rows.size()) {
+      const TimeBlock& block = block_of(rows[i + 2 * kAhead]);
+      __builtin_prefetch(&block.base);
+      __builtin_prefetch(&block.packed);
+    }
+    if (i + kAhead < rows.size())
+      __builtin_prefetch(stream_ + (bit_of(block_of(rows[i + kAhead]), rows[i + kAhead]) >> 3));
+    const TimeBlock& block = block_of(rows[i]);
+    out[i] =
+        block.width() == 0 ? block.base : time_at(block, load_bits(stream_, bit_of(block, rows[i]), mask_of(block)));
+  }
+}
+
+void PackedTimes::take_from_disk(std::span<const int64_t> rows, int64_t* out) const {
+  std::vector<uint64_t> places, words;
+  for (const int64_t row : rows) {
+    const TimeBlock& block = block_of(row);
+    if (block.width() == 0) continue;
+    const uint64_t bit = bit_of(block, row);
+    places.push_back(bit / 64);
+    if (bit % 64 + block.width() > 64) places.push_back(bit / 64 + 1);
+  }
+  words_->gather(places, words);
+  const uint64_t* word = words.data();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const TimeBlock& block = block_of(rows[i]);
+    out[i] = block.base;
+    if (block.width() == 0) continue;
+    const uint64_t shift = bit_of(block, rows[i]) % 64;
+    uint64_t distance = *word++ >> shift;
+    if (shift + block.width() > 64) distance |= *word++ << (64 - shift);
+    out[i] = time_at(block, distance & mask_of(block));
+  }
+}
+
+uint64_t PackedTimes::count_in_block(uint64_t number, int64_t anchor, const uint8_t* distances) const {
   const TimeBlock& block = blocks_[number];
   const uint64_t first = number * kTimeBlock, size = std::min(kTimeBlock, num_rows_ - first);
   if (block.width() == 0) return first + size;
@@ -60,9 +129,40 @@ uint64_t PackedTimes::count_in_block(uint64_t number, int64_t anchor) const {
   for (uint64_t length = size; length > 0;) {
     const uint64_t half = (length + 1) / 2;
     length -= half;
-    begin += only_if(distance(block, begin + half - 1) <= farthest, half);
+    const uint64_t distance = load_bits(distances, (begin + half - 1) * block.width(), mask_of(block));
+    begin += only_if(distance <= farthest, half);
   }
   return first + begin;
+}
+
+void PackedTimes::count_in_blocks(std::span<const int64_t> anchors, uint64_t* counts) const {
+  for (size_t i = 0; i < anchors.size(); ++i) {
+    if (counts[i] == 0) continue;
+    const TimeBlock& block = blocks_[counts[i] - 1];
+    for (uint64_t byte = 0; byte < kTimeBlock / 8 * block.width(); byte += 64)
+      __builtin_prefetch(stream_ + block.begin() + byte);
+  }
+  for (size_t i = 0; i < anchors.size(); ++i)
+    if (counts[i] != 0) counts[i] = count_in_block(counts[i] - 1, anchors[i], stream_ + blocks_[counts[i] - 1].begin());
+}
+
+void PackedTimes::count_in_blocks_on_disk(std::span<const int64_t> anchors, uint64_t* counts) const {
+  std::vector<uint64_t> places, words;
+  std::vector<size_t> first(anchors.size());  // of the words of each anchor's block
+  for (size_t i = 0; i < anchors.size(); ++i) {
+    first[i] = places.size();
+    if (counts[i] == 0 || blocks_[counts[i] - 1].width() == 0) continue;
+    const uint64_t begin = blocks_[counts[i] - 1].begin();
+    const uint64_t end = begin + kTimeBlock / 8 * blocks_[counts[i] - 1].width();
+    for (uint64_t word = begin / 8; word < (end + 7) / 8; ++word) places.push_back(word);
+  }
+  words_->gather(places, words);
+  words.push_back(0);  // padding
+  for (size_t i = 0; i < anchors.size(); ++i) {
+    if (counts[i] == 0) continue;
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(words.data() + first[i]);
+    counts[i] = count_in_block(counts[i] - 1, anchors[i], bytes + blocks_[counts[i] - 1].begin() % 8);
+  }
 }
 
 uint64_t PackedTimes::count_until(int64_t anchor) const {
@@ -95,13 +195,7 @@ void PackedTimes::count_until(std::span<const int64_t> anchors, uint64_t* counts
         begin[i] += only_if(block <= last && blocks_[std::min(block, last)].base <= group[i] && begin[i] > 0, half);
         if (half > 1) __builtin_prefetch(&blocks_[std::min(begin[i] + half / 2 - 1, last)]);
       }
-    for (size_t i = 0; i < group.size(); ++i) {
-      if (begin[i] == 0) continue;
-      const TimeBlock& block = blocks_[begin[i] - 1];
-      for (uint64_t byte = 0; byte < kTimeBlock / 8 * block.width(); byte += 64)
-        __builtin_prefetch(stream_ + block.begin() + byte);
-    }
-    for (size_t i = 0; i < group.size(); ++i) begin[i] = begin[i] == 0 ? 0 : count_in_block(begin[i] - 1, group[i]);
+    is_on_disk() ? count_in_blocks_on_disk(group, begin) : count_in_blocks(group, begin);
   }
 }
 

@@ -36,36 +36,31 @@ class PackedTimes {
   PackedTimes() = default;
   // Throws CorruptStore where a block lies outside the stream.
   PackedTimes(std::span<const TimeBlock> blocks, std::span<const uint8_t> stream, uint64_t num_rows);
+  // The same of a stream of so many bytes on disk, of which `words` has each 8, little-endian, but for the last few.
+  PackedTimes(std::span<const TimeBlock> blocks, const Elements& words, uint64_t stream_bytes, uint64_t num_rows);
 
   uint64_t size() const { return num_rows_; }
-  int64_t operator[](uint64_t row) const { return at(blocks_[row / kTimeBlock], row % kTimeBlock); }
-  // The two steps towards a row's memory: the second waits for the first one's.
-  void prefetch_block(uint64_t row) const {
-    const TimeBlock& block = blocks_[row / kTimeBlock];
-    __builtin_prefetch(&block.base);
-    __builtin_prefetch(&block.packed);
-  }
-  void prefetch(uint64_t row) const {
-    const TimeBlock& block = blocks_[row / kTimeBlock];
-    __builtin_prefetch(stream_ + block.begin() + (row % kTimeBlock * block.width() >> 3));
-  }
+  bool is_on_disk() const { return words_ != nullptr; }
+  // out[i] = the time of rows[i], which the table has. Throws IoError where times are on disk.
+  void take(std::span<const int64_t> rows, int64_t* out) const;
   // How many rows have time <= anchor.
   uint64_t count_until(int64_t anchor) const;
   // The same of many anchors, [anchors]; their searches overlap.
   void count_until(std::span<const int64_t> anchors, uint64_t* counts) const;
 
  private:
-  int64_t at(const TimeBlock& block, uint64_t i) const {
-    if (block.width() == 0) return block.base;
-    return static_cast<int64_t>(static_cast<uint64_t>(block.base) + block.unit * distance(block, i));
+  void check(uint64_t stream_bytes);
+  const TimeBlock& block_of(int64_t row) const { return blocks_[static_cast<uint64_t>(row) / kTimeBlock]; }
+  // In the stream.
+  static uint64_t bit_of(const TimeBlock& block, int64_t row) {
+    return 8 * block.begin() + static_cast<uint64_t>(row) % kTimeBlock * block.width();
   }
-  // Of a width above 0, in the block's unit.
-  uint64_t distance(const TimeBlock& block, uint64_t i) const {
-    const uint32_t width = block.width();
-    return load_bits(stream_, 8 * block.begin() + i * width, UINT64_MAX >> (64 - width));
-  }
-  // Of a block that begins at or before the anchor.
-  uint64_t count_in_block(uint64_t number, int64_t anchor) const;
+  void take_from_disk(std::span<const int64_t> rows, int64_t* out) const;
+  // Of a block that begins at or before the anchor, and whose distances begin at `distances`.
+  uint64_t count_in_block(uint64_t number, int64_t anchor, const uint8_t* distances) const;
+  // Of each anchor, the blocks up to the one that counts[i] - 1 is the number of -> rows.
+  void count_in_blocks(std::span<const int64_t> anchors, uint64_t* counts) const;
+  void count_in_blocks_on_disk(std::span<const int64_t> anchors, uint64_t* counts) const;
 
   static constexpr size_t kMostLandmarks = 16384;
 
@@ -74,6 +69,7 @@ class PackedTimes {
   std::vector<int64_t> landmarks_;
   uint32_t landmark_shift_ = 0;
   const uint8_t* stream_ = nullptr;
+  const Elements* words_ = nullptr;  // of the stream, where that is on disk
   uint64_t num_rows_ = 0;
 };
 

@@ -15,6 +15,13 @@ struct PagedRows {
   PagedRows() = default;
   // Throws CorruptStore where the file is not what size and width demand. A file of 64-bit numbers needs no padding.
   PagedRows(const PagedFile& file, uint64_t size, uint32_t width);
+  // The whole words of a file of anything.
+  static PagedRows words_of(const PagedFile& file) {
+    PagedRows words;
+    words.file = &file;
+    words.size = file.file.size() / sizeof(uint64_t);
+    return words;
+  }
 
   // The same without the data.
   PackedRows shape() const {

@@ -19,15 +19,29 @@ constexpr size_t kWorthAThread = size_t{1} << 20;
 
 }  // namespace
 
+void RowNumbers::take(std::span<const int64_t> wanted, int64_t* out) const {
+  if (on_disk != nullptr) {
+    const std::vector<uint64_t> places(wanted.begin(), wanted.end());
+    std::vector<uint64_t> values;
+    on_disk->gather(places, values);
+    std::ranges::copy(values, out);
+    return;
+  }
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (i + kAheadPacked < wanted.size()) rows.prefetch(static_cast<uint64_t>(wanted[i + kAheadPacked]));
+    out[i] = static_cast<int64_t>(rows[static_cast<uint64_t>(wanted[i])]);
+  }
+}
+
 void FeatureTable::check() const {
   layout.check(name);
   if (disk == nullptr && records.size() != num_rows * layout.size)
     throw CorruptStore("table " + name + ": rows.bin holds " + std::to_string(records.size()) + " bytes, expected " +
                        std::to_string(num_rows * layout.size));
   if (timed && time.size() != num_rows) throw CorruptStore("table " + name + ": time.bin does not hold a time a row");
-  if (order.data != nullptr && order.size != num_rows)
+  if (order.are_there() && order.rows.size != num_rows)
     throw CorruptStore("table " + name + ": order.bin does not hold a position a row");
-  if (slots.data != nullptr && slots.size != num_rows)
+  if (slots.are_there() && slots.rows.size != num_rows)
     throw CorruptStore("table " + name + ": slots.bin does not hold a record a row");
 }
 
@@ -46,22 +60,14 @@ FeatureRows FeatureTable::make_room(size_t count) const {
   return out;
 }
 
-uint64_t FeatureTable::record_of(int64_t row) const {
-  if (slots.data == nullptr) return static_cast<uint64_t>(row);
-  const uint64_t record = slots[static_cast<uint64_t>(row)];
-  if (record >= num_rows)
-    throw CorruptStore("table " + name + ": slots.bin leads row " + std::to_string(row) + " to record " +
-                       std::to_string(record) + " of " + std::to_string(num_rows));
-  return record;
-}
-
 std::span<const int64_t> FeatureTable::records_of(std::span<const int64_t> rows, Buffer<int64_t>& room) const {
-  if (slots.data == nullptr) return rows;
+  if (!slots.are_there()) return rows;
   room.resize(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (i + kAheadPacked < rows.size()) slots.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
-    room[i] = static_cast<int64_t>(record_of(rows[i]));
-  }
+  slots.take(rows, room.data());
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (static_cast<uint64_t>(room[i]) >= num_rows)
+      throw CorruptStore("table " + name + ": slots.bin leads row " + std::to_string(rows[i]) + " to record " +
+                         std::to_string(room[i]) + " of " + std::to_string(num_rows));
   return {room.data(), room.size()};
 }
 
@@ -69,6 +75,8 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_thr
   check_rows(rows);
   FeatureRows out = make_room(rows.size());
   gather_in_memory(rows, out, num_threads);
+  FeatureRows* const outs[] = {&out};
+  read_places({&rows, 1}, outs);
   Buffer<int64_t> room;
   if (disk != nullptr) disk->gather(records_of(rows, room), out, num_threads);
   return out;
@@ -77,36 +85,52 @@ FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_thr
 void FeatureTable::gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const {
   const size_t bytes = rows.size() * (layout.size + 16);
   const size_t slices = std::clamp<size_t>(bytes / kWorthAThread, 1, std::max(num_threads, 1U));
-  in_parallel(slices,
-              [&](size_t i) { gather_slice(rows, rows.size() * i / slices, rows.size() * (i + 1) / slices, out); });
+  in_parallel(slices, [&](size_t i) {
+    const size_t begin = rows.size() * i / slices, end = rows.size() * (i + 1) / slices;
+    gather_slice(rows.subspan(begin, end - begin), begin, out);
+  });
 }
 
-void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, size_t end, FeatureRows& out) const {
+void FeatureTable::gather_slice(std::span<const int64_t> rows, size_t begin, FeatureRows& out) const {
   if (!records.empty()) {
-    const auto record = [&](size_t i) { return records.data() + record_of(rows[i]) * layout.size; };
-    for (size_t i = begin; i < end; ++i) {
-      if (slots.data != nullptr && i + kAheadPacked < end)
-        slots.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
-      if (i + kAhead < end) layout.prefetch(record(i + kAhead));
-      layout.decode(record(i), i, out);
+    Buffer<int64_t> room;
+    const std::span<const int64_t> of = records_of(rows, room);
+    const auto record = [&](size_t i) { return records.data() + static_cast<uint64_t>(of[i]) * layout.size; };
+    for (size_t i = 0; i < of.size(); ++i) {
+      if (i + kAhead < of.size()) layout.prefetch(record(i + kAhead));
+      layout.decode(record(i), begin + i, out);
     }
     order_copies();
   }
   if (layout.is_raw) return;
-  if (order.data == nullptr) {
-    std::copy(rows.begin() + static_cast<ptrdiff_t>(begin), rows.begin() + static_cast<ptrdiff_t>(end),
-              out.position.data() + begin);
-  } else {
-    for (size_t i = begin; i < end; ++i) {
-      if (i + kAheadPacked < end) order.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
-      out.position[i] = static_cast<int64_t>(order[static_cast<uint64_t>(rows[i])]);
-    }
+  if (!order.are_there())
+    std::ranges::copy(rows, out.position.data() + begin);
+  else if (order.on_disk == nullptr)
+    order.take(rows, out.position.data() + begin);
+  if (timed && !time.is_on_disk()) time.take(rows, out.time.data() + begin);
+}
+
+void FeatureTable::read_places(std::span<const std::span<const int64_t>> rows,
+                               std::span<FeatureRows* const> out) const {
+  const bool reads_times = timed && time.is_on_disk();
+  if (layout.is_raw || (order.on_disk == nullptr && !reads_times)) return;
+  Buffer<int64_t> all, found;
+  for (const std::span<const int64_t> of_batch : rows)
+    for (const int64_t row : of_batch) all.push_back(row);
+  const std::span<const int64_t> wanted(all.data(), all.size());
+  found.resize(all.size());
+  const auto give = [&](Buffer<int64_t> FeatureRows::* column) {
+    const int64_t* from = found.data();
+    for (size_t i = 0; i < rows.size(); from += rows[i++].size())
+      std::copy_n(from, rows[i].size(), (out[i]->*column).data());
+  };
+  if (order.on_disk != nullptr) {
+    order.take(wanted, found.data());
+    give(&FeatureRows::position);
   }
-  if (!timed) return;
-  for (size_t i = begin; i < end; ++i) {
-    if (i + 2 * kAheadPacked < end) time.prefetch_block(static_cast<uint64_t>(rows[i + 2 * kAheadPacked]));
-    if (i + kAheadPacked < end) time.prefetch(static_cast<uint64_t>(rows[i + kAheadPacked]));
-    out.time[i] = time[static_cast<uint64_t>(rows[i])];
+  if (reads_times) {
+    time.take(wanted, found.data());
+    give(&FeatureRows::time);
   }
 }
 

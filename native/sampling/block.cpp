@@ -334,7 +334,8 @@ void sample_blocks(const Topology& topology, const SampleOptions& options, const
       if (topology.has_nodes(t) && topology.tables()[t].num_rows > most) return false;
     return true;
   };
-  if (!options.disjoint && rows_at_most(kMostSlots))
+  // What is on disk may be larger than memory: then nothing has a place for each row.
+  if (!options.disjoint && !topology.is_paged() && rows_at_most(kMostSlots))
     BlockSampler<RowTable>(topology, options, workspace, part).run(seeds, begin, end);
   else if (rows_at_most(options.disjoint ? uint64_t{1} << kNarrowRowBits : UINT32_MAX))
     BlockSampler<HashTable<uint32_t>>(topology, options, workspace, part).run(seeds, begin, end);

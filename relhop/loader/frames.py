@@ -52,10 +52,10 @@ def tensor_frame(
     lists, vectors = {}, {}
     for column, (reader, gathered) in wide.items():
         rows = reader.of_native(gathered)
-        if reader.dtype == "int32":
-            lists[column] = rows
+        if is_vector(reader):
+            vectors[column] = as_vectors(tensor_of(rows, reader.dtype))
         else:
-            vectors[column] = tensor_of(rows, reader.dtype).flatten(1).float()
+            lists[column] = rows
     if lists:
         tensors[torch_frame.multicategorical] = nested(list(lists.values()))
         names[torch_frame.multicategorical] = list(lists)
@@ -63,6 +63,16 @@ def tensor_frame(
         tensors[torch_frame.embedding] = side_by_side(list(vectors.values()))
         names[torch_frame.embedding] = list(vectors)
     return TensorFrame(tensors, names) if tensors else None
+
+
+def is_vector(reader: AttributeReader) -> bool:
+    """Whether a column's rows are an embedding of a frame, not a list of codes."""
+    return reader.dtype != "int32"
+
+
+def as_vectors(rows: torch.Tensor) -> torch.Tensor:
+    """Rows [N, *shape] as an embedding of a frame has them: float32 [N, d]."""
+    return rows.flatten(1).float()
 
 
 def nested(columns: list[NDArray[np.int32]]) -> MultiNestedTensor:

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from relhop.delays import NO_DELAY, Delay
 from relhop.features import AttributeReader, FeatureReader, ReadStats, RowFeatures
 from relhop.loader.example_aggregates import ExampleAggregates
 from relhop.loader.frames import tensor_frame
+from relhop.pyg.columns import tensor_of
 from relhop.sampling import Fanouts, SeedSampler, Strategies, Subgraphs
 from relhop.schema import EdgeType
 from relhop.store.reader import Store
@@ -31,6 +32,13 @@ from relhop.training_table import TrainingTable
 _AHEAD = 2
 """Batches a thread may have ready beyond what the consumer took: bounds the memory. With tables on disk one
 thread reads all batches."""
+
+
+_Seeds: TypeAlias = tuple[
+    np.ndarray[Any, np.dtype[np.uint32]],
+    np.ndarray[Any, np.dtype[np.int64]],
+    np.ndarray[Any, np.dtype[np.int64]],
+]
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,7 @@ class SeedLoader:
             thread for every 32,768 examples.
 
     Attributes:
+        wide: The readers of columns of lists, text and tensors, by table and column.
         share: The number of this process and how many there are: a batch brings only each such seed of the
             whole one, and the first, with weight 0, where that is none.
     """
@@ -148,7 +157,7 @@ class SeedLoader:
             table.entity_table, table.rows, table.anchor_times
         )
         self._readers = {name: FeatureReader(stored) for name, stored in store.tables.items()}
-        self._wide = {
+        self.wide = {
             (name, column): stored.attributes[column]
             for name, stored in store.tables.items()
             for column in stored.wide_columns
@@ -163,6 +172,7 @@ class SeedLoader:
             else ExampleAggregates(aggregates, store, self._rows, self._times, batch_size)
         )
         self._epoch, self._start = 0, 0
+        self._held: Mapping[tuple[str, str], _native.HeldRows] = {}
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -193,6 +203,27 @@ class SeedLoader:
             return rng.permutation(self.num_examples)
         return rng.choice(len(self.table), self.num_examples, replace=False)
 
+    def presample(self) -> Iterator[dict[str, np.ndarray[Any, np.dtype[np.int64]]]]:
+        """By table the rows of each batch of the epoch, int64 [N], without their features."""
+        order, delays = self.order(), self._delays()
+        options = self._sampler.options(self._epoch)
+        for begin in range(0, len(order), self.batch_size):
+            seeds = self._seeds(self._own(order[begin : begin + self.batch_size]), delays)
+            sampled = self._sampler.topology.sample(options, *seeds, self.num_threads)
+            yield {name: nodes["rows"] for name, nodes in zip(self._readers, sampled["nodes"], strict=False)}
+
+    def leave_out(self, held: Mapping[tuple[str, str], _native.HeldRows]) -> None:
+        """Of some columns of text or tensors, batches bring only the rows that are not held.
+
+        Batches have these columns in `rest` in place of `tf`, by table: of each the place of every row among
+        those that are held (int64 [N], 0 of others), the places of the others in the batch (int64 [n]), and
+        the others' values [n, *shape].
+
+        Args:
+            held: By table and column.
+        """
+        self._held = held
+
     def __iter__(self) -> Iterator[HeteroData]:
         """One epoch, from the batch that `set_epoch` named. Leaving early, an error or Ctrl-C stops the
         native threads.
@@ -206,18 +237,19 @@ class SeedLoader:
             self.num_threads,
             _AHEAD if self._read else _AHEAD * self.num_threads,
             self.look_ahead,
+            [None] * len(self._readers) + [self._held.get(name) for name in self.wide],
         )
         self._pipelines.add(pipeline)
         whole = [input_ids[i : i + self.batch_size] for i in range(0, len(input_ids), self.batch_size)]
         batches = [self._own(ids) for ids in whole]
-        delays = self.delay.draw(len(self._times), self.seed, self._epoch)
+        delays = self._delays()
         if self._aggregates is not None:
             self._aggregates.begin(order, delays)
         try:
             put = 0
             for taken, ids in enumerate(batches):
                 for seeds in batches[put : taken + pipeline.capacity]:
-                    self._put(pipeline, seeds, delays)
+                    pipeline.put(*self._seeds(seeds, delays))
                     put += 1
                 asked = time.perf_counter()
                 batch = pipeline.next()
@@ -251,15 +283,18 @@ class SeedLoader:
         number, count = self.share
         return input_ids[number::count] if number < len(input_ids) else input_ids[:1]
 
-    def _put(
+    def _delays(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return self.delay.draw(len(self._times), self.seed, self._epoch)
+
+    def _seeds(
         self,
-        pipeline: _native.Pipeline,
         input_ids: np.ndarray[Any, np.dtype[np.int64]],
         delays: np.ndarray[Any, np.dtype[np.int64]],
-    ) -> None:
+    ) -> _Seeds:
+        """The number of each seed's table, its row and its time."""
         number = self._sampler.table_number(self.table.entity_table)
         tables = np.full(len(input_ids), number, np.uint32)
-        pipeline.put(tables, self._rows[input_ids], self._times[input_ids] - delays[input_ids])
+        return tables, self._rows[input_ids], self._times[input_ids] - delays[input_ids]
 
     def _count(self, pipeline: _native.Pipeline) -> None:
         """Adds what a pipeline did since the last time."""
@@ -282,7 +317,7 @@ class SeedLoader:
             )
             for name, reader in self._readers.items()
         }
-        for (name, column), attribute in self._wide.items():
+        for (name, column), attribute in self.wide.items():
             found[f"{name}.{column}"] = _Source(
                 attribute.native, tables[name], attribute.row_bytes, attribute.disk is not None
             )
@@ -296,9 +331,15 @@ class SeedLoader:
         wide: dict[str, dict[str, tuple[AttributeReader, dict[str, Any]]]] = {
             name: {} for name in self._readers
         }
+        rest: dict[str, dict[str, tuple[torch.Tensor, ...]]] = {}
         gathered = native["features"][len(self._readers) :]
-        for ((name, column), reader), found in zip(self._wide.items(), gathered, strict=True):
-            wide[name][column] = (reader, found)
+        for ((name, column), reader), found in zip(self.wide.items(), gathered, strict=True):
+            if (name, column) in self._held:
+                others = tensor_of(reader.of_native(found), reader.dtype)
+                places = (torch.from_numpy(found[kind]) for kind in ("slots", "places"))
+                rest.setdefault(name, {})[column] = (*places, others)
+            else:
+                wide[name][column] = (reader, found)
         for (name, nodes), columns in zip(subgraphs.nodes.items(), records, strict=True):
             features = RowFeatures(**columns)
             assert nodes.batch is not None, "subgraphs are disjoint"
@@ -313,6 +354,8 @@ class SeedLoader:
             frame = tensor_frame(features, self._readers[name].columns, seed_time[nodes.batch], wide[name])
             if frame is not None:
                 out.tf = frame
+            if name in rest:
+                out.rest = rest[name]
         for edge_type, edges in subgraphs.edges.items():
             data[edge_type].edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
             data[edge_type].num_sampled_edges = edges.num_per_hop

@@ -61,6 +61,11 @@ class TrainingJob(Part):
         " one each. The weights are those of one process, but for rounding and dropout. Price: memory a"
         " process; on a CPU it helps only where cores are idle.",
     )  # fmt: skip
+    device_cache_size: int = Field(
+        default=0, ge=0,
+        description="Bytes of a GPU's memory, while training, for rows of text and tensors that batches find"
+        " most often: these are neither read nor copied again. Changes no batch. Price: that memory.",
+    )  # fmt: skip
     boosted_baseline: bool = Field(
         default=False,
         description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"

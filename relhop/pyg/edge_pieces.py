@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from relhop.pyg.graph_data import EdgeKey, GraphData, Int64s
-from relhop.store.arrays import LinkRows
+from relhop.store.arrays import Rows
 from relhop.store.reader import Store
 
 Piece: TypeAlias = tuple[Int64s, Int64s, Int64s]
@@ -48,7 +48,7 @@ def edge_pieces(store: Store, graph: GraphData, edge_type: EdgeKey) -> Iterator[
         yield (sources, targets, ids) if exist.all() else (sources[exist], targets[exist], ids[exist])
 
 
-def _parents(parents: LinkRows) -> Iterator[Piece]:
+def _parents(parents: Rows) -> Iterator[Piece]:
     """The edges from parents to the rows that name them."""
     for begin in range(0, max(len(parents), 1), _EDGES):
         found = np.asarray(parents[begin : begin + _EDGES])
@@ -56,7 +56,7 @@ def _parents(parents: LinkRows) -> Iterator[Piece]:
         yield found, children, children
 
 
-def _lists(offsets: LinkRows, neighbors: LinkRows, edge_ids: LinkRows | None) -> Iterator[Piece]:
+def _lists(offsets: Rows, neighbors: Rows, edge_ids: Rows | None) -> Iterator[Piece]:
     """The edges of lists."""
     ends = np.asarray(offsets[:])[1:]
     for begin in range(0, max(len(neighbors), 1), _EDGES):

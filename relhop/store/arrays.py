@@ -23,11 +23,10 @@ from relhop.store.attributes import AttributeReader
 from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
 from relhop.store.packed import PackedColumn, time_bytes
-from relhop.store.placement import Placement
+from relhop.store.placement import Placement, time_blocks_bytes
 from relhop.store.records import Verify, check_records, read_checksums
 
-Rows: TypeAlias = PackedColumn[PackedRows]
-LinkRows: TypeAlias = PackedColumn[PackedRows | PagedRows]
+Rows: TypeAlias = PackedColumn[PackedRows | PagedRows]
 Times: TypeAlias = PackedColumn[PackedTimes]
 
 
@@ -138,9 +137,9 @@ class StoredLink:
     """
 
     link: Link
-    parents: LinkRows
-    offsets: LinkRows
-    children: LinkRows
+    parents: Rows
+    offsets: Rows
+    children: Rows
     nulls: int
     dangling: int
     weights: npt.NDArray[np.float64] | None
@@ -161,9 +160,9 @@ class StoredLists:
         paged_weights: The same for the sampler, where links are on disk behind a pool.
     """
 
-    offsets: LinkRows
-    neighbors: LinkRows
-    edge_ids: LinkRows | None
+    offsets: Rows
+    neighbors: Rows
+    edge_ids: Rows | None
     weights: npt.NDArray[np.float64] | None
     paged_weights: PagedRows | None
 
@@ -240,13 +239,13 @@ class Arrays:
         entry = self._manifest.tables[name]
         fields, record_size = layout.stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
-        in_memory = self._placement.tables[name].place == "ram"
+        place = self._placement.tables[name].place
         files = partial(layout.table_file, name)
-        records = self._read(layout.table_file(name, "rows.bin"), in_memory)
-        slots = self._slots(name) if entry.record_order != layout.ROWS_ORDER else None
-        if self._verify == "always" and self._placement.tables[name].place != "disk":
-            path = self._folder / layout.table_file(name, "rows.bin")
-            check_records(path, records, record_size, None if slots is None else slots.native)
+        records = self._read(files("rows.bin"), place == "ram")
+        is_ordered = entry.record_order != layout.ROWS_ORDER
+        if self._verify == "always" and place != "disk":
+            path = self._folder / files("rows.bin")
+            check_records(path, records, record_size, self._mapped_slots(name))
         return StoredTable(
             name=name,
             num_rows=entry.rows,
@@ -254,12 +253,12 @@ class Arrays:
             duplicate_keys=entry.duplicate_keys,
             null_keys=entry.null_keys,
             time=self._times(files, entry.rows) if timed else None,
-            order=self._order(files, entry.rows, in_memory) if timed else None,
+            order=self._rows(files("order.bin"), entry.rows) if timed else None,
             fields=fields,
             record_size=record_size,
-            slots=slots,
+            slots=self._rows(files("slots.bin"), entry.rows) if is_ordered else None,
             records=records.reshape(entry.rows, record_size),
-            disk=self._on_disk(name, fields, slots) if self._placement.tables[name].place == "disk" else None,
+            disk=self._on_disk(name, fields) if place == "disk" else None,
             attributes=self._attributes(name, files, entry.attributes, entry.rows),
             wide_columns={
                 column: stype
@@ -341,7 +340,6 @@ class Arrays:
             for folder, owner, listed in layout.directions(table)
         }
         files, timed = partial(layout.edge_file, table.name), table.time_col is not None
-        in_memory = self._placement.topology == "ram"
         return StoredEdges(
             table=table,
             num_rows=entry.rows,
@@ -352,7 +350,7 @@ class Arrays:
             delayed=entry.delayed,
             null_weights=entry.null_weights,
             time=self._times(files, entry.rows) if timed else None,
-            order=self._order(files, entry.rows, in_memory) if timed else None,
+            order=self._rows(files("order.bin"), entry.rows) if timed else None,
             incoming=lists["in"],
             outgoing=lists.get("out"),
             attributes=self._attributes(table.name, files, entry.attributes, entry.rows),
@@ -382,9 +380,8 @@ class Arrays:
         """What links are behind; None where they are in memory or mapped."""
         if self._placement.topology == "disk" and self._link_pool is None:
             device = self._device_cost()
-            self._link_pool = PagePool(
-                self._placement.links_pool_bytes, device.reads_per_second, device.bytes_per_second
-            )
+            size = max(0, self._placement.links_pool_bytes - time_blocks_bytes(self._manifest))
+            self._link_pool = PagePool(size, device.reads_per_second, device.bytes_per_second)
         return self._link_pool
 
     def _device_cost(self) -> DeviceCost:
@@ -407,7 +404,7 @@ class Arrays:
         assert self.link_pool is not None, "links are on disk"
         return PagedRows(self.link_pool, str(self._folder / file), size, width)
 
-    def _on_disk(self, name: str, fields: tuple[Field, ...], slots: Rows | None) -> DiskRecords:
+    def _on_disk(self, name: str, fields: tuple[Field, ...]) -> DiskRecords:
         entry = self._manifest.tables[name]
         return self._disk_records(
             name,
@@ -417,7 +414,7 @@ class Arrays:
             entry.rows,
             [len(columns) for columns in columns_of(fields).values()],
             numbers=encoding.native_numbers(fields),
-            slots=None if slots is None else slots.native,
+            slots=self._mapped_slots(name),
         )
 
     def _disk_records(
@@ -432,6 +429,9 @@ class Arrays:
     ) -> DiskRecords:
         """Records behind a pool; without `num_fields`, raw ones."""
         device = self._device_cost()
+        checksums = read_checksums(path) if self._verify == "always" else None
+        if checksums is not None:
+            pool_bytes = max(0, pool_bytes - checksums.nbytes)
         return DiskRecords(
             title,
             str(path),
@@ -441,26 +441,38 @@ class Arrays:
             pool_bytes=pool_bytes,
             reads_per_second=device.reads_per_second,
             bytes_per_second=device.bytes_per_second,
-            checksums=read_checksums(path) if self._verify == "always" else None,
+            checksums=checksums,
             **encoded,
         )
 
-    def _order(self, files: Callable[[str], str], rows: int, in_memory: bool) -> Rows:
-        return PackedColumn(PackedRows(self._read(files("order.bin"), in_memory), rows, width_of(rows)))
+    def _rows(self, file: str, rows: int) -> Rows:
+        """A place of each row. Read for each row that is gathered: so it is where links are, whatever holds
+        the records.
+        """
+        return PackedColumn(self._link_rows(file, rows, rows))
 
-    def _slots(self, table: str) -> Rows:
-        rows = self._manifest.tables[table].rows
-        # Read for each row that is gathered: so it is where links are, whatever holds the records.
-        array = self._read_topology(layout.table_file(table, "slots.bin"))
-        return PackedColumn(PackedRows(array, rows, width_of(rows)))
+    def _mapped_slots(self, table: str) -> PackedRows | None:
+        """Row -> record, for messages that name a row."""
+        entry = self._manifest.tables[table]
+        if entry.record_order == layout.ROWS_ORDER:
+            return None
+        array = self._read(layout.table_file(table, "slots.bin"), in_memory=False)
+        return PackedRows(array, entry.rows, width_of(entry.rows))
 
     def _times(self, files: Callable[[str], str], rows: int) -> Times:
-        blocks, stream = (self._read_topology(files(file)) for file in ("time_blocks.bin", "time.bin"))
-        path = self._folder / files("time_blocks.bin")
-        if len(stream) != time_bytes(blocks):
-            raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {len(stream)}")
+        is_mapped = self._placement.topology == "mmap"
+        blocks = self._read(files("time_blocks.bin"), in_memory=not is_mapped)
+        path, length = self._folder / files("time_blocks.bin"), self._manifest.files[files("time.bin")].bytes
+        if length != time_bytes(blocks):
+            raise CorruptStore(f"{path}: its last block ends at byte {time_bytes(blocks)} of {length}")
         try:
-            return PackedColumn(PackedTimes(blocks, stream, rows))
+            if self._placement.topology == "disk":
+                pool = self.link_pool
+                assert pool is not None, "times are on disk"
+                return PackedColumn(
+                    PackedTimes.paged(blocks, pool, str(self._folder / files("time.bin")), rows)
+                )
+            return PackedColumn(PackedTimes(blocks, self._read_topology(files("time.bin")), rows))
         except CorruptStore as error:
             raise CorruptStore(f"{path}: {error}") from None
 

@@ -19,7 +19,7 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
-from relhop.store.arrays import LinkRows, Rows, StoredLink, StoredTable, Times
+from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
 from relhop.store.attributes import AttributeReader
 from relhop.times import NULL_TIME
 
@@ -174,7 +174,7 @@ def check_null_times(path: Path, time: Times, nulls: int) -> None:
         raise CorruptStore(f"{path}: not {nulls} null times at its end")
 
 
-def check_offset_ends(path: Path, offsets: LinkRows, edges: int) -> None:
+def check_offset_ends(path: Path, offsets: Rows, edges: int) -> None:
     """Offsets run from 0 to the number of edges."""
     if offsets[0] != 0 or offsets[-1] != edges:
         raise CorruptStore(f"{path}: offsets do not run from 0 to {edges}")
@@ -225,7 +225,7 @@ def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: 
             raise CorruptStore(f"{path}: a code beyond its {count} categories")
 
 
-def check_ascending(path: Path, what: str, values: LinkRows | Times) -> None:
+def check_ascending(path: Path, what: str, values: Rows | Times) -> None:
     """No value is less than the one before it."""
     for part in chunks(len(values), overlap=1):
         found = values[part]
@@ -297,9 +297,9 @@ def check_weights(folder: Path, stored: StoredLink, weights: npt.NDArray[np.floa
 def check_sums(
     where: Path,
     column: str,
-    offsets: LinkRows,
+    offsets: Rows,
     weights: npt.NDArray[np.float64],
-    items: LinkRows,
+    items: Rows,
     own: npt.NDArray[np.float64],
 ) -> None:
     """Sums of weights begin anew in each list, never fall, and are those of the items' own weights.
@@ -328,7 +328,7 @@ def check_sums(
 
 def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink]) -> None:
     """The store's own columns of columns.parquet say what the arrays say."""
-    expected: dict[str, Times | LinkRows] = {}
+    expected: dict[str, Times | Rows] = {}
     if table.time is not None:
         expected[layout.TIME_COLUMN] = table.time
     for link in links:
@@ -337,7 +337,7 @@ def check_columns(folder: Path, table: StoredTable, links: Sequence[StoredLink])
 
 
 def check_own_columns(
-    path: Path, rows: int, expected: Mapping[str, Times | LinkRows | npt.NDArray[np.int64]]
+    path: Path, rows: int, expected: Mapping[str, Times | Rows | npt.NDArray[np.int64]]
 ) -> None:
     """A columns.parquet numbers its rows, and has what is expected in the columns named; null is NULL_TIME or
     -1.

@@ -220,6 +220,11 @@ def is_topology(file: str) -> bool:
     return is_link(file) or file.endswith(("/time_blocks.bin", "/time.bin", "/slots.bin"))
 
 
+def is_placed_with_links(file: str) -> bool:
+    """Whether a file is read row by row as links are: sampling needs it, or it has places in the input."""
+    return is_topology(file) or file.endswith("/order.bin")
+
+
 def is_link(file: str) -> bool:
     """Whether a file says who is connected to whom: a link's, or a list of an edge table."""
     return file.startswith("links/") or (file.startswith("edges/") and file.split("/")[2] in ("in", "out"))

@@ -17,17 +17,19 @@ from relhop.store import layout
 Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 """Where a store's arrays are: in memory, mapped from the files, on disk behind a pool, or whichever fits.
 
-- `auto`: links and times in memory if they take at most half of what is free, else mapped; records and
-  attributes in memory if they fit the pool, else on disk behind it.
+- `auto`: links, times and orders in memory if they take at most half of what is free, else mapped; records
+  and attributes in memory if they fit the pool, else on disk behind it.
 - `ram`, `mmap`: everything in memory, everything mapped.
-- `disk`: links, records and attributes behind the pool, each with a part of it by their bytes; times mapped.
+- `disk`: all of it behind the pool, each with a part of it by their bytes.
+
+Orders are where rows are in the input and in their records.
 """
 
 _SMALL = 1 << 16
-"""Links of so many bytes in all are loaded: no pool before them would be worth its pages."""
+"""Links, times and orders of so many bytes are loaded: no pool before them would be worth its pages."""
 
 _FEW_PAGES = 4 << 12
-"""Bytes of pages that a pool for links has at least."""
+"""Bytes of pages that their pool has at least."""
 
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{suffix}": base**power
@@ -44,8 +46,7 @@ class TablePlacement:
 
     Attributes:
         place: "ram", "mmap" or "disk".
-        bytes: Of all records or rows, and with records of the rows' places in the input where the table has
-            an order of its own. These are mapped where the records are on disk.
+        bytes: Of all records or rows.
         pool_bytes: Memory of the pool before the disk, bookkeeping included; 0 elsewhere.
     """
 
@@ -67,9 +68,10 @@ class Placement:
     """Where everything is; `str()` says it in words.
 
     Attributes:
-        topology: Where links and times are: "ram", "mmap" or "disk", which times are mapped from.
+        topology: Where links, times and orders are.
         topology_bytes: How much they take.
-        links_pool_bytes: Memory of the pool before links on disk, its directory included; 0 elsewhere.
+        links_pool_bytes: Memory of the pool before them, if they are on disk, with its directory and the
+            blocks of times, which stay in memory; 0 elsewhere.
         tables: Where the records of each table are.
         attributes: Where the rows of each attribute are, by file.
     """
@@ -84,7 +86,7 @@ class Placement:
         place = {
             "ram": "in memory",
             "mmap": "mapped",
-            "disk": f"on disk, pool of {size_text(self.links_pool_bytes)} for links, times mapped",
+            "disk": f"on disk, pool of {size_text(self.links_pool_bytes)}",
         }[self.topology]
         lines = [f"links and times: {size_text(self.topology_bytes)} {place}"]
         lines += [f"records of {name}: {table}" for name, table in self.tables.items()]
@@ -97,8 +99,8 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     Args:
         manifest: Of the store.
         memory: See `Memory`.
-        pool_bytes: All that records and attributes, and of `disk` links, may take; None: a quarter of the
-            memory that is free after links and times.
+        pool_bytes: All that records and attributes, and of `disk` everything, may take; None: a quarter of
+            the memory that is free after links, times and orders.
 
     Raises:
         ValueError: On a `memory` that is none, or a pool where there is no use for it.
@@ -107,10 +109,10 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
         raise ValueError(f"memory is {memory!r}; choose 'auto', 'ram', 'mmap' or 'disk'")
     if pool_bytes is not None and memory not in ("auto", "disk"):
         raise ValueError(f"buffer_pool_size is for memory='auto' and memory='disk', not for {memory!r}")
-    topology_bytes = sum(e.bytes for f, e in manifest.files.items() if layout.is_topology(f))
+    topology_bytes = sum(e.bytes for f, e in manifest.files.items() if layout.is_placed_with_links(f))
     records = _records(manifest)
     if memory == "ram" or memory == "mmap":
-        placed = {what: TablePlacement(memory, size.bytes) for what, size in records.items()}
+        placed = {what: TablePlacement(memory, size) for what, size in records.items()}
         return _placement(memory, topology_bytes, placed)
     free = free_memory()
     loads_topology = memory == "auto" and topology_bytes <= free // 2
@@ -118,35 +120,27 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
         pool_bytes = (free - topology_bytes if loads_topology else free) // 4
     if memory == "auto":
         return _placement("ram" if loads_topology else "mmap", topology_bytes, _share(records, pool_bytes))
-    links = sum(entry.bytes for file, entry in manifest.files.items() if layout.is_link(file))
-    part = pool_bytes * links // max(links + sum(size.bytes for size in records.values()), 1)
-    if links <= max(part, _SMALL):
-        return _placement("ram", topology_bytes, _share(records, max(pool_bytes - links, 0)))
+    part = pool_bytes * topology_bytes // max(topology_bytes + sum(records.values()), 1)
+    if topology_bytes <= max(part, _SMALL):
+        return _placement("ram", topology_bytes, _share(records, max(pool_bytes - topology_bytes, 0)))
     # Its directory, 4 bytes a page of 4 KiB, and a few pages.
-    part = min(max(part, links // 1000 + _FEW_PAGES), pool_bytes)
+    part = min(max(part, topology_bytes // 1000 + _FEW_PAGES + time_blocks_bytes(manifest)), pool_bytes)
     return _placement("disk", topology_bytes, _share(records, pool_bytes - part), part)
 
 
-@dataclass(frozen=True)
-class _Size:
-    """Of a file of records, and what is loaded with it; whether a pool is of use for it."""
-
-    bytes: int
-    can_be_on_disk: bool
+def time_blocks_bytes(manifest: layout.Manifest) -> int:
+    """What is in memory of times on disk: 24 bytes for each 128 rows that have one."""
+    return sum(entry.bytes for file, entry in manifest.files.items() if file.endswith("/time_blocks.bin"))
 
 
-def _records(manifest: layout.Manifest) -> dict[tuple[str, str], _Size]:
-    """All that is placed, by kind and name: the records of each table, and the rows of each attribute."""
-    found = {}
-    for name, entry in manifest.tables.items():
-        order = manifest.files.get(layout.table_file(name, "order.bin"))
-        size = entry.record_size * entry.rows + (0 if order is None else order.bytes)
-        # Records of no bytes need no pool; what is left are the rows' places, which are mapped.
-        found["table", name] = _Size(size, can_be_on_disk=entry.record_size > 0)
-    for file, content in manifest.files.items():
-        if layout.is_attribute(file):
-            found["attribute", file] = _Size(content.bytes, can_be_on_disk=content.bytes > 0)
-    return found
+def _records(manifest: layout.Manifest) -> dict[tuple[str, str], int]:
+    """The bytes of all that is placed, by kind and name: of the records of each table, and each attribute."""
+    found = {("table", name): entry.record_size * entry.rows for name, entry in manifest.tables.items()}
+    return found | {
+        ("attribute", file): content.bytes
+        for file, content in manifest.files.items()
+        if layout.is_attribute(file)
+    }
 
 
 def _placement(
@@ -161,25 +155,20 @@ def _placement(
     return Placement(topology, topology_bytes, tables, links_pool_bytes, attributes)
 
 
-def _share(
-    records: Mapping[tuple[str, str], _Size], pool_bytes: int
-) -> dict[tuple[str, str], TablePlacement]:
+def _share(records: Mapping[tuple[str, str], int], pool_bytes: int) -> dict[tuple[str, str], TablePlacement]:
     """The pool's bytes: small files of records whole, the others in parts by their bytes."""
     placed: dict[tuple[str, str], TablePlacement] = {}
-    left = dict(sorted(records.items(), key=lambda item: item[1].bytes))
+    left = dict(sorted(records.items(), key=lambda item: item[1]))
     while left:
         what, size = next(iter(left.items()))
-        if size.bytes > pool_bytes // len(left):
+        if size > pool_bytes // len(left):
             break
-        placed[what] = TablePlacement("ram", size.bytes)
-        pool_bytes -= size.bytes
+        placed[what] = TablePlacement("ram", size)
+        pool_bytes -= size
         del left[what]
-    total = sum(size.bytes for size in left.values() if size.can_be_on_disk)
+    total = sum(left.values())
     for what, size in left.items():
-        if size.can_be_on_disk:
-            placed[what] = TablePlacement("disk", size.bytes, pool_bytes * size.bytes // total)
-        else:
-            placed[what] = TablePlacement("mmap", size.bytes)
+        placed[what] = TablePlacement("disk", size, pool_bytes * size // total)
     return {what: placed[what] for what in records}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from relhop.schema import Link, Stype
 from relhop.store import layout
-from relhop.store.arrays import LinkRows, StoredEdges, StoredLink, StoredTable
+from relhop.store.arrays import Rows, StoredEdges, StoredLink, StoredTable
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def _edges(stored: StoredEdges, manifest: layout.Manifest, sizes: Mapping[str, i
     )
 
 
-def _largest_degree(offsets: LinkRows) -> int:
+def _largest_degree(offsets: Rows) -> int:
     pieces = range(0, len(offsets) - 1, 1 << 20)
     return max((int(np.diff(offsets[s : s + (1 << 20) + 1]).max()) for s in pieces), default=0)
 

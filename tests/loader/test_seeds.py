@@ -232,7 +232,7 @@ def test_seeds_of_the_future_are_refused_when_the_loader_is_made(store):
 
 @pytest.mark.parametrize("look_ahead", [0, 2, 22])
 def test_batches_from_disk_are_those_from_memory(store, table, look_ahead):
-    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=40, device=DeviceCost(1e4, 1e9))
     assert [t for t, stored in on_disk.tables.items() if stored.disk] == ["users", "orders"]
     loader = SeedLoader(on_disk, table, [-1, -1], batch_size=1, look_ahead=look_ahead)
     for got, expected in zip(loader, SeedLoader(store, table, [-1, -1], batch_size=1), strict=True):
@@ -243,7 +243,7 @@ def test_batches_from_disk_are_those_from_memory(store, table, look_ahead):
 
 
 def test_a_loader_counts_what_it_read(store, table):
-    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=100, device=DeviceCost(1e4, 1e9))
+    on_disk = rh.Store.open(store.path, memory="auto", buffer_pool_size=40, device=DeviceCost(1e4, 1e9))
     loader = SeedLoader(on_disk, table, [-1, -1], batch_size=2)
     assert loader.stats().batches == 0
     assert np.isnan(loader.stats().total.hit_rate)

@@ -49,11 +49,11 @@ def features(folder, pools):
     return tables
 
 
-def pipeline(tables, seeds, *, batch_size=7, num_threads=2, ahead=2, look_ahead=4, finish=True):
+def pipeline(tables, seeds, *, batch_size=7, num_threads=2, ahead=2, look_ahead=4, finish=True, held=()):
     rules = [[_native.Rule(3, _native.Strategy.uniform), _native.Rule(1)]] * 2
     options = _native.SampleOptions(rules, 5, 1, list(NUM_ROWS))
     wanted = [(table, False, i) for i, table in enumerate(tables)]
-    made = _native.Pipeline(TOPOLOGY, wanted, options, num_threads, ahead, look_ahead)
+    made = _native.Pipeline(TOPOLOGY, wanted, options, num_threads, ahead, look_ahead, held)
     put_all(made, seeds, batch_size)
     if finish:
         made.finish()
@@ -95,6 +95,22 @@ def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **h
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
         assert_same(a, b)
+
+
+def test_rows_that_are_held_are_not_read(folder):
+    held = [_native.HeldRows(np.arange(0, count, 2), count) for count in NUM_ROWS]
+    seeds = np.arange(40)
+    whole = batches(pipeline(features(folder, (None, None)), seeds))
+    tables = features(folder, (500, 5000))
+    lean = pipeline(tables, seeds, held=held)
+    wanted = 0
+    for expected, got in zip(whole, batches(lean), strict=True):
+        for a, b, nodes in zip(got["features"], expected["features"], expected["nodes"], strict=True):
+            np.testing.assert_array_equal(a["places"], np.flatnonzero(nodes["rows"] % 2))
+            np.testing.assert_array_equal(a["slots"], nodes["rows"] // 2 * (nodes["rows"] % 2 == 0))
+            np.testing.assert_array_equal(a["numerical"], b["numerical"][a["places"]])
+            wanted += len(a["places"])
+    assert sum(of_one["rows"] for of_one in lean.take_stats()) == wanted
 
 
 @settings(max_examples=20, deadline=None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from relhop import _native
 from relhop.errors import CorruptStore, StoreError
+from relhop.times import NULL_TIME
 
 DEVICE = (50_000.0, 1e9)
 """Reads and bytes a second."""
@@ -197,3 +198,95 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         _native.PagePool(4000, *DEVICE, 8)
     with pytest.raises(ValueError, match="a device reads more than nothing a second"):
         _native.PagePool(4000, 0, 1)
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.integers(1, 300), st.sampled_from([0, 1, 7, 60, 86_400 * 10**6, 2**40]), st.integers(1, 9)
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    page_size=st.sampled_from([16, 128, 4096]),
+    key=st.integers(0, 2**32),
+)
+def test_times_on_disk_are_those_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, int]], page_size: int, key: int
+) -> None:
+    rng = np.random.default_rng(key)
+    distances = np.concatenate([unit * rng.integers(0, most, count) for count, unit, most in steps])
+    times = np.cumsum(distances) - 10**9
+    times[-1] = rng.choice([times[-1], NULL_TIME])
+    blocks, stream = _native.encode_times(times, 0)
+    path = tmp_path_factory.mktemp("times") / "time.bin"
+    np.append(stream, np.zeros(8, np.uint8)).tofile(path)
+    pool = _native.PagePool(
+        4 * (path.stat().st_size // page_size + 1) + 3 * (page_size + 8), *DEVICE, page_size
+    )
+    column = _native.PackedTimes.paged(blocks, pool, str(path), len(times))
+    rows = rng.integers(0, len(times), 500)
+    np.testing.assert_array_equal(column.take(rows), times[rows])
+    np.testing.assert_array_equal(column.decode(0, len(times)), times)
+    for anchor in [*rng.choice(times, 20), *(rng.choice(times, 5) - 1), -(2**62), NULL_TIME - 1]:
+        assert column.cut(int(anchor)) == np.searchsorted(times, anchor, "right")
+
+
+def test_times_whose_stream_is_too_short_are_refused(tmp_path: Path) -> None:
+    blocks, stream = _native.encode_times(np.arange(1000) ** 2, 0)
+    path = tmp_path / "time.bin"
+    stream.tofile(path)
+    pool = _native.PagePool(1 << 16, *DEVICE)
+    with pytest.raises(CorruptStore, match=r"^block 7 of times lies beyond their end$"):
+        _native.PackedTimes.paged(blocks, pool, str(path), 1000)
+
+
+def test_rows_are_found_in_records_and_input_by_orders_on_disk(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    count = 5000
+    slots, order = rng.permutation(count), rng.permutation(count)
+    records = np.empty(count, np.float32)
+    records[slots] = np.arange(count)
+    width = _native.width_of(count)
+    pool = _native.PagePool(1 << 13, *DEVICE)
+    columns = [
+        _native.PagedRows(pool, str(written(tmp_path, rows, width, name)), count, width)
+        for rows, name in ((slots, "slots.bin"), (order, "order.bin"))
+    ]
+    packed = records.view(np.uint8).reshape(count, 4)
+    packed.tofile(tmp_path / "rows.bin")
+    path = str(tmp_path / "rows.bin")
+    speed = {"reads_per_second": DEVICE[0], "bytes_per_second": DEVICE[1]}
+    on_disk = _native.DiskRecords("t", path, 4, [0, 1, 0], count, pool_bytes=2000, **speed)
+    rows = rng.integers(0, count, 3000)
+    for source in (packed, on_disk):
+        table = _native.FeatureTable("t", source, [0, 1, 0], None, columns[1], slots=columns[0])
+        found = table.gather(rows, 2)
+        np.testing.assert_array_equal(found["numerical"][:, 0], rows)
+        np.testing.assert_array_equal(found["position"], order[rows])
+    _native.inject_fault("fail", "order.bin", errno.EIO)
+    with pytest.raises(StoreError, match=r"order\.bin': Input/output error"):
+        table.gather(rows)
+
+
+def test_threads_read_times_and_rows_at_once(tmp_path: Path) -> None:
+    times = np.cumsum(np.random.default_rng(0).integers(0, 1000, 50_000))
+    blocks, stream = _native.encode_times(times, 0)
+    np.append(stream, np.zeros(8, np.uint8)).tofile(tmp_path / "time.bin")
+    order = np.random.default_rng(1).permutation(len(times))
+    width = _native.width_of(len(times))
+    pool = _native.PagePool(1 << 15, *DEVICE)
+    column = _native.PackedTimes.paged(blocks, pool, str(tmp_path / "time.bin"), len(times))
+    places = _native.PagedRows(pool, str(written(tmp_path, order, width, "order.bin")), len(times), width)
+    table = _native.FeatureTable("t", np.empty((len(times), 0), np.uint8), [0, 0, 0], column, places)
+
+    def read(key: int) -> None:
+        rows = np.random.default_rng(key).integers(0, len(times), 300)
+        found = table.gather(rows)
+        np.testing.assert_array_equal(found["time"], times[rows])
+        np.testing.assert_array_equal(found["position"], order[rows])
+        assert column.cut(int(times[rows[0]])) == np.searchsorted(times, times[rows[0]], "right")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(read, range(40)))

@@ -29,13 +29,13 @@ def feature_tables(num_rows=(40, 200)):
     ]
 
 
-def empty_pipeline(topology=None, *, wanted=None, num_threads=2, ahead=3, **how):
+def empty_pipeline(topology=None, *, wanted=None, num_threads=2, ahead=3, held=(), **how):
     options = _native.SampleOptions(
         [[_native.Rule(2, _native.Strategy.uniform), _native.Rule(0)]], 5, 1, [40, 200], **how
     )
     if wanted is None:
         wanted = [(table, False, i) for i, table in enumerate(feature_tables())]
-    return _native.Pipeline(topology or to_native(FOREST), wanted, options, num_threads, ahead)
+    return _native.Pipeline(topology or to_native(FOREST), wanted, options, num_threads, ahead, held=held)
 
 
 def put(into, rows, time=150, table=0):
@@ -232,3 +232,35 @@ def test_the_time_that_threads_took_is_told_once():
     assert min(sampling, gathering) > 0
     assert of.take_seconds() == (0.0, 0.0)
     of.close()
+
+
+def held_of(rows, num_rows):
+    return _native.HeldRows(np.array(rows, np.int64), num_rows)
+
+
+def test_rows_that_are_held_are_not_gathered():
+    tables = feature_tables()
+    for held in ([], [0, 3, 4, 39], range(40)):
+        plain = batches(pipeline(wanted=[(tables[0], False, 0)]))
+        lean = batches(pipeline(wanted=[(tables[0], False, 0)], held=[held_of(held, 40)]))
+        values = np.array([*held, -1], np.float32)
+        for expected, got in zip(plain, lean, strict=True):
+            assert got["nodes"][0]["rows"].tolist() == expected["nodes"][0]["rows"].tolist()
+            features = got["features"][0]
+            assert len(features["numerical"]) == len(features["places"])
+            filled = values[features["slots"]]
+            filled[features["places"]] = features["numerical"][:, 0]
+            np.testing.assert_array_equal(filled, expected["features"][0]["numerical"][:, 0])
+
+
+def test_held_rows_ascend_and_are_of_the_table():
+    for rows, wrong in (([2, 1], 1), ([1, 1], 1), ([64], 64), ([-1], -1)):
+        with pytest.raises(
+            ValueError, match=f"^row {wrong} is not of a table of 64 rows, or not above the one before it$"
+        ):
+            held_of(rows, 64)
+    assert len(held_of([0, 63], 64)) == 2
+    with pytest.raises(ValueError, match=r"^held: rows of a table of another size$"):
+        pipeline(held=[held_of([], 41), None])
+    with pytest.raises(ValueError, match=r"^held: of each that is wanted what is held, or None$"):
+        pipeline(held=[None])
