@@ -21,18 +21,23 @@ NATIVE = ROOT / "native"
 MUTANTS = {
     "sees one second of the future": (
         "packed/times.cpp",
-        "count_in_block(begin[i] - 1, group[i])",
-        "count_in_block(begin[i] - 1, group[i] + 1'000'000)",
+        "count_in_block(counts[i] - 1, anchors[i], stream_",
+        "count_in_block(counts[i] - 1, anchors[i] + 1'000'000, stream_",
     ),
     "misses one second of the past": (
         "packed/times.cpp",
-        "count_in_block(begin[i] - 1, group[i])",
-        "count_in_block(begin[i] - 1, group[i] - 1'000'000)",
+        "count_in_block(counts[i] - 1, anchors[i], stream_",
+        "count_in_block(counts[i] - 1, anchors[i] - 1'000'000, stream_",
+    ),
+    "sees one second of the future on disk": (
+        "packed/times.cpp",
+        "count_in_block(counts[i] - 1, anchors[i], bytes",
+        "count_in_block(counts[i] - 1, anchors[i] + 1'000'000, bytes",
     ),
     "takes < for <=": (
         "packed/times.cpp",
-        "distance(block, begin + half - 1) <= farthest",
-        "distance(block, begin + half - 1) < farthest",
+        "only_if(distance <= farthest, half)",
+        "only_if(distance < farthest, half)",
     ),
     "follows keys into the future": (
         "sampling/parents.h",
@@ -69,6 +74,7 @@ GUARDS = [
     "tests/native/test_sampler.py",
     "tests/native/test_sampler_timed_edges.py",
     "tests/test_canary.py",
+    "tests/native/test_paging.py",
     "--hypothesis-profile=unshrunk",
 ]
 
