@@ -133,7 +133,7 @@ def _features(table: rh.TrainingTable, seen: dict[str, rh.Store], delay: Delay) 
         found[name] = example_features([part] * times, seen["train"], delays, splits["train"])
     for name in ("val", "test"):
         part = splits[name]
-        delays = np.full(len(part), delay.longest if delay.is_fixed else 0)
+        delays = delay.when_asked.draw(len(part), 0, 0)
         found[f"asked_{name}"] = example_features([part], seen[name], delays, splits["train"])
     kept = [c for c in found["train"] if all(c in frame for frame in found.values())]
     for column in found["train"][kept].select_dtypes("category"):

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from relhop.aggregates import Seen, aggregates, frequent_values
-from relhop.statistics import NumericalStatistics, fit_numerical
+from relhop.statistics import LARGEST_DEVIATION, NumericalStatistics, fit_numerical
 from relhop.store.reader import Store
 
 MAX_EXAMPLES = 50_000
@@ -26,9 +26,6 @@ LEAST_COUNT = 20
 
 MAX_CATEGORIES = 30
 """Of an aggregate with more, the most frequent are told apart."""
-
-LARGEST_DEVIATION = 5.0
-"""In standard deviations; what is farther from the mean counts as that far."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def boosted_scores(
     drawn = not delay.is_fixed
     learnt = np.tile(np.arange(len(known)), DRAWS if drawn else 1)
     delays = [delay.draw(len(known), 0, n) for n in range(DRAWS if drawn else 1)]
-    delays.append(np.full(len(asked), 0 if drawn else delay.longest))
+    delays.append(delay.when_asked.draw(len(asked), 0, 0))
     features = example_features([known.take(learnt), asked], store, np.concatenate(delays), known)
     seen, unseen = features.iloc[: len(learnt)], features.iloc[len(learnt) :]
     labels: NDArray[Any] = np.asarray(known.labels(learnt))

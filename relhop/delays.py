@@ -36,6 +36,11 @@ class Delay:
         """Whether all examples have the same."""
         return self.shortest == self.longest
 
+    @property
+    def when_asked(self) -> Delay:
+        """That of examples to predict: the same where it is fixed; drawn ones are for training alone."""
+        return self if self.is_fixed else NO_DELAY
+
     def draw(self, count: int, seed: int, epoch: int) -> NDArray[np.int64]:
         """The delay of each of `count` examples in an epoch, int64 microseconds [count]; uniform and
         independent, a function of the arguments alone.

@@ -116,9 +116,7 @@ class Predictor:
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
-        loader = seed_loader(
-            store, table, self.described.plan, task.withheld, aggregates=self.described.aggregates
-        )
+        loader = model_loader(self.described, store, table)
         with torch.inference_mode(), torch_threads(self.described.plan):
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.cpu().numpy()
@@ -218,6 +216,22 @@ def seed_loader(
     )
     loader.withheld = by_table(withheld, store.schema)
     return loader
+
+
+def model_loader(
+    described: Description, store: Store, table: TrainingTable, *, training: bool = False
+) -> WithholdingLoader:
+    """The batches of a table with all that a model reads, and nothing that it must not see; see
+    `seed_loader`.
+    """
+    return seed_loader(
+        store,
+        table,
+        described.plan,
+        described.task.withheld,
+        training=training,
+        aggregates=described.aggregates,
+    )
 
 
 def to_scores(outputs: Tensor, task: Task) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from relhop.checkpoint import Description
 from relhop.fitting import Course, Fitting, fit_weights
 from relhop.nn.model import build_model
 from relhop.plan import ModelPlan
-from relhop.predictor import bind, seed_loader
+from relhop.predictor import bind, model_loader
 from relhop.processes import READY, beside, require_importable
 from relhop.store.reader import Store
 from relhop.training_table import TrainingTable
@@ -113,21 +113,14 @@ class _Work:
 
     def train(self, model: nn.Module) -> list[dict[str, float]]:
         """Trains this process's share; see `fit_scores`."""
-        plan, described = self.course.plan, self.described
+        described = self.described
         bind(model, described, self.stores["train"])
         loaders = {
-            split: seed_loader(
-                self.stores[split],
-                table,
-                plan,
-                described.task.withheld,
-                training=split == "train",
-                aggregates=described.aggregates,
-            )
+            split: model_loader(described, self.stores[split], table, training=split == "train")
             for split, table in self.tables.items()
         }
         for loader in loaders.values():
-            loader.share = (self.course.number, plan.training_job.num_processes)
+            loader.share = (self.course.number, described.plan.training_job.num_processes)
         fitting = Fitting(model, self.course, loaders["train"])
         return fit_weights(fitting, self.course, loaders["train"], loaders["val"])
 

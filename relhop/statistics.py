@@ -34,6 +34,9 @@ MAX_CATEGORIES = 100_000
 LEAST_COUNT = 2
 """A category that fewer rows have counts as unseen."""
 
+LARGEST_DEVIATION = 5.0
+"""Numbers further from their mean than so many standard deviations are drawn in to there."""
+
 NULL_TIMESTAMP = np.iinfo(np.int64).min
 
 

@@ -39,13 +39,8 @@ Batch MemoryPipeline::make(const SeedBatch& seeds) {
     batch = Batch(sample_(seeds), wanted_);
   }
   const Timed timed(gathering_);
-  for (size_t w = 0; w < wanted_.size(); ++w) {
-    const std::span<const int64_t> rows = batch.rows(wanted_, w);
-    batch.features.push_back(wanted_[w].features->make_room(rows.size()));
-    wanted_[w].features->gather_in_memory(rows, batch.features.back(), 1);
-    FeatureRows* const out[] = {&batch.features.back()};
-    wanted_[w].features->read_places({&rows, 1}, out);
-  }
+  for (size_t w = 0; w < wanted_.size(); ++w)
+    batch.features.push_back(wanted_[w].features->gather_checked(batch.rows(wanted_, w)));
   return batch;
 }
 

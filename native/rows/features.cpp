@@ -73,6 +73,10 @@ std::span<const int64_t> FeatureTable::records_of(std::span<const int64_t> rows,
 
 FeatureRows FeatureTable::gather(std::span<const int64_t> rows, unsigned num_threads) const {
   check_rows(rows);
+  return gather_checked(rows, num_threads);
+}
+
+FeatureRows FeatureTable::gather_checked(std::span<const int64_t> rows, unsigned num_threads) const {
   FeatureRows out = make_room(rows.size());
   gather_in_memory(rows, out, num_threads);
   FeatureRows* const outs[] = {&out};

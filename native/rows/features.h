@@ -44,7 +44,9 @@ struct FeatureTable {
   // Threads change nothing but the speed. Throws std::out_of_range, and what reading from disk throws.
   FeatureRows gather(std::span<const int64_t> rows, unsigned num_threads = 1) const;
 
-  // The same in steps, of rows that were checked: room; the parts that are in memory; of disk, see DiskRecords.
+  // The same of rows that were checked.
+  FeatureRows gather_checked(std::span<const int64_t> rows, unsigned num_threads = 1) const;
+  // The same in steps: room; the parts that are in memory; of disk, see DiskRecords.
   FeatureRows make_room(size_t count) const;
   void gather_in_memory(std::span<const int64_t> rows, FeatureRows& out, unsigned num_threads) const;
   // What is on disk beside the records, of several batches at once: out[i] has room for rows[i].

@@ -24,7 +24,7 @@ from relhop.evaluation.occlusion import copies_of, reached_without
 from relhop.evaluation.rows import columns_of_rows, key_text, value_text
 from relhop.evaluation.subgraph_drawing import age_in_words, draw_subgraph
 from relhop.hops import steps_by_name
-from relhop.predictor import Predictor, bind, check_asked, seed_loader, to_scores, torch_threads
+from relhop.predictor import Predictor, bind, check_asked, model_loader, to_scores, torch_threads
 from relhop.schema import Stype
 from relhop.store.reader import Store
 from relhop.times import MICROS_PER, format_time
@@ -123,7 +123,7 @@ def explain_example(
     predictor.model.to(predictor.device).eval()
     one = table.take(np.array([example]))
     with torch.inference_mode(), torch_threads(described.plan):
-        (batch,) = seed_loader(store, one, described.plan, task.withheld, aggregates=described.aggregates)
+        (batch,) = model_loader(described, store, one)
         batch = batch.to(predictor.device)
         scores = _scores(predictor, batch)
         if output is None:

@@ -32,7 +32,7 @@ from relhop.evaluation.scored import Scored
 from relhop.hops import steps_by_name
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC
 from relhop.plan import ModelPlan
-from relhop.predictor import Predictor, bind, check_asked, seed_loader, to_scores, torch_threads
+from relhop.predictor import Predictor, bind, check_asked, model_loader, to_scores, torch_threads
 from relhop.schema import EdgeType, Schema
 from relhop.store.progress import Steps
 from relhop.store.reader import Store
@@ -127,9 +127,7 @@ class _Passes:
         task, count = described.task, len(self._table)
         bind(predictor.model, described, self._store)
         predictor.model.to(predictor.device).eval()
-        loader = seed_loader(
-            self._store, self._table, self._plan, task.withheld, aggregates=described.aggregates
-        )
+        loader = model_loader(dataclasses.replace(described, plan=self._plan), self._store, self._table)
         base = np.empty((count, task.out_channels))
         scores: dict[Permutation, NDArray[np.float64]] = {}
         with torch.inference_mode(), torch_threads(described.plan):

@@ -34,8 +34,8 @@ class ExampleAggregates:
     ) -> None:
         self._features, self._store = features, store
         self._rows, self._anchor_times = rows, anchor_times
-        self._batches_at_once = max(1, EXAMPLES_AT_ONCE // batch_size)
         self._batch_size = batch_size
+        self._at_once = max(1, EXAMPLES_AT_ONCE // batch_size) * batch_size
         self._order = self._delays = self._ids = np.empty(0, np.int64)
         self._part: int | None = None
         self._numbers = np.empty((0, features.width), np.float32)
@@ -48,8 +48,12 @@ class ExampleAggregates:
             delays: Of all examples, int64 microseconds [n].
         """
         # Of few examples, which see the same each epoch, what is known stays right.
-        is_known = np.array_equal(np.sort(order), self._ids) and np.array_equal(delays, self._delays)
-        if not (is_known and len(order) <= self._batches_at_once * self._batch_size):
+        is_known = (
+            len(order) <= self._at_once
+            and np.array_equal(delays, self._delays)
+            and np.array_equal(np.sort(order), self._ids)
+        )
+        if not is_known:
             self._part = None
         self._order, self._delays = order, delays
 
@@ -60,11 +64,10 @@ class ExampleAggregates:
             number: Of the batch, in the epoch.
             input_ids: The examples.
         """
-        part = number // self._batches_at_once
+        part = number * self._batch_size // self._at_once
         if part != self._part:
-            size = self._batches_at_once * self._batch_size
             # Sorted, so that what is found does not hang on the order of the epoch.
-            self._ids = np.sort(self._order[part * size : (part + 1) * size])
+            self._ids = np.sort(self._order[part * self._at_once : (part + 1) * self._at_once])
             seen = Seen.of(
                 self._store, self._rows[self._ids], self._anchor_times[self._ids], self._delays[self._ids]
             )

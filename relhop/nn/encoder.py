@@ -30,6 +30,7 @@ from torch_frame.nn.encoder import (
 from relhop.features import age_column
 from relhop.nn.codes import CategoryCodes, CategoryNumbers, NumberCodes
 from relhop.statistics import (
+    LARGEST_DEVIATION,
     CategoricalStatistics,
     ColumnStatistics,
     MulticategoricalStatistics,
@@ -38,9 +39,6 @@ from relhop.statistics import (
     VectorStatistics,
 )
 from relhop.times import MICROS_PER
-
-LARGEST_DEVIATION = 5.0
-"""Numbers further from their mean than so many standard deviations are drawn in to there."""
 
 AGE_SCALES_DAYS = (1 / 24, 1.0, 7.0, 30.0, 91.0, 365.0, 1826.0, 7305.0)
 """An hour to twenty years: the spans after which exp(-age / scale) has fallen to 37 %."""

@@ -100,7 +100,7 @@ class NeighborSampling(Part):
     def resolve_delay(self, *, training: bool) -> Delay:
         """What examples are delayed by, as `relhop.loader.SeedLoader` takes it."""
         delay = NO_DELAY if self.delay is None else parse_delay(self.delay)
-        return delay if training or delay.is_fixed else NO_DELAY
+        return delay if training else delay.when_asked
 
     def resolve_num_neighbors(self, schema: Schema) -> list[dict[EdgeType, int | str]]:
         """Per hop the count of every edge type, as `relhop.loader.SeedLoader` takes it.
