@@ -119,7 +119,8 @@ class SeedLoader:
         delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
             count from the anchor time. A range is drawn from anew for each example and epoch.
         aggregates: Windowed aggregates of each example's past to bring along. Takes a DuckDB query of a
-            thread for every 32,768 examples.
+            thread for every 32,768 examples, again each epoch where `delay` is a range or their numbers
+            take more than 256 MiB.
 
     Attributes:
         wide: The readers of columns of lists, text and tensors, by table and column.
@@ -169,7 +170,9 @@ class SeedLoader:
         self._aggregates = (
             None
             if aggregates is None
-            else ExampleAggregates(aggregates, store, self._rows, self._times, batch_size)
+            else ExampleAggregates(
+                aggregates, store, self._rows, self._times, batch_size, varies=not delay.is_fixed
+            )
         )
         self._epoch, self._start = 0, 0
         self._held: Mapping[tuple[str, str], _native.HeldRows] = {}

@@ -31,7 +31,7 @@ class ColumnProcessing(Part):
         description="Whether the model also reads what one would write in SQL of each example's past: counts,"
         " means, shares, newest values over windows of 30, 90, 365 and all days. Helps where much of the past"
         " lies farther than the sampled hops, or is more than they hold. Price: a query of DuckDB on one"
-        " thread for every 32,768 examples; a ranking takes none.",
+        " thread for every 32,768 examples, again each epoch where delays are drawn; a ranking takes none.",
     )
 
     def dropped_columns(self, schema: Schema) -> dict[str, frozenset[str]]:

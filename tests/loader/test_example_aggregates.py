@@ -63,20 +63,35 @@ def test_many_batches_at_once_or_few_and_from_the_middle_on_give_the_same(
     assert rest.items() <= whole.items()
 
 
-def test_few_examples_that_see_the_same_are_described_once(store, table, features, monkeypatch):
+def test_examples_that_see_the_same_are_described_once(store, table, features, monkeypatch):
     calls = []
+    monkeypatch.setattr(example_aggregates, "EXAMPLES_AT_ONCE", 1 + len(table) // 2)
     of = AggregateFeatures.of
     monkeypatch.setattr(AggregateFeatures, "of", lambda *args: calls.append(1) or of(*args))
     fixed = loader(store, table, features, shuffle=True)
     first = numbers(fixed)
     fixed.set_epoch(1)
     assert numbers(fixed) == first
-    assert len(calls) == 1
+    assert len(calls) == 2
+    monkeypatch.setattr(example_aggregates, "EXAMPLES_AT_ONCE", 32_768)
     drawn = loader(store, table, features, shuffle=True, delay=parse_delay("0 to 20 days"))
     first = numbers(drawn)
     drawn.set_epoch(1)
     assert numbers(drawn) != first
-    assert len(calls) == 3
+    assert len(calls) == 4
+
+
+def test_numbers_that_take_more_memory_than_may_be_kept_are_made_each_epoch(
+    store, table, features, monkeypatch
+):
+    monkeypatch.setattr(example_aggregates, "EXAMPLES_AT_ONCE", 100)
+    kept = loader(store, table, features, shuffle=True)
+    first = numbers(kept)
+    monkeypatch.setattr(example_aggregates, "MOST_KEPT", 4 * len(table) * features.width - 1)
+    made_anew = loader(store, table, features, shuffle=True)
+    assert numbers(made_anew) == first
+    made_anew.set_epoch(1)
+    assert numbers(made_anew) == first
 
 
 def test_without_them_a_batch_has_none(store, table):
