@@ -19,7 +19,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,8 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
         yield line(f"relhop, mean score of {seeds} seeds", [judged(np.mean(scores, axis=0))])
 
     delay = plan.neighbor_sampling.resolve_delay(training=True)
-    features = _features(table, seen, delay)
+    hidden = replace(table, withheld=(*table.withheld, *plan.column_processing.dropped_names(store.schema)))
+    features = _features(hidden, seen, delay)
     best, settings = _tuned(table, features, question, quick)
     learnt = ("train", "val") if plan.training_job.refit else ("train",)
     trees = [

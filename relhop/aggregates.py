@@ -100,11 +100,12 @@ def aggregates(
 
     - `delay`: days between what is seen and the anchor time;
     - the entity's own columns: its age, numbers, times as ages in days, categories;
+    - of each row that the entity points at: the same; and where its table has no times, the counts and means
+      of a year over the rows that point at it;
     - of each table that points at the entity: how many rows there are, per window; ages of the newest and the
       oldest; of each number the newest value and per window the mean, ever the least and the largest; of each
       category the newest value and per window the shares of the most frequent ones;
-    - of each other row that the newest of these rows points at: its columns; and where its table has no
-      times, the counts and means of a year over the rows that point at it.
+    - of each other row that the newest of these rows points at: as of those that the entity points at.
 
     Args:
         store: Under `as_of` nothing later exists.
@@ -128,7 +129,7 @@ def aggregates(
         connection.execute("CREATE TEMP TABLE _rh_examples AS FROM _rh_given_examples")
         found = _Aggregates(connection, store, frequent, withheld)
         frames = [pd.DataFrame({"delay": (seen.anchor_times - seen.until) / _DAY})]
-        frames += [found.own("_rh_examples", entity, entity), *found.around(entity)]
+        frames += [found.own("_rh_examples", entity, entity, is_seed=True), *found.around(entity)]
     return pd.concat(frames, axis=1)
 
 
@@ -145,8 +146,10 @@ class _Aggregates:
         self._connection, self._store, self._frequent = connection, store, frequent
         self._withheld = withheld
 
-    def own(self, examples: str, table: str, prefix: str) -> pd.DataFrame:
-        """The columns of the row itself; null where there is none."""
+    def own(self, examples: str, table: str, prefix: str, *, is_seed: bool = False) -> pd.DataFrame:
+        """The columns of the row itself; null where there is none, or it is newer than what is seen and no
+        seed.
+        """
         columns: dict[str, str] = {}
         if self._is_timed(table):
             columns[f"{prefix}.age"] = f"(epoch_us(x.anchor) - epoch_us(e._rh_time)) / {_DAY}"
@@ -157,27 +160,33 @@ class _Aggregates:
                 Stype.numerical: f"CAST({value} AS DOUBLE)",
                 Stype.timestamp: f"(epoch_us(x.anchor) - epoch_us({value})) / {_DAY}",
             }.get(stype, f"CAST({value} AS VARCHAR)")
-        join = f"LEFT JOIN {quoted(table)} e ON e._rh_row = x.entity"
+        visible = " AND e._rh_time <= x.until" if self._is_timed(table) and not is_seed else ""
+        join = f"LEFT JOIN {quoted(table)} e ON e._rh_row = x.entity{visible}"
         return self._frame(f"{examples} x {join}", columns, stypes)
 
     def around(self, entity: str) -> Iterator[pd.DataFrame]:
-        """What points at the entity, and what the newest of it points at."""
+        """What the entity points at, what points at it, and what the newest of it points at."""
         links = self._store.schema.links
+        for link in links:
+            if link.child == entity:
+                yield from self._of_parents(self._follow(link), link, f"{link.name}.parent")
         for link in links:
             if link.parent != entity:
                 continue
             yield self.pointing("_rh_examples", link, WINDOWS, str(link.name))
             for onward in links:
-                if onward.child != link.child or onward == link:
-                    continue
-                who = self._follow_newest(link, onward)
-                prefix = f"{link.name}.newest.{onward.fkey_name}"
-                yield self.own("_rh_parents", onward.parent, prefix).iloc[who].reset_index(drop=True)
-                if not self._is_timed(onward.parent):
-                    for back in links:
-                        if back.parent == onward.parent and self._is_timed(back.child):
-                            found = self.pointing("_rh_parents", back, (365,), f"{prefix}.{back.name}")
-                            yield found.iloc[who].reset_index(drop=True)
+                if onward.child == link.child and onward != link:
+                    prefix = f"{link.name}.newest.{onward.fkey_name}"
+                    yield from self._of_parents(self._follow_newest(link, onward), onward, prefix)
+
+    def _of_parents(self, who: NDArray[np.int64], link: Link, prefix: str) -> Iterator[pd.DataFrame]:
+        """What is said of the rows of `_rh_parents`, which a link leads to; `who` are their numbers [n]."""
+        yield self.own("_rh_parents", link.parent, prefix).iloc[who].reset_index(drop=True)
+        if not self._is_timed(link.parent):
+            for back in self._store.schema.links:
+                if back.parent == link.parent and self._is_timed(back.child):
+                    found = self.pointing("_rh_parents", back, (365,), f"{prefix}.{back.name}")
+                    yield found.iloc[who].reset_index(drop=True)
 
     def pointing(self, examples: str, link: Link, windows: Sequence[int | None], prefix: str) -> pd.DataFrame:
         """Of the visible rows of a link's child that point at the examples' rows."""
@@ -223,25 +232,39 @@ class _Aggregates:
                 made |= {f"share{place}.{days}": f"avg({hit}){_within(days)}" for days in windows}
         return made
 
+    def _follow(self, link: Link) -> NDArray[np.int64]:
+        """Makes `_rh_parents` of the rows that the examples' rows point at; see `_number_parents`."""
+        return self._number_parents(
+            "SELECT x.example AS of_example, x.anchor, x.until,"
+            f" e.{quoted('_rh_' + link.fkey_name)} AS entity"
+            f" FROM _rh_examples x LEFT JOIN {quoted(link.child)} e ON e._rh_row = x.entity"
+        )
+
     def _follow_newest(self, link: Link, onward: Link) -> NDArray[np.int64]:
-        """Makes `_rh_parents`: the rows that the newest rows around the examples point at, each once for each
-        time up to which it is seen, numbered by `example`. Returns the number of each example [n].
+        """Makes `_rh_parents` of the rows that the newest rows around the examples point at; see
+        `_number_parents`.
         """
-        timed = self._is_timed(link.child)
-        visible = " AND c._rh_time <= x.until" if timed else ""
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE _rh_newest AS SELECT x.example AS of_example,"
+        visible = " AND c._rh_time <= x.until" if self._is_timed(link.child) else ""
+        return self._number_parents(
+            "SELECT x.example AS of_example,"
             " any_value(x.anchor) AS anchor, any_value(x.until) AS until,"
             f" arg_max(c.{quoted('_rh_' + onward.fkey_name)}, c._rh_row) AS entity"
             f" FROM _rh_examples x LEFT JOIN {quoted(link.child)} c"
             f" ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible} GROUP BY x.example"
         )
+
+    def _number_parents(self, found: str) -> NDArray[np.int64]:
+        """Makes `_rh_parents`: the rows that a query of `of_example`, `anchor`, `until` and `entity` found,
+        each once for each time up to which it is seen, numbered by `example`. Returns the number of each
+        example [n].
+        """
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE _rh_found AS {found}")
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE _rh_parents AS SELECT row_number() OVER (ORDER BY entity, anchor,"
-            " until) - 1 AS example, * FROM (SELECT DISTINCT entity, anchor, until FROM _rh_newest)"
+            " until) - 1 AS example, * FROM (SELECT DISTINCT entity, anchor, until FROM _rh_found)"
         )
         numbers = self._connection.sql(
-            "SELECT p.example FROM _rh_newest n JOIN _rh_parents p ON p.entity IS NOT DISTINCT FROM n.entity"
+            "SELECT p.example FROM _rh_found n JOIN _rh_parents p ON p.entity IS NOT DISTINCT FROM n.entity"
             " AND p.anchor = n.anchor AND p.until = n.until ORDER BY n.of_example"
         ).fetchnumpy()
         return np.asarray(numbers["example"], np.int64)

@@ -46,14 +46,12 @@ def fit_aggregates(plan: ModelPlan, table: TrainingTable, store: Store) -> Aggre
     assert table.train_cut is not None
     train = table.splits["train"]
     delays = plan.neighbor_sampling.resolve_delay(training=True).draw(len(train), plan.training_job.seed, 0)
-    dropped = plan.column_processing.dropped_columns(store.schema)
-    unseen = [f"{name}.{column}" for name, columns in dropped.items() for column in sorted(columns)]
     return AggregateFeatures.fit(
         store,
         table.entity_table,
         Seen.of(store, train.rows, train.anchor_times, delays),
         table.train_cut,
-        [*table.withheld, *unseen],
+        [*table.withheld, *plan.column_processing.dropped_names(store.schema)],
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -503,7 +503,9 @@ def _judge_baselines(
     found = baseline_scores(known, asked)
     boosted = described.plan.training_job.boosted_baseline and len(asked)
     delay = described.plan.neighbor_sampling.resolve_delay(training=True)
-    trees = boosted_scores(known, asked, store, delay) if boosted else None
+    dropped = described.plan.column_processing.dropped_names(store.schema)
+    seen = replace(known, withheld=(*known.withheld, *dropped))
+    trees = boosted_scores(seen, asked, store, delay) if boosted else None
     if trees is not None:
         found["boosted trees"] = trees
     return {name: _metrics_of(scores, asked).values for name, scores in found.items()}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from relhop.aggregates import WINDOWS, Seen, aggregates, frequent_values
+from relhop.schema import Link, Schema, Stype, Table
 from relhop.times import to_micros
 from tests import clicks
 
@@ -65,3 +66,67 @@ def test_an_entity_without_rows_has_counts_of_none_and_no_values(store):
 def test_withheld_columns_are_in_none(store):
     found = described(store, 7, "2020-02-20", "2020-02-20", withheld=["users.age", "clicks.score"])
     assert not [name for name in found.index if "age" in name or "score" in name]
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory):
+    """A question of January whose accepted answer came in March; both belong to a topic, which has no time."""
+    schema = Schema(
+        [
+            Table("users", pkey_col="user_id"),
+            Table("topics", pkey_col="topic_id", stypes={"kind": Stype.categorical}),
+            Table("questions", pkey_col="question_id", time_col="at", stypes={"length": Stype.numerical}),
+            Table("answers", pkey_col="answer_id", time_col="at", stypes={"score": Stype.numerical}),
+        ],
+        [
+            Link("questions", "user_id", "users"),
+            Link("questions", "topic_id", "topics"),
+            Link("questions", "accepted", "answers"),
+        ],
+    )
+    tables = {
+        "users": pd.DataFrame({"user_id": [1]}),
+        "topics": pd.DataFrame({"topic_id": [3], "kind": ["visa"]}),
+        "questions": pd.DataFrame(
+            {
+                "question_id": [1, 2],
+                "user_id": [1, None],
+                "topic_id": [3, 3],
+                "accepted": [5, None],
+                "length": [4.0, 8.0],
+                "at": pd.to_datetime(["2020-01-01", "2020-02-01"]),
+            }
+        ),
+        "answers": pd.DataFrame({"answer_id": [5], "score": [7.0], "at": pd.to_datetime(["2020-03-01"])}),
+    }
+    return clicks.build(tmp_path_factory.mktemp("questions") / "q.rh", schema, tables)
+
+
+def of(store, entity, row, time):
+    at = np.array([to_micros(time)])
+    return aggregates(store, entity, Seen(np.array([row]), at, at), {"topics.kind": ["visa"]}).iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("entity", "prefix"),
+    [("users", "questions_user_id_newest_"), ("questions", "questions_accepted_parent_")],
+)
+def test_a_key_that_points_to_a_row_of_the_future_leads_nowhere(questions, entity, prefix):
+    score = f"{prefix}accepted_score" if entity == "users" else f"{prefix}score"
+    assert np.isnan(of(questions, entity, 0, "2020-02-29")[score])
+    assert of(questions, entity, 0, "2020-03-01")[score] == 7
+
+
+def test_they_tell_of_rows_that_the_entity_points_at_and_of_what_points_at_those(questions):
+    found = of(questions, "questions", 0, "2020-01-15")
+    assert found["questions_topic_id_parent_kind"] == "visa"
+    assert found["questions_topic_id_parent_questions_topic_id_count_365"] == 1
+    later = of(questions, "questions", 0, "2020-02-15")
+    assert later["questions_topic_id_parent_questions_topic_id_count_365"] == 2
+    assert later["questions_topic_id_parent_questions_topic_id_length_mean_365"] == 6
+
+
+def test_a_seed_is_described_even_where_it_is_newer_than_what_is_seen(questions):
+    at, until = np.array([to_micros("2020-01-15")]), np.array([to_micros("2019-12-01")])
+    found = aggregates(questions, "questions", Seen(np.array([0]), at, until), {"topics.kind": []}).iloc[0]
+    assert (found["questions_age"], found["questions_length"]) == (14, 4)

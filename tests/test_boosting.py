@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relhop import boosting
+from relhop import boosting, trainer
 from relhop.boosting import boosted_scores, example_features
 from relhop.delays import parse_delay
 from relhop.errors import TrainingError
@@ -69,3 +69,19 @@ def test_without_lightgbm_the_error_says_so_before_training(store, table, tmp_pa
     plan = ModelPlan().with_overrides({"training_job.boosted_baseline": True})
     with pytest.raises(TrainingError, match=r"^training_job\.boosted_baseline needs LightGBM: "):
         Trainer(plan, out=tmp_path / "model").fit(table, store)
+
+
+def test_trees_beside_a_model_see_no_column_that_its_plan_drops(store, table, tmp_path, monkeypatch):
+    withheld = []
+    monkeypatch.setattr(trainer, "require_lightgbm", lambda: None)
+    monkeypatch.setattr(trainer, "boosted_scores", lambda known, *_: withheld.append(known.withheld))
+    plan = ModelPlan().with_overrides(
+        {
+            "training_job.boosted_baseline": True,
+            "column_processing.drop": ["clicks.score"],
+            "column_processing.encode": {"users.age": "none"},
+            "optimization.max_epochs": 1,
+        }
+    )
+    Trainer(plan, out=tmp_path / "model", progress=False).fit(table, store)
+    assert withheld == [("users.age", "clicks.score")] * 2

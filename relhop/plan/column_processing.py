@@ -48,6 +48,11 @@ class ColumnProcessing(Part):
                 dropped[table].add(column)
         return {table: frozenset(columns) for table, columns in dropped.items()}
 
+    def dropped_names(self, schema: Schema) -> list[str]:
+        """The columns not to be seen as `table.column`; see `dropped_columns`."""
+        dropped = self.dropped_columns(schema)
+        return [f"{table}.{column}" for table, columns in dropped.items() for column in sorted(columns)]
+
     def encodings(self, schema: Schema) -> dict[str, dict[str, Stype]]:
         """By table and column the semantic types that are not the graph's.
 
