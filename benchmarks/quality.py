@@ -71,7 +71,8 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     table = question.table(store)
     splits = table.splits
     seen = {name: question.seen_by(name, store) for name in splits}
-    plan = rh.PredictiveQuery(store, question.query).suggest_model_plan(store).with_overrides(question.plan)
+    query = rh.PredictiveQuery(store, question.query)
+    plan = query.suggest_model_plan(store, table=table).with_overrides(question.plan)
     if quick:
         plan = plan.with_overrides({"optimization.max_epochs": 1, "optimization.max_steps_per_epoch": 5})
 

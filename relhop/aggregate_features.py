@@ -27,6 +27,9 @@ LEAST_COUNT = 20
 MAX_CATEGORIES = 30
 """Of an aggregate with more, the most frequent are told apart."""
 
+PARTS = 32
+"""So many parts with as many training examples each; between their bounds ranks grow evenly."""
+
 
 @dataclass(frozen=True)
 class AggregateFeatures:
@@ -37,6 +40,7 @@ class AggregateFeatures:
         unseen: Columns that no aggregate is made of, as `table.column`.
         frequent: By column the values whose shares are aggregates; see `relhop.aggregates.aggregates`.
         numbers: By aggregate, of the finite values of training examples.
+        quantiles: Of these, ascending; none where there are none.
         categories: By aggregate the values that are told apart, most frequent first.
     """
 
@@ -44,6 +48,7 @@ class AggregateFeatures:
     unseen: tuple[str, ...]
     frequent: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, NumericalStatistics]
+    quantiles: Mapping[str, tuple[float, ...]]
     categories: Mapping[str, tuple[str, ...]]
 
     @classmethod
@@ -59,25 +64,28 @@ class AggregateFeatures:
         """
         frequent = frequent_values(store, cut, unseen)
         frame = aggregates(store, entity_table, seen.take(evenly(len(seen), MAX_EXAMPLES)), frequent, unseen)
-        numbers, categories = {}, {}
+        numbers, quantiles, categories = {}, {}, {}
         for name, values in frame.items():
             if isinstance(values.dtype, pd.CategoricalDtype):
                 counts = values.value_counts()
                 kept = counts[counts >= LEAST_COUNT].index[:MAX_CATEGORIES]
                 categories[str(name)] = tuple(sorted(kept, key=lambda value: (-counts[value], value)))
             else:
-                numbers[str(name)] = fit_numerical(values.to_numpy(np.float64))
-        return cls(entity_table, tuple(unseen), frequent, numbers, categories)
+                found = values.to_numpy(np.float64)
+                numbers[str(name)] = fit_numerical(found)
+                quantiles[str(name)] = _quantiles(found[np.isfinite(found)])
+        return cls(entity_table, tuple(unseen), frequent, numbers, quantiles, categories)
 
     @property
     def width(self) -> int:
         """How many numbers describe an example."""
         marks = sum(known.has_nulls for known in self.numbers.values())
-        return len(self.numbers) + marks + sum(map(len, self.categories.values()))
+        return 2 * len(self.numbers) + marks + sum(map(len, self.categories.values()))
 
     def of(self, store: Store, seen: Seen) -> NDArray[np.float32]:
         """Numbers of examples, float32 [n, width]: standardised, null as 0; a mark for each null where
-        training has nulls; 1 for the category that it is.
+        training has nulls; ranks among training examples, null as the middle, since counts and ages spread
+        over orders of magnitude; 1 for the category that it is.
 
         The same examples and store give the same bits.
         """
@@ -90,6 +98,7 @@ class AggregateFeatures:
         parts = [
             standard.clip(-LARGEST_DEVIATION, LARGEST_DEVIATION),
             is_null[:, [s.has_nulls for s in known]],
+            *(_ranks(values[:, [i]], self.quantiles[name]) for i, name in enumerate(self.numbers)),
         ]
         for name, categories in self.categories.items():
             texts = frame[name].astype(object).to_numpy()
@@ -104,6 +113,7 @@ class AggregateFeatures:
             tuple(data["unseen"]),
             {name: tuple(values) for name, values in data["frequent"].items()},
             {name: NumericalStatistics(**known) for name, known in data["numbers"].items()},
+            {name: tuple(values) for name, values in data["quantiles"].items()},
             {name: tuple(values) for name, values in data["categories"].items()},
         )
 
@@ -111,3 +121,19 @@ class AggregateFeatures:
 def evenly(count: int, most: int) -> NDArray[np.int64]:
     """So many of `count` places at most, evenly spaced, int64."""
     return np.arange(0, count, max(1, -(-count // most)))
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """The bounds of `PARTS`."""
+    return tuple(np.quantile(values, np.linspace(0, 1, PARTS + 1)).tolist()) if len(values) else ()
+
+
+def _ranks(values: NDArray[np.float64], quantiles: Sequence[float]) -> NDArray[np.float64]:
+    """From the least training example to the largest evenly from -1 to 1, times the root of 3, which makes
+    the variance 1; equal ones have the middle of their ranks. NaN is 0.
+    """
+    if not quantiles:
+        return np.zeros_like(values)
+    bounds, which = np.unique(quantiles, return_inverse=True)
+    ranks = np.bincount(which, np.linspace(-1, 1, len(quantiles))) / np.bincount(which)
+    return np.where(np.isnan(values), 0.0, np.interp(values, bounds, 3**0.5 * ranks))

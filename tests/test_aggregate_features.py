@@ -55,6 +55,25 @@ def test_a_null_is_the_mean_and_has_a_mark(store, features):
     assert (numbers[~is_null, age] != 0).all()
 
 
+def test_ranks_spread_skewed_numbers_evenly_whose_equals_share_one():
+    values = np.array([0, 0, 0, 0, 1, 10, 100, 1000, 10_000])
+    quantiles = aggregate_features._quantiles(values[values >= 0])
+    ranks = aggregate_features._ranks(np.array([-5.0, 0, 1, 100, 10_000, 1e9, np.nan]), quantiles) / 3**0.5
+    np.testing.assert_allclose(ranks, [-0.625, -0.625, 0, 0.5, 1, 1, 0], atol=0.01)
+    assert (aggregate_features._ranks(np.array([3.0, np.nan]), (7.0, 7.0)) == 0).all()
+    assert (aggregate_features._ranks(np.array([3.0, np.nan]), ()) == 0).all()
+
+
+def test_a_batch_brings_ranks_after_marks(store, features):
+    examples = seen(store, "2020-02-01")
+    counts = aggregates(store, "users", examples, features.frequent)["clicks_user_id_count_30"]
+    marks = sum(known.has_nulls for known in features.numbers.values())
+    place = len(features.numbers) + marks + list(features.numbers).index("clicks_user_id_count_30")
+    ranks = features.of(store, examples)[:, place]
+    assert np.corrcoef(ranks, counts.rank())[0, 1] > 0.99
+    assert abs(ranks).max() == pytest.approx(3**0.5, rel=1e-6)
+
+
 def test_frequent_categories_are_told_apart(store, monkeypatch):
     monkeypatch.setattr(aggregate_features, "LEAST_COUNT", 10)
     fitted = AggregateFeatures.fit(store, "users", seen(store, "2020-02-01"), CUT)

@@ -54,6 +54,7 @@ def test_a_fast_plan_is_without_search_and_every_choice_says_why():
     assert (plan.candidates, plan.training_job.num_experiments) == ({}, 1)
     assert plan.reasons == {
         "neighbor_sampling.num_neighbors": "run mode fast: 16 a hop, about 11 rows a seed",
+        "column_processing.aggregates": "they tell what lies farther than the hops, for the time of a query",
         "model_architecture.channels": "run mode fast",
         "model_architecture.dropout": "12,100 rows in 3 tables",
         "optimization.batch_size": "about 5,632 rows a batch",
@@ -105,6 +106,25 @@ def test_few_examples_make_a_narrow_network_and_few_rows_more_dropout():
     plan = suggest(replace(FACTS, num_examples=900, num_rows={"users": 30, "orders": 100, "items": 3}))
     assert (plan.model_architecture.channels, plan.model_architecture.dropout) == (32, 0.3)
     assert plan.reasons["model_architecture.channels"] == "run mode fast, halved: 900 examples are few"
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode", "aggregates"),
+    [
+        ({}, "fast", True),
+        ({"num_examples": None}, "fast", True),
+        ({"num_examples": 999}, "fast", False),
+        ({"num_rows": {"orders": 20_000_001}}, "fast", False),
+        ({"num_rows": {"orders": 20_000_001}}, "best", False),
+        ({"task_type": "link_prediction"}, "fast", False),
+        ({}, "debug", False),
+    ],
+)
+def test_aggregates_are_read_where_examples_suffice_and_a_query_over_the_rows_is_quick(
+    changes, mode, aggregates
+):
+    plan = suggest(replace(FACTS, **changes), mode)
+    assert plan.column_processing.aggregates == aggregates
 
 
 @pytest.mark.parametrize(("tables", "fanout", "batch"), [(10, 16, 512), (200, 16, 124), (2000, 8, 24)])

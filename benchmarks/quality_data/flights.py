@@ -63,7 +63,6 @@ QUESTIONS = [
             "max_eval_anchors": 1,
             "max_train_anchors": 12,
         },
-        plan={"column_processing.aggregates": True},
         simple={
             "days since the last flight": lambda found: found["flights_tailnum_newest"],
             "few flights": lambda found: -found["flights_tailnum_count_None"],

@@ -85,7 +85,6 @@ QUESTIONS = [
         f" WHERE {_DOES.format(begin='-INF', end=0)}",
         "auroc",
         _SPLIT,
-        plan={"column_processing.aggregates": True},
         simple={"days since the last event": _newest, "few events": _count},
         target=0.869,
     ),
@@ -94,7 +93,6 @@ QUESTIONS = [
         "PREDICT COUNT(Badges.*, 0, 90) = 0 FOR EACH Users.Id WHERE COUNT(Badges.*, -INF, 0) > 0",
         "auroc",
         _SPLIT,
-        plan={"column_processing.aggregates": True},
         simple={
             "days since the last badge": lambda found: found["Badges_UserId_newest"].fillna(1e6),
             "few badges": lambda found: -found["Badges_UserId_count_None"],

@@ -182,13 +182,17 @@ class _Suggestion:
             )
 
     def _choose_columns(self) -> None:
-        is_small = self._facts.total_rows <= _MOST_AGGREGATED
-        if self._effort.experiments > 1 and is_small and not self._is_ranking:
+        facts, place = self._facts, "column_processing.aggregates"
+        if self._is_ranking or self._mode == "debug" or facts.total_rows > _MOST_AGGREGATED:
+            return
+        if self._effort.experiments > 1:
             self._choose(
-                "column_processing.aggregates",
-                [True, False],
-                "they tell what lies farther than the hops, for the time of a query",
+                place, [True, False], "they tell what lies farther than the hops, for the time of a query"
             )
+        elif facts.num_examples is not None and facts.num_examples < _FEW_EXAMPLES:
+            self._choose(place, False, f"{facts.num_examples:,} examples are few for so many numbers")
+        else:
+            self._choose(place, True, "they tell what lies farther than the hops, for the time of a query")
 
     def _choose_optimization(self) -> None:
         facts, effort = self._facts, self._effort
