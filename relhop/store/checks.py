@@ -19,8 +19,8 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
-from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
 from relhop.store.attributes import AttributeReader
+from relhop.store.stored import Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
