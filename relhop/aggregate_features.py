@@ -38,6 +38,7 @@ class AggregateFeatures:
     Attributes:
         entity_table: The table that examples are rows of.
         unseen: Columns that no aggregate is made of, as `table.column`.
+        left_out: Which aggregates are not made, since they would be of too many rows.
         frequent: By column the values whose shares are aggregates; see `relhop.aggregates.aggregates`.
         numbers: By aggregate, of the finite values of training examples.
         quantiles: Of these, ascending; none where there are none.
@@ -46,6 +47,7 @@ class AggregateFeatures:
 
     entity_table: str
     unseen: tuple[str, ...]
+    left_out: tuple[str, ...]
     frequent: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, NumericalStatistics]
     quantiles: Mapping[str, tuple[float, ...]]
@@ -74,7 +76,8 @@ class AggregateFeatures:
                 found = values.to_numpy(np.float64)
                 numbers[str(name)] = fit_numerical(found)
                 quantiles[str(name)] = _quantiles(found[np.isfinite(found)])
-        return cls(entity_table, tuple(unseen), frequent, numbers, quantiles, categories)
+        left_out = frame.attrs["left_out"]
+        return cls(entity_table, tuple(unseen), left_out, frequent, numbers, quantiles, categories)
 
     @property
     def width(self) -> int:
@@ -89,7 +92,7 @@ class AggregateFeatures:
 
         The same examples and store give the same bits.
         """
-        frame = aggregates(store, self.entity_table, seen, self.frequent, self.unseen)
+        frame = aggregates(store, self.entity_table, seen, self.frequent, self.unseen, self.left_out)
         values = frame[list(self.numbers)].to_numpy(np.float64)
         known = self.numbers.values()
         means, stds = (np.array([getattr(s, what) for s in known]) for what in ("mean", "std"))
@@ -111,6 +114,7 @@ class AggregateFeatures:
         return cls(
             data["entity_table"],
             tuple(data["unseen"]),
+            tuple(data["left_out"]),
             {name: tuple(values) for name, values in data["frequent"].items()},
             {name: NumericalStatistics(**known) for name, known in data["numbers"].items()},
             {name: tuple(values) for name, values in data["quantiles"].items()},

@@ -28,6 +28,10 @@ WINDOWS = (30, 90, 365, None)
 SHARES = 3
 """Of a categorical column the shares of so many values, the most frequent ones."""
 
+MOST_JOINED = 100_000_000
+"""Pairs of an example and a row that points at it, or at what it points at; a query over more takes longer
+than some epochs of training."""
+
 _DAY = MICROS_PER["days"]
 
 
@@ -94,9 +98,10 @@ def aggregates(
     seen: Seen,
     frequent: Mapping[str, Sequence[str]],
     withheld: Sequence[str] = (),
+    left_out: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row an example, in order; numbers are float64, texts of pandas' type `category`. The same store and
-    examples give the same bits.
+    examples give the same bits. What was left out is in `attrs["left_out"]`, a sorted tuple.
 
     - `delay`: days between what is seen and the anchor time;
     - the entity's own columns: its age, numbers, times as ages in days, categories;
@@ -113,6 +118,8 @@ def aggregates(
         seen: The examples.
         frequent: By `table.column` the values whose shares are wanted, from `frequent_values`.
         withheld: Columns to leave out, as `table.column`.
+        left_out: Which aggregates of pointing rows are not made, as `attrs` named them for other examples;
+            `None`: those of more than `MOST_JOINED` pairs of an example and a row.
     """
     examples = pa.table(
         {
@@ -127,10 +134,12 @@ def aggregates(
         connection.execute("SET threads = 1")
         connection.register("_rh_given_examples", examples)
         connection.execute("CREATE TEMP TABLE _rh_examples AS FROM _rh_given_examples")
-        found = _Aggregates(connection, store, frequent, withheld)
+        found = _Aggregates(connection, store, frequent, withheld, left_out)
         frames = [pd.DataFrame({"delay": (seen.anchor_times - seen.until) / _DAY})]
         frames += [found.own("_rh_examples", entity, entity, is_seed=True), *found.around(entity)]
-    return pd.concat(frames, axis=1)
+    frame = pd.concat(frames, axis=1)
+    frame.attrs["left_out"] = tuple(sorted(found.left_out))
+    return frame
 
 
 class _Aggregates:
@@ -142,9 +151,11 @@ class _Aggregates:
         store: Store,
         frequent: Mapping[str, Sequence[str]],
         withheld: Sequence[str],
+        left_out: Sequence[str] | None,
     ) -> None:
         self._connection, self._store, self._frequent = connection, store, frequent
         self._withheld = withheld
+        self._chooses, self.left_out = left_out is None, set(left_out or ())
 
     def own(self, examples: str, table: str, prefix: str, *, is_seed: bool = False) -> pd.DataFrame:
         """The columns of the row itself; null where there is none, or it is newer than what is seen and no
@@ -189,7 +200,13 @@ class _Aggregates:
                     yield found.iloc[who].reset_index(drop=True)
 
     def pointing(self, examples: str, link: Link, windows: Sequence[int | None], prefix: str) -> pd.DataFrame:
-        """Of the visible rows of a link's child that point at the examples' rows."""
+        """Of the visible rows of a link's child that point at the examples' rows; without columns where these
+        are left out.
+        """
+        if self._chooses and self._pairs(examples, link) > MOST_JOINED:
+            self.left_out.add(prefix)
+        if prefix in self.left_out:
+            return self._frame(f"{examples} x", {}, ())
         timed = self._is_timed(link.child)
         if not timed:
             windows = (None,)
@@ -213,6 +230,17 @@ class _Aggregates:
             visible += f" AND c._rh_time > x.until - INTERVAL {last} DAY"
         join = f"LEFT JOIN {quoted(link.child)} c ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible}"
         return self._frame(f"{examples} x {join}", columns, stypes, "GROUP BY x.example")
+
+    def _pairs(self, examples: str, link: Link) -> int:
+        """How many pairs there are of an example and a row, of those up to the newest time that is seen, that
+        points at it.
+        """
+        timed, key = self._is_timed(link.child), quoted("_rh_" + link.fkey_name)
+        visible = f" WHERE _rh_time <= (SELECT max(until) FROM {examples})" if timed else ""
+        counts = f"SELECT {key} AS entity, count(*) AS n FROM {quoted(link.child)}{visible} GROUP BY entity"
+        query = f"SELECT coalesce(sum(n), 0) FROM {examples} JOIN ({counts}) USING (entity)"
+        ((pairs,),) = self._connection.execute(query).fetchall()
+        return int(pairs)
 
     def _of_column(
         self, table: str, name: str, stype: Stype, windows: Sequence[int | None]

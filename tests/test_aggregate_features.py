@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from relhop import aggregate_features
+from relhop import aggregates as module
 from relhop.aggregate_features import AggregateFeatures, evenly
 from relhop.aggregates import Seen, aggregates
 from relhop.times import to_micros
@@ -114,6 +115,17 @@ def test_columns_left_out_are_in_no_number(store):
         n for n in fitted.numbers if "_age" in n.removeprefix("users") or "score" in n or "device" in n
     ]
     assert list(fitted.categories) == ["users_city"]
+
+
+def test_what_is_left_out_is_chosen_once(store, monkeypatch):
+    monkeypatch.setattr(module, "MOST_JOINED", 10_000)
+    fitted = AggregateFeatures.fit(store, "users", seen(store, "2020-02-01"), CUT)
+    assert fitted.left_out == ()
+    monkeypatch.setattr(module, "MOST_JOINED", 0)
+    assert fitted.of(store, seen(store, "2020-02-01")).shape == (clicks.NUM_USERS, fitted.width)
+    alone = AggregateFeatures.fit(store, "users", seen(store, "2020-02-01"), CUT)
+    assert not [name for name in alone.numbers if "count" in name]
+    assert alone.of(store, seen(store, "2020-02-01")).shape == (clicks.NUM_USERS, alone.width)
 
 
 def test_json_gives_back_the_same(store, features):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from relhop import aggregates as module
 from relhop.aggregates import WINDOWS, Seen, aggregates, frequent_values
 from relhop.schema import Link, Schema, Stype, Table
 from relhop.times import to_micros
@@ -130,3 +131,20 @@ def test_a_seed_is_described_even_where_it_is_newer_than_what_is_seen(questions)
     at, until = np.array([to_micros("2020-01-15")]), np.array([to_micros("2019-12-01")])
     found = aggregates(questions, "questions", Seen(np.array([0]), at, until), {"topics.kind": []}).iloc[0]
     assert (found["questions_age"], found["questions_length"]) == (14, 4)
+
+
+def test_what_too_many_rows_point_at_is_left_out_here_or_where_it_was_for_others(store, monkeypatch):
+    whole = described(store, 5, "2020-02-20", "2020-02-15")
+    pairs = int(whole["clicks_user_id_newest_item_id_clicks_item_id_count_365"])
+    assert int(whole["clicks_user_id_count_None"]) < pairs
+    monkeypatch.setattr(module, "MOST_JOINED", pairs)
+    assert described(store, 5, "2020-02-20", "2020-02-15").equals(whole)
+    monkeypatch.setattr(module, "MOST_JOINED", pairs - 1)
+    seen = Seen(np.array([5]), np.array([to_micros("2020-02-20")]), np.array([to_micros("2020-02-15")]))
+    frequent = frequent_values(store, to_micros("2020-02-01"))
+    found = aggregates(store, "users", seen, frequent)
+    assert found.attrs["left_out"] == ("clicks.user_id.newest.item_id.clicks.item_id",)
+    crowded = [name for name in whole.index if name.startswith("clicks_user_id_newest_item_id_clicks_")]
+    assert found.iloc[0].equals(whole.drop(crowded))
+    monkeypatch.undo()
+    assert aggregates(store, "users", seen, frequent, left_out=found.attrs["left_out"]).equals(found)
