@@ -271,12 +271,15 @@ class _Aggregates:
     def _follow_newest(self, link: Link, onward: Link) -> NDArray[np.int64]:
         """Makes `_rh_parents` of the rows that the newest rows around the examples point at; see
         `_number_parents`.
+
+        A newest row without a key is not passed over: whether it has one that points to the future would
+        decide which row is the newest.
         """
         visible = " AND c._rh_time <= x.until" if self._is_timed(link.child) else ""
         return self._number_parents(
             "SELECT x.example AS of_example,"
             " any_value(x.anchor) AS anchor, any_value(x.until) AS until,"
-            f" arg_max(c.{quoted('_rh_' + onward.fkey_name)}, c._rh_row) AS entity"
+            f" arg_max_null(c.{quoted('_rh_' + onward.fkey_name)}, c._rh_row) AS entity"
             f" FROM _rh_examples x LEFT JOIN {quoted(link.child)} c"
             f" ON c.{quoted('_rh_' + link.fkey_name)} = x.entity{visible} GROUP BY x.example"
         )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import relhop as rh
+from relhop.aggregates import Seen, aggregates, frequent_values
 from relhop.loader import SeedLoader
 from tests.test_canary import ANCHORS, TRAVEL_TIMES, travel_store
 
@@ -23,10 +24,15 @@ def test_features_of_a_neighborhood_are_the_same_bytes_without_the_future(tmp_pa
     frame = pd.DataFrame(
         {"Id": travel.keys_of("Users", users)["Id"].to_numpy(), "anchor_time": pd.Timestamp(anchor)}
     )
-    batches = []
+    batches, described = [], []
     for store in (travel, travel_store(tmp_path / "past.rh", until=anchor)):
+        times = np.full(len(users), micros)
+        described.append(
+            aggregates(store, "Users", Seen(users, times, times), frequent_values(store, micros))
+        )
         table = rh.TrainingTable.from_pandas(frame, store, entity_table="Users", task_type="binary")
         batches.append(next(iter(SeedLoader(store, table, [8, 8], batch_size=500))))
+    pd.testing.assert_frame_equal(*described, check_exact=True)
     full, past = batches
     for name in TRAVEL_TIMES:
         assert full[name].n_id.tolist() == past[name].n_id.tolist()
