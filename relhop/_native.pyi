@@ -300,9 +300,9 @@ class HeldRows:
         """How many are held."""
 
 class Pipeline:
-    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0, held: Sequence[HeldRows | None] = ()) -> None:
+    def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]], options: SampleOptions, num_threads: int, ahead: int, look_ahead: int | None = None, held: Sequence[HeldRows | None] = ()) -> None:
         """
-        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk. What is held of `wanted` is not gathered; it is of 'features' then 'slots', int64 [N]: of a held row its number among those that are held, of others 0; and 'places', int64: where in the batch the others are, whose features come.
+        Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are sampled where something is on disk, or as many as their sizes and pools tell. What is held of `wanted` is not gathered; it is of 'features' then 'slots', int64 [N]: of a held row its number among those that are held, of others 0; and 'places', int64: where in the batch the others are, whose features come.
         """
 
     def put(self, tables: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], times: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:

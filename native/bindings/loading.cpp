@@ -1,4 +1,5 @@
 // Batches made ahead.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 
@@ -40,7 +41,7 @@ struct PyPipeline {
   std::unique_ptr<Pipeline> pipeline;
   DiskPipeline* from_disk = nullptr;  // the same, where something that is wanted is on disk
 
-  void start(unsigned num_threads, size_t ahead, size_t look_ahead) {
+  void start(unsigned num_threads, size_t ahead, std::optional<size_t> look_ahead) {
     std::vector<Wanted> native;
     bool any_on_disk = false;
     for (size_t w = 0; w < wanted.size(); ++w) {
@@ -142,21 +143,22 @@ void bind_loading(nb::module_& m) {
       .def(
           "__init__",
           [](PyPipeline* self, std::shared_ptr<const SharedTopology> topology, std::vector<PyWanted> wanted,
-             SampleOptions options, unsigned num_threads, size_t ahead, size_t look_ahead, PyHeld held) {
+             SampleOptions options, unsigned num_threads, size_t ahead, std::optional<size_t> look_ahead, PyHeld held) {
             if (num_threads == 0 || ahead == 0) throw nb::value_error("num_threads and ahead must be at least 1");
-            if (look_ahead > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
+            if (look_ahead.value_or(0) > kMostAhead) throw nb::value_error("look_ahead must be at most 1024");
             check(*topology, wanted, held, options);
             new (self) PyPipeline{std::move(topology), std::move(wanted), std::move(held), std::move(options), nullptr};
             self->start(num_threads, ahead, look_ahead);
           },
-          "topology"_a, "wanted"_a, "options"_a, "num_threads"_a, "ahead"_a, "look_ahead"_a = 0,
+          "topology"_a, "wanted"_a, "options"_a, "num_threads"_a, "ahead"_a, "look_ahead"_a = nb::none(),
           "held"_a.sig("()") = PyHeld(),
           nb::sig("def __init__(self, topology: Topology, wanted: Sequence[tuple[FeatureTable, bool, int]],"
-                  " options: SampleOptions, num_threads: int, ahead: int, look_ahead: int = 0,"
+                  " options: SampleOptions, num_threads: int, ahead: int, look_ahead: int | None = None,"
                   " held: Sequence[HeldRows | None] = ()) -> None"),
           "Batches with what is wanted: (features, is_edge, number), of the nodes of table `number`, or by their ids "
           "of the edges of edge type `number`. At most `ahead` batches wait for the consumer; `look_ahead` more are "
-          "sampled where something is on disk. What is held of `wanted` is not gathered; it is of 'features' then "
+          "sampled where something is on disk, or as many as their sizes and pools tell. What is held of `wanted` is "
+          "not gathered; it is of 'features' then "
           "'slots', int64 [N]: of a held row its number among those that are held, of others 0; and 'places', int64: "
           "where in the batch the others are, whose features come.")
       .def("put", &PyPipeline::put, "tables"_a, "rows"_a, "times"_a,

@@ -7,17 +7,18 @@ namespace relhop {
 
 namespace {
 
-// What the batches of a round take, if they are several: enough that a device does not run dry at each batch's end.
-constexpr size_t kRound = size_t{64} << 20;
+// What is noted of a row of a batch that is looked ahead at: its record and entry, and what the directory knows of it.
+constexpr size_t kNoted = sizeof(int64_t) + sizeof(uint32_t) + Directory::kBytesEach;
 
 }  // namespace
 
-DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t look_ahead,
-                           size_t depth)
+DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads,
+                           std::optional<size_t> look_ahead, size_t depth)
     : Pipeline(depth),
       sample_(std::move(sample)),
       wanted_(std::move(wanted)),
       num_threads_(num_threads),
+      is_looking_ahead_(look_ahead != 0),
       look_ahead_(look_ahead),
       stats_(wanted_.size()) {
   for (unsigned i = 0; i < num_threads; ++i) threads_.emplace_back([this] { this->sample(); });
@@ -26,9 +27,11 @@ DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsign
 
 DiskPipeline::~DiskPipeline() { close(); }
 
-size_t DiskPipeline::most_in_round() const { return std::max<size_t>(look_ahead_, 1); }
-
-size_t DiskPipeline::capacity() const { return std::max(depth_, most_in_round()) + most_in_round() + look_ahead_; }
+size_t DiskPipeline::capacity() {
+  const std::lock_guard lock(mutex_);
+  const size_t together = look_ahead_.most_together();
+  return std::max(depth_, together) + 2 * together + look_ahead_.batches();
+}
 
 void DiskPipeline::sample() {
   std::unique_lock lock(mutex_);
@@ -56,14 +59,15 @@ void DiskPipeline::read() {
   std::unique_lock lock(mutex_);
   while (!is_closed_ && first < end_) {
     const size_t next = first + window_.size();
-    allowed_ = first + most_together_ + look_ahead_;
+    const size_t together = look_ahead_.together(), window_end = first + together + look_ahead_.batches();
+    allowed_ = window_end + together;
     changed_.notify_all();
     // What follows a failed batch is not looked at.
-    const auto is_window_full = [&] { return next >= std::min({allowed_, put_, end_}); };
+    const auto is_window_full = [&] { return next >= std::min({window_end, put_, end_}); };
     changed_.wait(lock, [&] {
       if (is_closed_ || first >= end_) return true;
       if (!is_window_full()) return samples_.contains(next);
-      return !window_.empty() && ready_.size() < std::max(depth_, most_together_);
+      return !window_.empty() && ready_.size() < std::max(depth_, together);
     });
     if (is_closed_ || first >= end_) break;
     if (!is_window_full()) {
@@ -75,9 +79,10 @@ void DiskPipeline::read() {
       continue;
     }
     lock.unlock();
-    std::vector<Foreseen> round = take_round();
+    std::vector<Foreseen> round = take_round(together);
     std::vector<Made> made = read_round(round);
     lock.lock();
+    look_ahead_.read(made.size());
     for (Made& result : made) {
       if (std::holds_alternative<std::exception_ptr>(result)) end_ = first + 1;
       ready_.emplace(first++, std::move(result));
@@ -111,12 +116,13 @@ void DiskPipeline::enter(Made sampled) {
   }
   foreseen.requests = std::move(requests);
   foresee();
-  most_together_ = std::clamp<size_t>(kRound / std::max<size_t>(bytes_of(foreseen), 1), 1, most_in_round());
+  const std::lock_guard lock(mutex_);
+  look_ahead_.sampled(row_bytes_of(foreseen), sample_bytes_of(foreseen), can_foresee(foreseen));
 }
 
 // Puts batches into the windows of what is on disk, in order, as far as these have room.
 void DiskPipeline::foresee() {
-  for (size_t w = 0; look_ahead_ > 0 && w < wanted_.size(); ++w) {
+  for (size_t w = 0; is_looking_ahead_ && w < wanted_.size(); ++w) {
     const auto& disk = wanted_[w].features->disk;
     if (disk == nullptr) continue;
     for (Foreseen& foreseen : window_)
@@ -124,20 +130,39 @@ void DiskPipeline::foresee() {
   }
 }
 
-size_t DiskPipeline::bytes_of(const Foreseen& foreseen) const {
+size_t DiskPipeline::row_bytes_of(const Foreseen& foreseen) const {
   size_t bytes = 0;
   for (size_t w = 0; w < foreseen.requests.size(); ++w)
     bytes += foreseen.requests[w].records.size() * wanted_[w].features->layout.decoded_size();
   return bytes;
 }
 
-std::vector<DiskPipeline::Foreseen> DiskPipeline::take_round() {
+size_t DiskPipeline::sample_bytes_of(const Foreseen& foreseen) const {
+  size_t numbers = 0, noted = 0;
+  for (const Sample::Nodes& nodes : foreseen.batch.sample.nodes) numbers += nodes.rows.size() + nodes.batch.size();
+  for (const Sample::Edges& edges : foreseen.batch.sample.edges)
+    numbers += edges.source.size() + edges.target.size() + edges.ids.size();
+  for (size_t w = 0; w < foreseen.requests.size(); ++w)
+    if (wanted_[w].features->disk != nullptr) noted += foreseen.requests[w].records.size();
+  return numbers * sizeof(int64_t) + noted * kNoted;
+}
+
+// Of batches like this one, as many as the window that reaches farthest has places for.
+size_t DiskPipeline::can_foresee(const Foreseen& foreseen) const {
+  size_t most = 0;
+  for (size_t w = 0; w < foreseen.requests.size(); ++w)
+    if (wanted_[w].features->disk != nullptr)
+      most = std::max(most, wanted_[w].features->disk->can_foresee(foreseen.requests[w].records.size()));
+  return most;
+}
+
+std::vector<DiskPipeline::Foreseen> DiskPipeline::take_round(size_t most) {
   foresee();
   std::vector<Foreseen> round;
   size_t bytes = 0;
-  while (!window_.empty() && round.size() < most_together_) {
-    bytes += bytes_of(window_.front());
-    if (!round.empty() && (bytes > kRound || window_.front().failure)) break;
+  while (!window_.empty() && round.size() < most) {
+    bytes += row_bytes_of(window_.front());
+    if (!round.empty() && (bytes > LookAhead::kRound || window_.front().failure)) break;
     round.push_back(std::move(window_.front()));
     window_.pop_front();
     if (round.back().failure) break;

@@ -4,34 +4,36 @@
 // The reader goes on with the batches that were put: who puts fewer than capacity() ahead gets less of the look-ahead,
 // and waits for nothing.
 //
-// Held in memory: `look_ahead` samples, those of the round that is read, and the batches that wait for the consumer,
-// fewer than `depth` and one round. A round is one batch, or several of kRound bytes in all. So a slow consumer holds
-// the reader back, and the reader the samplers.
+// Held in memory: the samples that are looked ahead at, those of the round that is read and of the one behind them all,
+// which is sampled meanwhile, and the batches that wait for the consumer, fewer than `depth` and one round. A round is
+// one batch, or several small ones (look_ahead.h). So a slow consumer holds the reader back, and the reader the
+// samplers.
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <exception>
 #include <map>
+#include <optional>
 #include <span>
 #include <thread>
 #include <variant>
 #include <vector>
 
+#include "loading/look_ahead.h"
 #include "loading/pipeline.h"
 
 namespace relhop {
 
-// Batches whose samples are held in memory.
-inline constexpr size_t kMostAhead = 1024;
-
 class DiskPipeline final : public Pipeline {
  public:
-  // What `wanted` names outlives the pipeline. look_ahead <= kMostAhead; 0 reads each batch as if none followed.
-  DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t look_ahead, size_t depth);
+  // What `wanted` names outlives the pipeline. look_ahead <= kMostAhead: 0 reads each batch as if none followed; none
+  // lets it follow the batches.
+  DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, std::optional<size_t> look_ahead,
+               size_t depth);
   ~DiskPipeline() override;
 
-  size_t capacity() const override;
+  size_t capacity() override;
   void close() override;
 
   // What was read since the last call, of each that is wanted.
@@ -50,23 +52,24 @@ class DiskPipeline final : public Pipeline {
   void read();
   void enter(Made sampled);
   void foresee();
-  std::vector<Foreseen> take_round();
+  std::vector<Foreseen> take_round(size_t most);
   std::vector<Made> read_round(std::vector<Foreseen>& round);
   void fill(std::span<Foreseen> round);
-  size_t bytes_of(const Foreseen& foreseen) const;
-  size_t most_in_round() const;
+  size_t row_bytes_of(const Foreseen& foreseen) const;
+  size_t sample_bytes_of(const Foreseen& foreseen) const;
+  size_t can_foresee(const Foreseen& foreseen) const;
 
   const MakeSample sample_;
   const std::vector<Wanted> wanted_;
   const unsigned num_threads_;
-  const size_t look_ahead_;
+  const bool is_looking_ahead_;
   std::atomic<bool> cancelled_ = false;  // for reads on their way
 
   // The reader's own.
   std::deque<Foreseen> window_;
-  size_t most_together_ = 1;  // batches of a round, by the size of those that were seen last
 
   // Guarded by the pipeline's mutex.
+  LookAhead look_ahead_;
   size_t allowed_ = 0;              // may be begun to sample
   std::map<size_t, Made> samples_;  // without features
   std::vector<ReadStats> stats_;

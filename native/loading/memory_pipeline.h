@@ -15,7 +15,7 @@ class MemoryPipeline final : public Pipeline {
   MemoryPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t depth);
   ~MemoryPipeline() override;
 
-  size_t capacity() const override { return depth_; }
+  size_t capacity() override { return depth_; }
   void close() override;
 
  private:

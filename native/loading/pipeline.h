@@ -92,7 +92,7 @@ class Pipeline {
   // What was done since the last call.
   Effort take_effort();
   // So many batches, put and not yet delivered, keep all threads busy.
-  virtual size_t capacity() const = 0;
+  virtual size_t capacity() = 0;
   // Stops the threads and waits for each to finish what it is at.
   virtual void close() = 0;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -30,6 +31,8 @@ constexpr size_t kAside = size_t{16} << 20;
 constexpr uint64_t kCountersEach = 8;
 // Batches share a place of the window while they have no more rows than fill such a share of the pool.
 constexpr size_t kPlacesAPool = 3;
+// What it costs to sort a record that is wanted, in records that are looked for.
+constexpr size_t kSortedEach = 2;
 // Records of coming batches are looked at where at least such a share of them may lie near one that is read now.
 constexpr double kShareNear = 0.05;
 
@@ -43,11 +46,21 @@ uint32_t slots_for(uint64_t bytes, size_t record_size, uint64_t num_records) {
 
 // A row of a request that is in no slot.
 struct Miss {
-  uint64_t key;  // record << 8 | number of the request in its round
+  uint64_t key;  // record << kRequestBits | number of the request in its round
   uint32_t row, entry;
 
-  uint64_t record() const { return key >> 8; }
-  size_t request() const { return key & 0xFF; }
+  static constexpr unsigned kRequestBits = std::bit_width(DiskRecords::kMostTogether - 1);
+  static_assert(std::bit_width(kMostRecords - 1) + kRequestBits <= 64);
+
+  uint64_t record() const { return key >> kRequestBits; }
+  size_t request() const { return key & (DiskRecords::kMostTogether - 1); }
+};
+
+// A record that a coming batch wants, in no slot.
+struct DiskRecords::Coming {
+  uint64_t record;
+  uint32_t entry;
+  bool is_farthest;  // of the last batch that there may be room for, perhaps in part
 };
 
 struct DiskRecords::Round {
@@ -72,16 +85,13 @@ struct DiskRecords::Round {
   std::atomic<size_t> next_chunk = 0, copied_chunks = 0;
   bool is_copied() const { return copied_chunks.load(std::memory_order_acquire) == chunks.size(); }
 
+  // All that coming batches want and is in no slot, by record, where that is less than what is read.
+  bool has_wanted = false;
+  Buffer<Coming> wanted;
+
   // Records that came while rows were copied.
   Buffer<uint32_t> entries_aside;
   Buffer<std::byte> aside;
-};
-
-// A record that a coming batch wants, in no slot.
-struct DiskRecords::Coming {
-  uint64_t record;
-  uint32_t entry;
-  bool is_farthest;  // of the last batch that there may be room for, perhaps in part
 };
 
 ReadStats& ReadStats::operator+=(const ReadStats& other) {
@@ -144,6 +154,11 @@ void DiskRecords::add_each(Request& request, Use use) {
       request.records, [&](uint64_t record) { frequencies_.prefetch(record); },
       [&](const Directory::Entry& entry) { pool_.prefetch_use(entry.slot); },
       [&](size_t i, uint32_t number) { use(directory_[request.entries[i] = number], number); });
+}
+
+size_t DiskRecords::can_foresee(size_t rows) const {
+  if (pool_.num_slots() == 0) return 0;
+  return Window::kMost * std::max<size_t>(pool_.num_slots() / kPlacesAPool / std::max<size_t>(rows, 1), 1);
 }
 
 bool DiskRecords::enter(Request& request) {
@@ -212,6 +227,7 @@ ReadStats DiskRecords::gather(std::span<const int64_t> records, FeatureRows& out
 
 ReadStats DiskRecords::read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
                             const std::atomic<bool>* cancelled) {
+  if (requests.size() > kMostTogether) throw std::invalid_argument("too many batches to read at once");
   const std::lock_guard lock(mutex_);
   bool has_read_ahead = false;
   try {
@@ -275,7 +291,7 @@ void DiskRecords::locate(Round& round, size_t which) {
     const bool changes = !request.seat || release(entry, *request.seat);
     if (entry.slot != kNone && changes) pool_.set_use(entry.slot, next_use(entry));
     request.entries[i] = entry.slot;
-    misses[num_misses] = {record << 8 | which, static_cast<uint32_t>(i), number};
+    misses[num_misses] = {record << Miss::kRequestBits | which, static_cast<uint32_t>(i), number};
     num_misses += entry.slot == kNone;
   }
   misses.resize(num_misses);
@@ -298,6 +314,12 @@ void DiskRecords::admit(Round& round) {
     take_slot(round, misses[i].entry);
   }
   round.first.push_back(misses.size());
+}
+
+size_t DiskRecords::num_missing() const {
+  size_t count = 0;
+  for (const Buffer<uint32_t>& missing : missing_) count += missing.size();
+  return count;
 }
 
 // In the order of their records, those of the next batches, and of as many as may have room.
@@ -416,6 +438,9 @@ void DiskRecords::fetch(Round& round) {
       round.stats.bytes += extent.length;
     }
     round.stats.reads += reads.size();
+    // To look for each record that is read among those that are wanted costs more than to sort these.
+    round.has_wanted = reads_ahead_ && kSortedEach * num_missing() < round.stats.bytes / layout_.size;
+    if (round.has_wanted) round.wanted = coming_records(SIZE_MAX);
     reads_.run(reads, [&](size_t i, const std::byte* bytes) { arrived(round, extents[i], bytes); });
   } catch (const IoError& error) {
     const uint64_t* first = std::partition_point(round.records.begin(), round.records.end(), [&](uint64_t record) {
@@ -474,17 +499,27 @@ void DiskRecords::empty_aside(Round& round) {
 void DiskRecords::keep_along(Round& round, const Extent& extent, const std::byte* bytes) {
   const uint64_t size = layout_.size;
   const uint64_t begin = (extent.offset + size - 1) / size, end = (extent.offset + extent.length) / size;
+  if (round.has_wanted) {
+    const Coming* one = std::partition_point(round.wanted.begin(), round.wanted.end(),
+                                             [&](const Coming& coming) { return coming.record < begin; });
+    for (; one != round.wanted.end() && one->record < end; ++one)
+      keep_one_along(round, one->entry, bytes + (one->record * size - extent.offset));
+    return;
+  }
   constexpr uint64_t kLag = 8;
   for (uint64_t record = begin; record < end; ++record) {
     if (record + 2 * kLag < end) directory_.prefetch_bucket(record + 2 * kLag);
     if (record + kLag < end) directory_.prefetch_first(record + kLag);
     const uint32_t number = directory_.find(record);
-    if (number == kNone) continue;
-    const Directory::Entry& entry = directory_[number];
-    if (entry.slot != kNone || entry.wanted() == 0 || !take_slot(round, number)) continue;
-    keep(round, number, bytes + (record * size - extent.offset));
-    ++round.stats.along;
+    if (number != kNone) keep_one_along(round, number, bytes + (record * size - extent.offset));
   }
+}
+
+void DiskRecords::keep_one_along(Round& round, uint32_t number, const std::byte* record) {
+  const Directory::Entry& entry = directory_[number];
+  if (entry.slot != kNone || entry.wanted() == 0 || !take_slot(round, number)) return;
+  keep(round, number, record);
+  ++round.stats.along;
 }
 
 // Forgets what is neither in the pool nor wanted; what did not come, because reading failed, is not in the pool.

@@ -52,6 +52,8 @@ struct Cancelled {};
 
 class DiskRecords {
  public:
+  static constexpr size_t kMostTogether = size_t{1} << 16;
+
   struct Settings {
     uint64_t pool_bytes = 0;
     DeviceCost cost;
@@ -72,14 +74,16 @@ class DiskRecords {
   bool is_direct() const { return file_.is_direct(); }
   ReadStats stats() const;
 
+  // How many batches of so many rows the window has places for; 0 where no record stays.
+  size_t can_foresee(size_t rows) const;
   // Puts a batch behind those that are in the window, so that its records stay when they are read before. Where the
   // window is full, returns false: the batch may try again, or be read as if it had not been foreseen.
   bool enter(Request& request);
   // Takes it out, unread.
   void leave(Request& request);
-  // Reads some batches at once, the window's next ones for the best use of the pool; out[i] has room for those of
-  // requests[i]. Throws IoError and CorruptStore, which name the table or file and the row; Cancelled once `cancelled`
-  // is true. Afterwards all requests are out of the window, and can be read again.
+  // Reads some batches at once, kMostTogether or fewer, the window's next ones for the best use of the pool; out[i] has
+  // room for those of requests[i]. Throws IoError and CorruptStore, which name the table or file and the row; Cancelled
+  // once `cancelled` is true. Afterwards all requests are out of the window, and can be read again.
   ReadStats read(std::span<Request* const> requests, std::span<FeatureRows* const> out, unsigned num_threads,
                  const std::atomic<bool>* cancelled = nullptr);
   // A batch that was not foreseen.
@@ -102,6 +106,7 @@ class DiskRecords {
   void locate(Round& round, size_t i);
   void admit(Round& round);
   void add_coming(Round& round);
+  size_t num_missing() const;
   Buffer<Coming> coming_records(size_t room);
   void copy_chunks(Round& round);
   void fetch(Round& round);
@@ -109,6 +114,7 @@ class DiskRecords {
   void keep(Round& round, uint32_t entry, const std::byte* record);
   void empty_aside(Round& round);
   void keep_along(Round& round, const Extent& extent, const std::byte* bytes);
+  void keep_one_along(Round& round, uint32_t entry, const std::byte* record);
   void settle(Round& round);
   bool take_slot(Round& round, uint32_t entry);
   void forget_if_unused(uint32_t entry);

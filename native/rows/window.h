@@ -15,6 +15,9 @@ namespace relhop {
 // share a place, so that the window reaches far enough.
 class Window {
  public:
+  // Places that are taken at once, at most.
+  static constexpr size_t kMost = kPlaces - 1;
+
   struct Seat {
     unsigned place, order;  // the first batch of a place has order 0; the last orders are one
     uint64_t bit() const { return uint64_t{1} << place; }

@@ -114,7 +114,10 @@ class SeedLoader:
         num_threads: Native threads; changes speed only, never a batch.
         look_ahead: With tables on disk: how many batches, 0 to 1024, are sampled beyond those that are read,
             so that rows which they want stay in the pool. Takes the memory of their samples, and of each of
-            their rows 8 bytes and, the first time, 24 more. Changes speed only, never a batch.
+            their rows 12 bytes and, the first time, 24 more. By default as many as are of use, those with up
+            to seven times the rows that the pool has room for, while all of that takes no more than 512 MiB;
+            an epoch begins with 8, and looks one more ahead for each batch that was read. Changes speed only,
+            never a batch.
         max_batches: Batches an epoch, at most; where `shuffle` is set, an epoch draws its seeds of all.
         delay: Each example sees no row newer than its anchor time minus this, but always its own entity; ages
             count from the anchor time. A range is drawn from anew for each example and epoch.
@@ -143,7 +146,7 @@ class SeedLoader:
         shuffle: bool = False,
         seed: int = 0,
         num_threads: int = 2,
-        look_ahead: int = 8,
+        look_ahead: int | None = None,
         max_batches: int | None = None,
         delay: Delay = NO_DELAY,
         aggregates: AggregateFeatures | None = None,

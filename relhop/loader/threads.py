@@ -20,9 +20,6 @@ from relhop.pyg.processors import usable_cpus
 from relhop.pyg.sampler import SEEDS, NeighborSampler, Request
 from relhop.pyg.store_attributes import Chosen, StoreAttributes
 
-_LOOK_AHEAD = 8
-"""Batches that are sampled beyond those that are read, where something is on disk."""
-
 
 class ThreadedLoader:
     """Beside a loader of PyG's: the iterator and the filter that read relhop's sampler."""
@@ -119,7 +116,6 @@ class ThreadedLoader:
             sampler.options(seed),
             self._threads,
             self._ahead,
-            _LOOK_AHEAD,
         )
         requests = (self._request(self.input_data[index]) for index in self._index_sampler)
         pins = self.pin_memory and torch.cuda.is_available()

@@ -86,7 +86,7 @@ def assert_same(got, expected):
     batch_size=st.integers(1, 40),
     num_threads=st.integers(1, 3),
     ahead=st.integers(1, 3),
-    look_ahead=st.integers(0, 22),
+    look_ahead=st.none() | st.integers(0, 22),
 )
 def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **how):
     seeds = np.random.default_rng(num_seeds).integers(0, 40, num_seeds)
@@ -117,7 +117,7 @@ def test_rows_that_are_held_are_not_read(folder):
 @given(
     put_ahead=st.integers(1, 40),
     ahead=st.integers(1, 3),
-    look_ahead=st.integers(0, 22),
+    look_ahead=st.none() | st.integers(0, 22),
     batch_size=st.integers(1, 20),
 )
 def test_a_consumer_may_put_as_few_ahead_as_it_likes(folder, put_ahead, **how):
@@ -135,10 +135,47 @@ def test_a_consumer_may_put_as_few_ahead_as_it_likes(folder, put_ahead, **how):
     assert filled.next() is None
 
 
+@pytest.mark.parametrize("pool", [0, 3000])
+def test_more_than_a_thousand_batches_are_read_at_once(folder, pool):
+    seeds = np.random.default_rng(pool).integers(0, 40, 1500)
+    expected = list(batches(pipeline(features(folder, (None, None)), seeds, batch_size=1)))
+    got = list(batches(pipeline(features(folder, (None, pool)), seeds, batch_size=1, look_ahead=1024)))
+    for a, b in zip(got, expected, strict=True):
+        assert_same(a, b)
+
+
 def test_what_keeps_the_look_ahead_full_is_said(folder):
-    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=8).capacity == 8 + 8 + 8
-    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=0).capacity == 2 + 1 + 0
+    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=8).capacity == 8 + 2 * 8 + 8
+    assert pipeline(features(folder, (0, 0)), [], ahead=2, look_ahead=0).capacity == 2 + 2 * 1 + 0
     assert pipeline(features(folder, (None, None)), [], ahead=2, look_ahead=8).capacity == 2
+
+
+def taken_until_capacity(of, seeds):
+    """The capacity after each batch of one seed."""
+    found, put = [], 0
+    for taken in range(len(seeds)):
+        while put < min(len(seeds), taken + of.capacity):
+            put_all(of, seeds[put : put + 1], 1)
+            put += 1
+        assert of.next() is not None
+        found.append(of.capacity)
+    return found
+
+
+def test_the_look_ahead_grows_by_a_batch_a_batch_as_far_as_the_pool_can_foresee(folder):
+    seeds = [i % 40 for i in range(400)]
+    # From 8 on. A round may have as many batches, one waits and one comes next.
+    reached = 8 + len(seeds)
+    blind = pipeline(features(folder, (None, 0)), [], look_ahead=None, finish=False)
+    assert blind.capacity == 3 * 8 + 8
+    assert taken_until_capacity(blind, seeds)[-1] == 3 * reached
+    found = taken_until_capacity(
+        pipeline(features(folder, (None, 5000)), [], look_ahead=None, finish=False), seeds
+    )
+    assert found == sorted(found)
+    foreseen = found[-1] - 3 * reached
+    assert 0 < foreseen < reached
+    assert foreseen % 23 == 0  # places of the window
 
 
 def test_a_slow_consumer_holds_all_back(folder):
@@ -147,9 +184,9 @@ def test_a_slow_consumer_holds_all_back(folder):
     for taken in range(1, 20):
         slow.next()
         time.sleep(0.01)
-        # Two rounds of three batches at most wait or are read, and three are looked ahead at.
+        # Three rounds of three batches at most wait, are read or come next, and three are looked ahead at.
         most = max(most, slow.num_started - taken)
-    assert most <= 2 * 3 + 3 + 2
+    assert most <= 3 * 3 + 3 + 2
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
@@ -176,7 +213,7 @@ def test_two_pipelines_share_a_pool(folder):
             assert_same(one.next(), batch)
 
 
-@pytest.mark.parametrize("look_ahead", [0, 1, 8, 22])
+@pytest.mark.parametrize("look_ahead", [None, 0, 1, 8, 22])
 def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tmp_path, look_ahead):
     (tmp_path / "0.bin").write_bytes((folder / "0.bin").read_bytes())
     packed = np.repeat(RECORDS[1], 50, axis=0)
@@ -212,7 +249,7 @@ def test_a_file_that_was_cut_is_an_error_at_the_first_batch_beyond_it(folder, tm
     batch_size=st.integers(1, 20),
     num_threads=st.integers(1, 3),
     ahead=st.integers(1, 3),
-    look_ahead=st.integers(0, 22),
+    look_ahead=st.none() | st.integers(0, 22),
 )
 def test_a_device_that_fails_is_an_error_in_place_and_does_no_harm(
     folder, after, times, pools, taken_before_close, is_slow, **how
