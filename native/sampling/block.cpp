@@ -229,6 +229,20 @@ class BlockSampler {
     }
   }
 
+  // The keys that the next hop reads of what this step finds: not those that lead back. Where all seeds share a graph,
+  // a hop finds more nodes than the cache would keep keys of.
+  std::span<const PackedRows> find_next_keys(uint32_t e, size_t hop) {
+    scratch_.next_keys.clear();
+    if (!options_.disjoint || hop + 1 == options_.rules.size()) return {};
+    for (uint32_t next = 0; next < num_edge_types_; ++next) {
+      const EdgeRows& edges = topology_.edge_types()[next];
+      if (edges.kind == EdgeRows::Kind::parents && !edges.paged && edges.expanded == topology_.edge_types()[e].found &&
+          edges.reverse != e && options_.rules[hop + 1][next].fanout != 0)
+        scratch_.next_keys.push_back(edges.parents);
+    }
+    return scratch_.next_keys;
+  }
+
   BlockNodes nodes(uint32_t t) {
     return {part_.rows[t],           part_.seeds[t],      scratch_.node_begin[t],
             scratch_.known[t],       scratch_.origins[t], scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
@@ -260,7 +274,8 @@ class BlockSampler {
                               cuts_of_block_ + ordering * num_cuts_,
                               has_window ? find_low_cuts(ordering, rule.window) : nullptr,
                               adapted ? scratch_.fanouts.data() : nullptr,
-                              scratch_.seed_keys.data()};
+                              scratch_.seed_keys.data(),
+                              find_next_keys(e, hop)};
     const uint32_t before = scratch_.known[edges.found];
     Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
                                options_.edge_ids);

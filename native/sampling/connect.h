@@ -130,6 +130,7 @@ class Connector {
       if (row >= expansion_.cuts[seeds[i]]) throw_corrupt(edges_, "children", row);
       rows[i] = row;
       table.prefetch(key(row, seeds[i]));
+      for (const PackedRows& keys : expansion_.next_keys) keys.prefetch(row);
     }
     if (reads_ids_) ask_for_ids(end);
     read_ = end;

@@ -65,8 +65,7 @@ class ListFollower {
       item.searched = length == 0 || (cut >= expansion_.num_ordered && expansion_.low_cuts == nullptr);
       if (item.searched) continue;
       if (bits <= kNearBits) {
-        for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
-          __builtin_prefetch(order.data + (item.begin * order.width + bit) / 8);
+        prefetch_lines(order.data + item.begin * order.width / 8, order.data + (item.end * order.width - 1) / 8);
         continue;
       }
       item.searched = true;
@@ -74,6 +73,11 @@ class ListFollower {
       begin_search(group, number, true, item, cut);
       if (expansion_.low_cuts != nullptr) begin_search(group, number, false, item, expansion_.low_cuts[item.seed]);
     }
+  }
+
+  static void prefetch_lines(const uint8_t* first, const uint8_t* last) {
+    for (; first < last; first += kLineBits / 8) __builtin_prefetch(first);
+    __builtin_prefetch(last);
   }
 
   // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
