@@ -57,6 +57,7 @@ struct Workspace {
   std::vector<std::vector<uint64_t>> paths;    // [tables][nodes]: the metapaths that a node is on, a bit each
   std::vector<size_t> node_begin, edge_begin;  // [tables], [edge types]: where the block's begin in Part
   std::vector<uint32_t> known, frontier_begin, frontier_end;  // [tables]: nodes of the block
+  std::vector<uint32_t> entered;                              // [tables]: of these, how many the table of nodes has
   HashTable<uint64_t> pairs;
   std::vector<size_t> usual_nodes, usual_edges;  // [tables], [edge types]: what the last part held
 };
