@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kMostSlots = uint64_t{1} << 27;  // 512 MiB a thread and table at most for RowTable
 constexpr uint64_t kMostAdapted = 4;
+constexpr uint64_t kRoomOfNodes = 4;
 
 template <class Table>
 class BlockSampler {
@@ -187,12 +188,13 @@ class BlockSampler {
     part_.edges[e].num_per_hop.push_back(static_cast<uint32_t>(part_.edges[e].source.size() - before));
   }
 
-  // Steps leave what they found out of the table of nodes until another one needs it.
+  // Steps leave what they found out of the table of nodes until another one needs it. Most neighbors that are looked up
+  // once are new: the emptier the table is, the fewer of them fall on another one's slot.
   void enter_nodes(uint32_t t) {
     uint32_t& entered = scratch_.entered[t];
     if (entered == scratch_.known[t]) return;
     Table& table = tables_of_nodes()[t];
-    table.reserve(scratch_.known[t], topology_.tables()[t].num_rows);
+    table.reserve(kRoomOfNodes * scratch_.known[t], topology_.tables()[t].num_rows);
     const auto nodes = table.view();
     const int64_t* const rows = part_.rows[t].data() + scratch_.node_begin[t];
     for (; entered < scratch_.known[t]; ++entered)

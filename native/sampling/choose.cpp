@@ -24,8 +24,17 @@ void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
 constexpr uint32_t kFew = 32;
 constexpr uint64_t kMostKept = 1024;  // k up to this have their strata kept
 
-// Writes k <= kRoom numbers below 2^31 in ascending order, if no two are equal; says whether that is so. A number's
-// place is how many are smaller. Loops of constant length, for compilers to make vectors of them.
+// Sorts k <= 32 different numbers by counting for each how many are smaller: no branch depends on them.
+void sort_few(const uint32_t* values, uint32_t k, uint64_t* out) {
+  for (uint32_t i = 0; i < k; ++i) {
+    uint32_t smaller = 0;
+    for (uint32_t j = 0; j < k; ++j) smaller += values[j] < values[i];
+    out[smaller] = values[i];
+  }
+}
+
+// The same loops of constant length, for compilers to make vectors of them: k <= kRoom numbers below 2^31. Says whether
+// they are different; else `out` is not what was asked for.
 template <uint32_t kRoom>
 bool sort_if_different(const int32_t* values, uint32_t k, uint64_t* out) {
   int32_t places[kRoom] = {};
@@ -39,24 +48,26 @@ bool sort_if_different(const int32_t* values, uint32_t k, uint64_t* out) {
   return taken == (uint64_t{1} << k) - 1;
 }
 
-// Floyd's algorithm: a position that was drawn before stands for the newest that could be drawn.
-void replace_repeated(uint64_t n, uint32_t k, int32_t* positions) {
-  for (uint32_t i = 1; i < k; ++i) {
-    bool repeated = false;
-    for (uint32_t j = 0; j < i; ++j) repeated |= positions[j] == positions[i];
-    if (repeated) positions[i] = static_cast<int32_t>(n - k + i);
+// Floyd's algorithm, k <= 32: a position that was drawn before stands for the newest that could be drawn.
+void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
+  uint32_t chosen[kFew];
+  for (uint32_t i = 0; i < k; ++i) {
+    const uint64_t newest = n - k + i;
+    const auto position = static_cast<uint32_t>(stream.drawn(newest + 1));
+    uint32_t repeated = 0;
+    for (uint32_t j = 0; j < i; ++j) repeated |= chosen[j] == position;
+    chosen[i] = repeated != 0 ? static_cast<uint32_t>(newest) : position;
   }
+  sort_few(chosen, k, out);
 }
 
-// k <= kRoom, n < 2^31.
+// The same, k <= kRoom and n < 2^31, where repeats are rare: positions are looked at one by one only if two are equal.
 template <uint32_t kRoom>
-void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
+void uniform_few_of_many(uint64_t n, uint32_t k, Stream stream, uint64_t* out) {
   int32_t positions[kRoom] = {};
+  Stream again = stream;
   for (uint32_t i = 0; i < k; ++i) positions[i] = static_cast<int32_t>(stream.drawn(n - k + i + 1));
-  const bool repeats_are_rare = uint64_t{k} * k < n;
-  if (repeats_are_rare && sort_if_different<kRoom>(positions, k, out)) return;
-  replace_repeated(n, k, positions);
-  sort_if_different<kRoom>(positions, k, out);
+  if (!sort_if_different<kRoom>(positions, k, out)) uniform_few(n, k, again, out);
 }
 
 // The first position whose sum exceeds `target`, or the last one of positive weight below it where rounding lifted the
@@ -112,12 +123,13 @@ void Chooser::recency(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
 
 void Chooser::uniform(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
   if (n <= 64) return uniform_of_64(n, k, stream, out);
-  if (k <= kFew && n <= INT32_MAX) {
+  if (k <= kFew && n <= UINT32_MAX) {
     const auto few = static_cast<uint32_t>(k);
-    return k <= 4    ? uniform_few<4>(n, few, stream, out)
-           : k <= 8  ? uniform_few<8>(n, few, stream, out)
-           : k <= 16 ? uniform_few<16>(n, few, stream, out)
-                     : uniform_few<kFew>(n, few, stream, out);
+    const bool repeats_are_rare = k * k < n / 4 && n <= INT32_MAX;
+    if (repeats_are_rare && k <= 4) return uniform_few_of_many<4>(n, few, stream, out);
+    if (repeats_are_rare && k <= 8) return uniform_few_of_many<8>(n, few, stream, out);
+    if (repeats_are_rare && k <= 16) return uniform_few_of_many<16>(n, few, stream, out);
+    return uniform_few(n, few, stream, out);
   }
   taken_.clear(1);
   taken_.reserve(k);
