@@ -150,7 +150,8 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   std::unique_ptr<PageReader> reader;
   std::optional<JointReader> joint;
   if (topology_.is_paged() && num_parts > 1) joint.emplace(*(reader = workspaces_->readers.take()), num_parts);
-  in_parallel(num_parts, [&](size_t p) {
+  std::optional<Assembly> assembly;
+  const auto sample_part = [&](size_t p) {
     const Membership member{joint ? &*joint : nullptr};
     auto workspace = workspaces_->take();
     workspace->paged.joint = member.joint;
@@ -159,12 +160,14 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
                   parts[p]);
     parts[p].note_sizes(*workspace);
     workspaces_->give_back(std::move(workspace));
-  });
+  };
+  const auto assemble = [&] {
+    workspaces_->edges_a_block.store(count_edges(parts) / num_blocks, std::memory_order_relaxed);
+    assembly.emplace(topology_, options, std::move(parts), std::move(bounds));
+  };
+  in_parallel(num_parts, sample_part, assemble, [&](size_t p) { assembly->place(p); });
   if (reader) workspaces_->readers.give_back(std::move(reader));
-  workspaces_->edges_a_block.store(count_edges(parts) / num_blocks, std::memory_order_relaxed);
-  Assembly assembly(topology_, options, std::move(parts), std::move(bounds));
-  in_parallel(num_parts, [&](size_t p) { assembly.place(p); });
-  return assembly.take();
+  return assembly->take();
 }
 
 }  // namespace relhop
