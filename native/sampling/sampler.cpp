@@ -117,7 +117,7 @@ struct Sampler::Workspaces : Kept<Workspace> {
 namespace {
 
 // Of fewer edges a thread takes less time than it takes to start.
-constexpr uint64_t kEdgesAThread = 8192;
+constexpr uint64_t kEdgesAThread = 16384;
 
 uint64_t count_edges(std::span<const Part> parts) {
   uint64_t count = 0;
