@@ -9,8 +9,8 @@ import numpy as np
 
 from relhop.plan import Degree
 from relhop.schema import EdgeType
-from relhop.store.arrays import Rows, Times
 from relhop.store.reader import Store
+from relhop.store.stored import Rows, Times
 from relhop.strategies import Strategy
 
 INFERRED = "inferred"

@@ -1,4 +1,4 @@
-"""A small graph of arrays, the one that tests/golden/v5_arrays holds: an attribute of each dtype, with and without
+"""A small graph of arrays, the one that tests/golden/v6_arrays holds: an attribute of each dtype, with and without
 a time."""
 
 from __future__ import annotations

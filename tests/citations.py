@@ -1,4 +1,4 @@
-"""A small graph with edge tables, the one that tests/golden/v5_edges holds: citations with times and weights, some of
+"""A small graph with edge tables, the one that tests/golden/v6_edges holds: citations with times and weights, some of
 them without an end or older than it; who went where, as arrays with tensors; and friends, who have nothing else."""
 
 from __future__ import annotations

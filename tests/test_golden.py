@@ -1,7 +1,6 @@
-"""Stores of every published format version open for ever. tests/golden/v5 is tests/shop.py's store, as format version 5
-wrote it, v4 to v2 as those versions did, v5_arrays that of tests/array_tables.py v5_edges that of tests/citations.py
-and v5_films that of tests/films.py; versions 1 to 4 were never
-published, so they are refused."""
+"""Stores of every published format version open for ever. tests/golden/v6 is tests/shop.py's store, as format version 6
+wrote it, v5 to v2 as those versions did, v6_arrays that of tests/array_tables.py, v6_edges that of
+tests/citations.py and v6_films that of tests/films.py; versions 1 to 5 were never published, so they are refused."""
 
 import datetime as dt
 import shutil
@@ -16,8 +15,8 @@ from tests import array_tables, citations, films, shop
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_a_store_of_format_version_5_is_intact():
-    store = rh.Store.open(GOLDEN / "v5")
+def test_a_store_of_format_version_6_is_intact():
+    store = rh.Store.open(GOLDEN / "v6")
     store.verify()
     assert list(store.tables) == ["users", "items", "orders"]
     assert store.tables["orders"].order[:].tolist() == [2, 6, 1, 4, 0, 5, 3, 7]
@@ -33,9 +32,9 @@ def test_a_store_of_format_version_5_is_intact():
     assert store.rows_of("users", ["cy", "ann", "nobody"]).tolist() == [2, 0, -1]
 
 
-def test_a_store_of_format_version_5_samples_as_the_same_tables_do_today(tmp_path):
+def test_a_store_of_format_version_6_samples_as_the_same_tables_do_today(tmp_path):
     times = np.full(4, np.datetime64("2020-01-06", "us").astype(np.int64))
-    stores = [rh.Store.open(GOLDEN / "v5"), shop.store(tmp_path)]
+    stores = [rh.Store.open(GOLDEN / "v6"), shop.store(tmp_path)]
     old, new = (rh.SeedSampler(s, [2, 2]).sample("users", np.arange(4), times) for s in stores)
     assert old.nodes["orders"].rows.tolist() == new.nodes["orders"].rows.tolist()
     assert sorted(old.nodes["orders"].rows.tolist()) == [0, 2, 4, 5]
@@ -46,7 +45,7 @@ def test_a_store_of_format_version_5_samples_as_the_same_tables_do_today(tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "source"),
-    [("v5", shop), ("v5_arrays", array_tables), ("v5_edges", citations), ("v5_films", films)],
+    [("v6", shop), ("v6_arrays", array_tables), ("v6_edges", citations), ("v6_films", films)],
 )
 def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path, name, source):
     store = source.store(tmp_path)
@@ -56,8 +55,8 @@ def test_a_store_written_today_is_the_golden_one_bit_for_bit(tmp_path, name, sou
         assert (store.path / golden.relative_to(GOLDEN / name)).read_bytes() == golden.read_bytes()
 
 
-def test_a_store_of_arrays_of_format_version_5_is_intact():
-    store = rh.Store.open(GOLDEN / "v5_arrays")
+def test_a_store_of_arrays_of_format_version_6_is_intact():
+    store = rh.Store.open(GOLDEN / "v6_arrays")
     store.verify()
     papers, expected = store.tables["papers"], array_tables.columns()
     assert papers.order[:].tolist() == [4, 8, 1, 3, 11, 9, 10, 7, 6, 2, 5, 0]
@@ -69,8 +68,8 @@ def test_a_store_of_arrays_of_format_version_5_is_intact():
         np.testing.assert_array_equal(stored.array(), array)
 
 
-def test_a_store_of_edge_tables_of_format_version_5_is_intact():
-    store = rh.Store.open(GOLDEN / "v5_edges")
+def test_a_store_of_edge_tables_of_format_version_6_is_intact():
+    store = rh.Store.open(GOLDEN / "v6_edges")
     store.verify()
     cites, visits = store.edge_tables["cites"], store.edge_tables["visits"]
     assert cites.order[:].tolist() == [1, 2, 0, 5, 3, 4, 6, 7]
@@ -91,8 +90,8 @@ def test_a_store_of_edge_tables_of_format_version_5_is_intact():
     assert store.edge_tables["friends"].incoming.edge_ids is None
 
 
-def test_a_store_of_lists_and_texts_of_format_version_5_is_intact():
-    store = rh.Store.open(GOLDEN / "v5_films")
+def test_a_store_of_lists_and_texts_of_format_version_6_is_intact():
+    store = rh.Store.open(GOLDEN / "v6_films")
     store.verify()
     table = store.tables["films"]
     assert table.categories("genres") == ["war", "love", "space", "comedy"]
@@ -106,7 +105,7 @@ def test_a_store_of_lists_and_texts_of_format_version_5_is_intact():
     np.testing.assert_allclose(title, rh.HashedNgrams().embed(["A Long War"])[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_a_store_of_a_version_before_is_refused_and_built_again(tmp_path, version):
     path = tmp_path / "shop.rh"
     if version > 1:
@@ -118,6 +117,6 @@ def test_a_store_of_a_version_before_is_refused_and_built_again(tmp_path, versio
         rh.Store.open(path)
     assert (
         str(caught.value)
-        == f"{path} has format version {version}, this relhop reads version 5; build the store again"
+        == f"{path} has format version {version}, this relhop reads version 6; build the store again"
     )
     shop.store(tmp_path).verify()

@@ -39,7 +39,7 @@ def write(folder, **changes):
 
 def rewrite(folder, content):
     """A manifest whose checksum fits, whatever it says."""
-    full = {"format": "relhop-store", "version": 5, **content}
+    full = {"format": "relhop-store", "version": layout.VERSION, **content}
     (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
 
 
@@ -124,7 +124,7 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("version", "text", "advice"),
     [
-        (6, "6", "use a newer relhop"),
+        (7, "7", "use a newer relhop"),
         (2, "2", "build the store again"),
         ("3", "'3'", "build the store again"),
     ],
@@ -134,7 +134,7 @@ def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice)
     with pytest.raises(StoreError) as caught:
         layout.read_manifest(tmp_path)
     assert not isinstance(caught.value, CorruptStore)
-    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 5; {advice}"
+    assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 6; {advice}"
 
 
 @pytest.mark.parametrize("changes", [{"fingerprint": "g"}, {"checksum": "00"}, {"extra": 1}])

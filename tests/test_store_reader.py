@@ -315,7 +315,7 @@ def test_describe_counts_rows_edges_and_bytes(store):
     assert summary.tables[3].oldest_time is None
     assert summary.total_bytes == sum(f.stat().st_size for f in store.path.rglob("*") if f.is_file())
     assert summary.to_dict()["links"][1]["degree_max"] == 2
-    assert (summary.version, summary.fingerprint) == (5, "f00")
+    assert (summary.version, summary.fingerprint) == (6, "f00")
 
 
 def test_a_replaced_store_does_not_name_its_codes_by_the_new_ones_categories(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from relhop._native import CHECKSUM_BLOCK, PackedRows, RecordChecksums, crc32c_blocks, pack
 from relhop.errors import CorruptStore
-from relhop.store.records import RecordWriter, checksum_of, checksums_bytes
+from relhop.store.records import RecordWriter, check_file, checksums_bytes
 
 BOTH = pytest.mark.parametrize("portable", [False, True])
 
@@ -85,7 +85,7 @@ def message(path, row):
 
 def test_a_flipped_bit_is_an_error_that_names_file_block_and_row(damaged):
     with pytest.raises(CorruptStore) as caught:
-        checksum_of(damaged, 30000, 100)
+        check_file(damaged, 30000, 100)
     assert str(caught.value) == message(damaged, 204)
 
 

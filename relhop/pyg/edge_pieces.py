@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 
 from relhop.pyg.graph_data import EdgeKey, GraphData, Int64s
-from relhop.store.arrays import Rows
 from relhop.store.reader import Store
+from relhop.store.stored import Rows
 
 Piece: TypeAlias = tuple[Int64s, Int64s, Int64s]
 """Source rows, target rows and the edges' rows [E]; the last are -1 where these are not known."""

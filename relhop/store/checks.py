@@ -19,8 +19,8 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
-from relhop.store.arrays import Rows, StoredLink, StoredTable, Times
 from relhop.store.attributes import AttributeReader
+from relhop.store.stored import Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
 _CHUNK_ROWS = 1 << 20
@@ -79,6 +79,9 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
     for file, size in sizes.items():
         if size is not None:
             same(where, f"the size of {file}", manifest.files[file].bytes, size)
+    unhashed = sorted(file for file, of_file in manifest.files.items() if of_file.blake2b is None)
+    in_blocks = layout.record_sizes(manifest.tables, manifest.edge_tables)
+    same(where, "files without a checksum in it", unhashed, sorted(in_blocks))
 
 
 def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry) -> None:
@@ -181,15 +184,15 @@ def check_offset_ends(path: Path, offsets: Rows, edges: int) -> None:
 
 
 def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
-    """Compares a file's checksum with the manifest, and the blocks of records with theirs."""
+    """Compares a file with its checksum in the manifest, or its blocks with theirs beside it."""
     path, entry = folder / file, manifest.files[file]
-    record_sizes = layout.record_sizes(manifest)
+    record_sizes = layout.record_sizes(manifest.tables, manifest.edge_tables)
     try:
         if file in record_sizes:
-            checksum = records.checksum_of(path, entry.bytes, record_sizes[file])
-        else:
-            with path.open("rb") as opened:
-                checksum = layout.checksum_of(opened)
+            records.check_file(path, entry.bytes, record_sizes[file])
+            return
+        with path.open("rb") as opened:
+            checksum = layout.checksum_of(opened)
     except FileNotFoundError:
         raise CorruptStore(f"{path} is missing; build the store again") from None
     if checksum != entry.blake2b:

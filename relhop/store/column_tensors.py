@@ -131,5 +131,4 @@ def _write(
     with RecordWriter(*paths) as writer:
         for piece in pieces:
             writer.write(as_bytes(piece))
-    build.checksums[paths[0]] = writer.digest
     build.attributes[table][column] = entry

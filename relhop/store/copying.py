@@ -117,7 +117,7 @@ def copy_array(
     order = _order(build.folder / file("order.bin"), rows) if timed else None
     paths = [build.file(file(written)) for written in layout.attribute_files(name)]
     memory = scatter_memory(build) if timed else 0
-    build.checksums[paths[0]] = write_rows(column, paths, order, build.scratch, memory, given_up)
+    write_rows(column, paths, order, build.scratch, memory, given_up)
     assert column.dtype is not None, "text and times are no attributes"
     return layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
 
@@ -129,8 +129,8 @@ def write_rows(
     scratch: Path,
     memory: int,
     given_up: threading.Event | None = None,
-) -> str:
-    """Writes the rows of an array, and the checksums of their blocks; returns the checksum of all.
+) -> None:
+    """Writes the rows of an array, and the checksums of their blocks.
 
     Args:
         column: The array.
@@ -149,7 +149,6 @@ def write_rows(
             if given_up is not None and given_up.is_set():
                 raise InterruptedError(f"{paths[0]} was not written to its end: the build was given up")
             writer.write(as_bytes(piece))
-    return writer.digest
 
 
 def _ordered(

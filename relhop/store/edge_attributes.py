@@ -81,5 +81,4 @@ def write_numbers(build: Build, edges: EdgeTable) -> dict[str, layout.AttributeE
         for batch in build.stream(f"SELECT {', '.join(selected)} FROM {source}"):
             for writer, dtype, values in zip(writers, dtypes.values(), batch, strict=True):
                 writer.write(as_bytes(np.ascontiguousarray(values.astype(NUMPY_DTYPES[dtype]))))
-    build.checksums |= {written[0]: writer.digest for written, writer in zip(paths, writers, strict=True)}
     return {name: layout.AttributeEntry(dtype=dtype, shape=[]) for name, dtype in dtypes.items()}

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore
 from relhop.store import checks, layout, lookup
-from relhop.store.arrays import StoredEdges, StoredLists, StoredTable
+from relhop.store.stored import StoredEdges, StoredLists, StoredTable
 
 
 def check_ends(folder: Path, stored: StoredEdges) -> None:

@@ -122,7 +122,7 @@ def _copied(build: Build, edges: EdgeTable, columns: str, relation: str) -> str:
     """Reads a source once; returns what to select from instead, with `_rh_row`."""
     path = build.scratch_file("edges", edges.name)
     numbered = f"SELECT {columns}, row_number() OVER () - 1 AS {layout.ROW_COLUMN} FROM {relation}"
-    build.copy(numbered, path, "uncompressed")
+    build.copy(numbered, path)
     return sql.parquet(path)
 
 
@@ -141,7 +141,7 @@ def _sort(
         selected = f"{sql.names(others, 'p.')}, p._rh_row AS {ORDER_COLUMN}, e.*"
         joined = f"SELECT {selected} FROM {relation} p POSITIONAL JOIN {_ENDS} e"
         ordered = f"SELECT * FROM ({joined}) ORDER BY {_VISIBLE}, {ORDER_COLUMN}"
-        build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM ({ordered})", path, "uncompressed")
+        build.copy(f"SELECT *, row_number() OVER () - 1 AS _rh_row FROM ({ordered})", path)
     build.scratch_file("edges", edges.name).unlink()
     sorted_edges = sql.parquet(path)
     query = f"SELECT {_VISIBLE}, {ORDER_COLUMN} FROM {sorted_edges}"

@@ -28,7 +28,7 @@ from relhop.store.precision import Grid, Precision
 from relhop.store.records import checksums_bytes
 
 FORMAT = "relhop-store"
-VERSION = 5
+VERSION = 6
 MANIFEST = "manifest.json"
 ROWS_ORDER = "rows"
 """The order of records in which each has its row's number, so that there is no slots.bin."""
@@ -151,10 +151,10 @@ class EdgeTableEntry(_Entry):
 
 
 class FileEntry(_Entry):
-    """Size and BLAKE2b-256 checksum (hexadecimal) of a file."""
+    """Size of a file, and its BLAKE2b-256 checksum, hexadecimal; None where blocks have theirs beside it."""
 
     bytes: _Count
-    blake2b: str
+    blake2b: str | None
 
 
 class Manifest(_Entry):
@@ -335,14 +335,16 @@ def _time_sizes(rows: int) -> dict[str, int | None]:
     }
 
 
-def record_sizes(manifest: Manifest) -> dict[str, int]:
+def record_sizes(
+    tables: Mapping[str, TableEntry], edge_tables: Mapping[str, EdgeTableEntry]
+) -> dict[str, int]:
     """The files whose blocks have checksums beside them, with the bytes of a record."""
     sizes = {}
-    for title, entry in manifest.tables.items():
+    for title, entry in tables.items():
         sizes[table_file(title, "rows.bin")] = entry.record_size
         for name, attribute in entry.attributes.items():
             sizes[table_file(title, attribute_files(name)[0])] = attribute.row_bytes
-    for title, edges in manifest.edge_tables.items():
+    for title, edges in edge_tables.items():
         for name, attribute in edges.attributes.items():
             sizes[edge_file(title, attribute_files(name)[0])] = attribute.row_bytes
     return sizes

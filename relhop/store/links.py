@@ -10,6 +10,7 @@ import numpy.typing as npt
 from relhop._native import ListFiles, PackedRows, width_of
 from relhop.schema import Link
 from relhop.store import layout, sql
+from relhop.store.keys import keyed_rows
 from relhop.store.lists import read_weights, write_lists
 from relhop.store.packed import PackedWriter
 from relhop.store.tables import ORDER_COLUMN, Build
@@ -45,7 +46,7 @@ def parents_of(build: Build, child: str, columns: Sequence[str], parent: str) ->
         columns: The foreign key there.
         parent: A table.
     """
-    keys = sql.parquet(build.scratch_file("keys", parent))
+    keys = keyed_rows(build, parent)
     child_types, key_types = build.types(child), build.types(keys)
     fkey = ["c." + sql.name(column) for column in columns]
     pkey = [f"p.k{i}" for i in range(len(fkey))]

@@ -21,11 +21,12 @@ from relhop._native import PagePool
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Schema
 from relhop.store import checks, edge_checks, layout, lookup, publish, sql
-from relhop.store.arrays import Arrays, StoredEdges, StoredLink, StoredLists, StoredTable, Times
+from relhop.store.arrays import Arrays
 from relhop.store.device import DeviceCost
 from relhop.store.placement import Memory, Placement, parse_size, place
 from relhop.store.progress import Steps
 from relhop.store.records import Verify
+from relhop.store.stored import StoredEdges, StoredLink, StoredLists, StoredTable, Times
 from relhop.store.summary import StoreSummary, summarize
 from relhop.times import END_OF_TIME, TimeLike, format_time, to_micros
 

@@ -5,9 +5,7 @@ Knows nothing of what is in a record.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -30,31 +28,18 @@ def checksums_bytes(size: int) -> int:
 
 
 class RecordWriter:
-    """Writes records from pieces of any length, and the checksums of their blocks to a second file.
-
-    Attributes:
-        digest: The BLAKE2b checksum of all that was written, hexadecimal; after the `with` block.
-    """
-
-    digest: str
+    """Writes records from pieces of any length, and the checksums of their blocks to a second file."""
 
     def __init__(self, records: Path, checksums: Path) -> None:
         # Pieces are large: a buffer would only copy them.
         self._records = records.open("wb", buffering=0)
         self._checksums = checksums
-        self._blake2b = hashlib.blake2b(digest_size=32)
-        self._hashing = ThreadPoolExecutor(1, "relhop-checksum")
-        self._hashed: Future[None] | None = None
         self._found: list[npt.NDArray[np.uint32]] = []
         self._rest = np.empty(0, np.uint8)
 
     def write(self, records: npt.NDArray[np.uint8]) -> None:
-        """Appends a piece, uint8 [rows, record_size], which must not be changed afterwards."""
+        """Appends a piece, uint8 [rows, record_size]."""
         piece = records.reshape(-1)
-        # Hashing takes as long as writing: a second thread does it, one piece behind.
-        if self._hashed is not None:
-            self._hashed.result()
-        self._hashed = self._hashing.submit(self._blake2b.update, piece.data)
         _write_whole(self._records, piece)
         missing = -len(self._rest) % CHECKSUM_BLOCK
         begun = np.concatenate([self._rest, piece[:missing]])
@@ -69,11 +54,8 @@ class RecordWriter:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        with self._records, self._hashing:
+        with self._records:
             if failure is None:
-                if self._hashed is not None:
-                    self._hashed.result()
-                self.digest = self._blake2b.hexdigest()
                 os.fsync(self._records.fileno())
                 found = np.concatenate([*self._found, crc32c_blocks(self._rest)])
                 self._checksums.write_bytes(found.astype("<u4").tobytes())
@@ -108,8 +90,8 @@ def check_records(
     blocks.check_blocks(records, 0)
 
 
-def checksum_of(path: Path, size: int, record_size: int) -> str:
-    """The BLAKE2b checksum of a file of records, whose blocks are compared with theirs meanwhile.
+def check_file(path: Path, size: int, record_size: int) -> None:
+    """Compares the blocks of a file of records with their checksums, reading it piece by piece.
 
     Args:
         path: The file.
@@ -125,12 +107,9 @@ def checksum_of(path: Path, size: int, record_size: int) -> str:
         raise CorruptStore(f"{path} has {found} bytes, not {size}; build the store again")
     checksums = read_checksums(path)
     blocks = RecordChecksums(str(path), size, max(1, record_size), checksums)
-    digest = hashlib.blake2b(digest_size=32)
     with path.open("rb") as file:
         for first in range(0, len(checksums), _PIECE // CHECKSUM_BLOCK):
             piece = file.read(_PIECE)
             if len(piece) != min(_PIECE, size - first * CHECKSUM_BLOCK):
                 raise CorruptStore(f"{path} became shorter while it was read")
             blocks.check_blocks(np.frombuffer(piece, np.uint8), first)
-            digest.update(piece)
-    return digest.hexdigest()

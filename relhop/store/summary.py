@@ -12,7 +12,7 @@ import numpy as np
 
 from relhop.schema import Link, Stype
 from relhop.store import layout
-from relhop.store.arrays import Rows, StoredEdges, StoredLink, StoredTable
+from relhop.store.stored import Rows, StoredEdges, StoredLink, StoredTable
 
 
 @dataclass(frozen=True)

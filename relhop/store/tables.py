@@ -1,4 +1,4 @@
-"""The steps of a build that write one table but for its features: rows sorted, keys, columns.
+"""The steps of a build that write one table but for its features: rows sorted, columns.
 
 Everything large passes through DuckDB, which spills to disk, and reaches Python as a stream of Arrow batches.
 """
@@ -65,7 +65,6 @@ class Build:
         self.links: dict[str, layout.LinkEntry] = {}
         self.keys_are_positions: dict[str, bool] = {}  # of tables that edges lead to
         self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
-        self.checksums: dict[Path, str] = {}  # of files that were hashed while they were written
         self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
         self.text_embedder: str | None = None  # of whatever text is in the store
 
@@ -82,8 +81,12 @@ class Build:
         number = links.index(title) if kind == "link" else tables.index(title)
         return self.scratch / f"{kind}-{number}.parquet"
 
-    def copy(self, query: str, path: Path, compression: str = "zstd") -> int:
-        """Writes the rows of a query to a Parquet file, in their order; returns how many."""
+    def copy(self, query: str, path: Path) -> int:
+        """Writes the rows of a query to a Parquet file, in their order; returns how many.
+
+        What is read once and removed is compressed for speed, what stays for size.
+        """
+        compression = "snappy" if path.parent == self.scratch else "zstd"
         written = f"COPY ({query}) TO {sql.text(str(path))} (FORMAT parquet, COMPRESSION {compression})"
         [(count,)] = self.connection.execute(written).fetchall()
         return int(count)
@@ -232,23 +235,6 @@ def write_times(build: Build, file: Callable[[str], str], rows: int, query: str)
             order.write(order_batch.astype(np.int64))
             nulls += int(np.count_nonzero(time_batch == NULL_TIME))
     return nulls
-
-
-def index_keys(build: Build, table: str) -> None:
-    """Writes a table's keys to scratch, each with its first row; counts null and repeated keys."""
-    pkey = build.schema.table(table).pkey
-    if not pkey:
-        build.keys[table] = (0, 0)
-        return
-    source = sql.parquet(build.scratch_file("sorted", table))
-    present = f"FROM {source} t WHERE " + " AND ".join(f"t.{sql.name(column)} IS NOT NULL" for column in pkey)
-    [(with_key,)] = build.connection.execute(f"SELECT count(*) {present}").fetchall()
-    columns = ", ".join(f"t.{sql.name(column)} AS k{i}" for i, column in enumerate(pkey))
-    distinct = build.copy(
-        f"SELECT {columns}, min(t._rh_row) AS parent {present} GROUP BY {sql.names(pkey, 't.')}",
-        build.scratch_file("keys", table),
-    )
-    build.keys[table] = (build.rows[table] - with_key, with_key - distinct)
 
 
 def write_columns(build: Build, table: str) -> None:

@@ -17,7 +17,7 @@ import duckdb
 
 from relhop.schema import Schema
 from relhop.sources.array_columns import ArrayColumn
-from relhop.store import edges, features, layout, links, order, publish, sql, tables
+from relhop.store import edges, features, keys, layout, links, order, publish, sql, tables
 from relhop.store.column_tensors import write_column_tensors
 from relhop.store.copying import Copies
 from relhop.store.precision import Precision
@@ -79,7 +79,7 @@ def write_store(  # noqa: PLR0913
                 tables.sort_rows(build, table)
                 for name, column in attributes.get(table, {}).items():
                     copies.begin(build, table, name, column)
-                tables.index_keys(build, table)
+                keys.index_keys(build, table)
         for link in steps.over("Joining keys", schema.links):
             with sql.failing(f"the keys of link {link.name} -> {link.parent} cannot be joined"):
                 links.join_keys(build, link)
@@ -119,10 +119,10 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     """Brings every file to the disk, and last the manifest, which makes the folder a store."""
     entries = {table: _table_entry(build, table) for table in build.schema.tables}
     sizes = layout.file_sizes(build.schema, entries, build.links, build.edge_tables)
+    in_blocks = layout.record_sizes(entries, build.edge_tables)
     files = {}
     for file in steps.over("Sealing files", sizes):
-        path = build.folder / file
-        files[file] = _seal_file(path, build.checksums.get(path))
+        files[file] = _seal_file(build.folder / file, hashed=file not in in_blocks)
     manifest = layout.Manifest(
         fingerprint=fingerprint,
         precision=build.precision,
@@ -137,7 +137,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
         publish.sync_folder(Path(folder))
     path = build.folder / layout.MANIFEST
     path.write_text(layout.manifest_text(manifest), encoding="utf-8")
-    _seal_file(path)
+    _seal_file(path, hashed=False)
 
 
 def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
@@ -156,9 +156,9 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
     )
 
 
-def _seal_file(path: Path, checksum: str | None = None) -> layout.FileEntry:
-    """Waits until a file is on the disk; returns its size and checksum, computed if it is not known."""
+def _seal_file(path: Path, *, hashed: bool) -> layout.FileEntry:
+    """Waits until a file is on the disk; returns its size, and its checksum if it is `hashed`."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        found = layout.checksum_of(file) if checksum is None else checksum
-        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=found)
+        checksum = layout.checksum_of(file) if hashed else None
+        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=checksum)

@@ -79,7 +79,8 @@ def seal(path, **changes):
     for file, entry in content["files"].items():
         if (path / file).is_file():
             with (path / file).open("rb") as opened:
-                entry |= {"bytes": (path / file).stat().st_size, "blake2b": layout.checksum_of(opened)}
+                checksum = None if entry["blake2b"] is None else layout.checksum_of(opened)
+                entry |= {"bytes": (path / file).stat().st_size, "blake2b": checksum}
     (path / "manifest.json").write_text(json.dumps(content | {"checksum": layout._checksum(content)}))
 
 
@@ -241,6 +242,16 @@ def test_a_file_outside_the_store_is_not_listed(path):
     files = json.loads((path / "manifest.json").read_text())["files"]
     seal(path, files=files | {"../../etc/passwd": {"bytes": 1, "blake2b": ""}})
     with pytest.raises(CorruptStore, match=r"manifest.json: files: "):
+        Store.open(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "checksum"), [("tables/posts/rows.bin", "00" * 32), ("tables/posts/rows.crc", None)]
+)
+def test_each_file_has_the_one_checksum_that_its_kind_has(path, file, checksum):
+    files = json.loads((path / "manifest.json").read_text())["files"]
+    seal(path, files=files | {file: files[file] | {"blake2b": checksum}})
+    with pytest.raises(CorruptStore, match=r"manifest.json: files without a checksum in it: "):
         Store.open(path)
 
 
