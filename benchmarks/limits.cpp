@@ -107,12 +107,15 @@ uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uin
     if (round >= 3) {
       const uint64_t g = round - 3, end = std::min(step.num_rows, (g + 1) * group);
       const uint32_t* value = values.data() + g % 2 * room;
+      int64_t *const found = step.found, *const batch = step.seeds == nullptr ? nullptr : step.batch;
       for (uint64_t i = g * group; i < end; ++i) {
-        for (uint32_t k = 0; k < step.counts[i]; ++k, ++value, ++edge) {
+        const uint32_t count = step.counts[i];
+        const int64_t seed = batch == nullptr ? 0 : step.seeds[i];
+        for (uint32_t k = 0; k < count; ++k, ++value, ++edge) {
           uint32_t& entry = step.table[*value & step.table_mask];
           const bool is_new = (*written++ & kNew) != 0;
-          step.found[num_found] = *value;
-          if (step.seeds != nullptr) step.batch[num_found] = step.seeds[i];
+          found[num_found] = *value;
+          if (batch != nullptr) batch[num_found] = seed;
           entry = is_new ? static_cast<uint32_t>(num_found) : entry;
           num_found += is_new;
           step.source[edge] = entry;
