@@ -45,6 +45,7 @@ struct Step {
   const int64_t* rows;
   const uint32_t* counts;
   const uint32_t* visible;  // [rows]: how much of the list the seed may see; null where that is all
+  const int64_t* seeds;     // [rows]: whose neighborhood it is; null where all share one
   const uint32_t* picks;
   uint64_t num_rows;
   uint64_t max_count;
@@ -55,6 +56,7 @@ struct Step {
   uint64_t table_mask;
   uint64_t first_target;
   int64_t* found;       // of the found table
+  int64_t* batch;       // of the found table: each node's seed
   uint64_t* num_found;  // of the found table
   int64_t* source;
   int64_t* target;
@@ -105,11 +107,15 @@ uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uin
     if (round >= 3) {
       const uint64_t g = round - 3, end = std::min(step.num_rows, (g + 1) * group);
       const uint32_t* value = values.data() + g % 2 * room;
+      int64_t *const found = step.found, *const batch = step.seeds == nullptr ? nullptr : step.batch;
       for (uint64_t i = g * group; i < end; ++i) {
-        for (uint32_t k = 0; k < step.counts[i]; ++k, ++value, ++edge) {
+        const uint32_t count = step.counts[i];
+        const int64_t seed = batch == nullptr ? 0 : step.seeds[i];
+        for (uint32_t k = 0; k < count; ++k, ++value, ++edge) {
           uint32_t& entry = step.table[*value & step.table_mask];
           const bool is_new = (*written++ & kNew) != 0;
-          step.found[num_found] = *value;
+          found[num_found] = *value;
+          if (batch != nullptr) batch[num_found] = seed;
           entry = is_new ? static_cast<uint32_t>(num_found) : entry;
           num_found += is_new;
           step.source[edge] = entry;
@@ -157,6 +163,26 @@ void gather(const uint8_t* matrix, uint64_t row_bytes, const int64_t* rows, uint
     }
     std::memcpy(out + i * row_bytes, matrix + static_cast<uint64_t>(rows[i]) * row_bytes, row_bytes);
   }
+}
+
+// Reads two places for each of `count` anchor times, where a search for it ends: its block, and its word of the stream.
+// The sum of what was read.
+uint64_t read_times(const uint8_t* blocks, const int64_t* block_bytes, const uint8_t* stream,
+                    const int64_t* stream_bytes, uint64_t count) {
+  constexpr uint64_t kAhead = 16;
+  uint64_t sum = 0;
+  for (uint64_t i = 0; i < count + kAhead; ++i) {
+    if (i < count) {
+      __builtin_prefetch(blocks + block_bytes[i]);
+      __builtin_prefetch(stream + stream_bytes[i]);
+    }
+    if (i < kAhead) continue;
+    uint64_t block, word;
+    std::memcpy(&block, blocks + block_bytes[i - kAhead], sizeof block);
+    std::memcpy(&word, stream + stream_bytes[i - kAhead], sizeof word);
+    sum += block + word;
+  }
+  return sum;
 }
 
 // Replays steps, `group` rows at a time; returns the sum of what was read at the ends of visible prefixes.

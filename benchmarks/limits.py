@@ -1,8 +1,9 @@
 """Limits of this machine's memory: random loads, and a sample's own accesses with nothing else around them.
 
-A replay of a sample reads the offsets of each expanded row, the end of its visible prefix if the sample is
-temporal and each chosen neighbor, probes a node table, and writes rows, sources and targets, all with
-prefetch. It knows the choices beforehand. Of all ways tried (32-bit or packed arrays; rows a group; for
+A replay of a sample reads where each seed's anchor time lies among the times of each table, the offsets of
+each expanded row, the end of its visible prefix if the sample is temporal and each chosen neighbor, probes a
+node table, and writes rows, their seeds if these share no graph, sources and targets, all with prefetch. It
+knows the choices beforehand. Of all ways tried (32-bit or packed arrays; rows a group; for
 disjoint samples a node table of all rows, or one of a few that stays in the cache) the fastest is the limit.
 """
 
@@ -19,9 +20,10 @@ from functools import cache
 import numpy as np
 
 from benchmarks.compiled import compiled
-from benchmarks.graphs import Array, EdgeArrays, Graph
+from benchmarks.graphs import Array, EdgeArrays, Graph, TableArrays
 from benchmarks.traces import Trace
 from relhop import _native
+from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES
 
 GROUPS = (4, 8, 16, 32, 64, 128)
 DISTANCES = (0, 8, 16, 32, 64)
@@ -30,13 +32,13 @@ SMALL_TABLE = 4096
 
 class _Step(ctypes.Structure):
     _fields_ = [
-        *[(name, ctypes.c_void_p) for name in ("rows", "counts", "visible", "picks")],
+        *[(name, ctypes.c_void_p) for name in ("rows", "counts", "visible", "seeds", "picks")],
         *[(name, ctypes.c_uint64) for name in ("num_rows", "max_count")],
         *[(name, ctypes.c_void_p) for name in ("offsets", "neighbors")],
         *[(name, ctypes.c_uint64) for name in ("offset_width", "neighbor_width")],
         ("table", ctypes.c_void_p),
         *[(name, ctypes.c_uint64) for name in ("table_mask", "first_target")],
-        *[(name, ctypes.c_void_p) for name in ("found", "num_found", "source", "target")],
+        *[(name, ctypes.c_void_p) for name in ("found", "batch", "num_found", "source", "target")],
     ]
 
 
@@ -48,9 +50,10 @@ def library() -> ctypes.CDLL:
     loaded.random_loads.argtypes = [pointer, number, number, number, number]
     loaded.dependent_loads.argtypes = [pointer, number, number, number]
     loaded.replay.argtypes = [pointer, number, number]
+    loaded.read_times.argtypes = [pointer, pointer, pointer, pointer, number]
     loaded.gather.argtypes = [pointer, number, pointer, number, number, pointer]
     loaded.gather.restype = None
-    for function in (loaded.random_loads, loaded.dependent_loads, loaded.replay):
+    for function in (loaded.random_loads, loaded.dependent_loads, loaded.replay, loaded.read_times):
         function.restype = number
     return loaded
 
@@ -122,6 +125,16 @@ class Arrays:
         self.graph = graph
         self.packed = packed
         self.edge_types = [self._edge_type(edges) for edges in graph.edge_types]
+        self.times = [self._times(table) for table in graph.tables]
+
+    @staticmethod
+    def _times(table: TableArrays) -> tuple[Array, Array] | None:
+        """A table's time blocks and their stream, as bytes."""
+        if table.times is None:
+            return None
+        blocks, stream = _native.encode_times(table.times, 0)
+        padded = np.concatenate([stream, np.zeros(8, np.uint8)])
+        return _on_huge_pages(blocks.view(np.uint8).ravel()), _on_huge_pages(padded)
 
     def _edge_type(self, edges: EdgeArrays) -> tuple[Array | None, Array, int, int]:
         found = _native.width_of(self.graph.tables[edges.found].num_rows)
@@ -150,7 +163,7 @@ class Replay:
         self.traces = traces
         tables = range(len(arrays.graph.tables))
         rooms = [max(trace.num_nodes[t] for trace in traces) + 1 for t in tables]
-        self.found = [memory(8 * room).view(np.int64) for room in rooms]
+        self.found, self.batch = ([memory(8 * room).view(np.int64) for room in rooms] for _ in range(2))
         self._masks = [
             SMALL_TABLE - 1 if small_table else (1 << (table.num_rows - 1).bit_length()) - 1
             for table in arrays.graph.tables
@@ -164,7 +177,8 @@ class Replay:
         )
         self._arrays = arrays
         self._steps = [self._native_steps(trace) for trace in traces]
-        for array in (*self.found, *self._tables, *self.source, *self.target):
+        self._ends = [self._ends_of_searches(trace) for trace in traces]
+        for array in (*self.found, *self.batch, *self._tables, *self.source, *self.target):
             array[:] = 0  # so that no page is first touched while time is taken
 
     def run(self, number: int, group: int, seeds: Sequence[Array] | None = None) -> tuple[float, int]:
@@ -174,8 +188,33 @@ class Replay:
         for table, mask, rows in zip(self._tables, self._masks, seeds or [], strict=False):
             table[rows & mask] = np.arange(len(rows))
         begin = time.perf_counter()
+        for blocks, block_bytes, stream, stream_bytes in self._ends[number]:
+            library().read_times(
+                blocks.ctypes.data,
+                block_bytes.ctypes.data,
+                stream.ctypes.data,
+                stream_bytes.ctypes.data,
+                len(block_bytes),
+            )
         seen = library().replay(steps, len(steps), group)
         return time.perf_counter() - begin, seen
+
+    def _ends_of_searches(self, trace: Trace) -> list[tuple[Array, Array, Array, Array]]:
+        """By table whose cuts are known: its blocks, the byte of each seed's; its stream, and the same."""
+        ends = []
+        for times, cuts in zip(self._arrays.times, trace.cuts, strict=True):
+            if times is None or cuts is None:
+                continue
+            blocks, stream = times
+            last = np.maximum(cuts - 1, 0)
+            block = last // TIME_BLOCK
+            packed = blocks.view(np.uint64).reshape(-1, 3)[block, 2]
+            width, begin = (
+                (packed & np.uint64(0xFF)).astype(np.int64),
+                (packed >> np.uint64(8)).astype(np.int64),
+            )
+            ends.append((blocks, block * TIME_BLOCK_BYTES, stream, begin + last % TIME_BLOCK * width // 8))
+        return ends
 
     def _native_steps(self, trace: Trace) -> ctypes.Array[_Step]:
         written = [0] * len(self._arrays.edge_types)
@@ -190,6 +229,7 @@ class Replay:
                     rows=step.rows.ctypes.data,
                     counts=step.counts.ctypes.data,
                     visible=None if step.visible is None else step.visible.ctypes.data,
+                    seeds=None if step.seeds is None else step.seeds.ctypes.data,
                     picks=step.picks.ctypes.data,
                     num_rows=len(step.rows),
                     max_count=int(step.counts.max(initial=0)),
@@ -201,6 +241,7 @@ class Replay:
                     table_mask=self._masks[found],
                     first_target=step.first_target,
                     found=self.found[found].ctypes.data,
+                    batch=self.batch[found].ctypes.data,
                     num_found=self.num_found.ctypes.data + 8 * found,
                     source=self.source[step.edge_type].ctypes.data + place,
                     target=self.target[step.edge_type].ctypes.data + place,

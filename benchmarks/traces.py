@@ -24,6 +24,7 @@ class TraceStep:
         rows: Expanded rows, int64.
         counts: How many neighbors of each were chosen, uint32.
         visible: How many neighbors of each could be seen, uint32; `None` where all can.
+        seeds: Whose neighborhood each is in, int64; `None` where all share one.
         picks: Places of the chosen ones in their lists, uint32; plus NEW where a node is first found.
         first_target: Number of the first expanded row among its table's nodes.
     """
@@ -32,15 +33,21 @@ class TraceStep:
     rows: Array
     counts: Array
     visible: Array | None
+    seeds: Array | None
     picks: Array
     first_target: int
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The steps of a batch, in order; and how many nodes of each table it starts and ends with."""
+    """The steps of a batch, in order; and how many nodes of each table it starts and ends with.
+
+    Attributes:
+        cuts: By table, how many of its rows each seed may see, int64; `None` where that is all.
+    """
 
     steps: list[TraceStep]
+    cuts: list[Array | None]
     num_seeds: list[int]
     num_nodes: list[int]
 
@@ -70,6 +77,8 @@ def trace(graph: Graph, sample: dict[str, list[dict[str, Any]]], times: Array | 
             source, target = edges[number]["source"][chosen], edges[number]["target"][chosen]
             assert (np.diff(target) >= 0).all(), "edges come in the order of the expanded rows"
             rows = nodes[of_type.expanded]["rows"][begin:end]
+            batch = nodes[of_type.expanded]["batch"]
+            seeds = None if batch is None else batch[begin:end]
             counts = np.bincount(target - begin, minlength=len(rows)).astype(np.uint32)
             picks, visible = np.zeros(len(source), np.uint32), None
             if of_type.offsets is not None:
@@ -81,16 +90,22 @@ def trace(graph: Graph, sample: dict[str, list[dict[str, Any]]], times: Array | 
                 picks = (place - first[owner]).astype(np.uint32)
                 cut = cuts[of_type.found]
                 if cut is not None:
-                    bound = cut[nodes[of_type.expanded]["batch"][begin:end]]
+                    bound = cut[seeds]
                     visible = (first_not_below(of_type.neighbors, first, last, bound) - first).astype(
                         np.uint32
                     )
             steps.append(
                 TraceStep(
-                    number, rows, counts, visible, picks | _new(source, known[of_type.found]), int(begin)
+                    number,
+                    rows,
+                    counts,
+                    visible,
+                    seeds,
+                    picks | _new(source, known[of_type.found]),
+                    int(begin),
                 )
             )
-    return Trace(steps, [int(ends[1]) for ends in node_ends], [len(of["rows"]) for of in nodes])
+    return Trace(steps, cuts, [int(ends[1]) for ends in node_ends], [len(of["rows"]) for of in nodes])
 
 
 def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Graph, seeds: int) -> Trace:
@@ -111,7 +126,13 @@ def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Gra
                 (
                     int(block),
                     TraceStep(
-                        step.edge_type, step.rows[part], step.counts[part], visible, picks, first_target
+                        step.edge_type,
+                        step.rows[part],
+                        step.counts[part],
+                        visible,
+                        batch[part],
+                        picks,
+                        first_target,
                     ),
                 )
             )

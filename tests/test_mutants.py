@@ -21,23 +21,23 @@ NATIVE = ROOT / "native"
 MUTANTS = {
     "sees one second of the future": (
         "packed/times.cpp",
-        "count_in_block(counts[i] - 1, anchors[i], stream_",
-        "count_in_block(counts[i] - 1, anchors[i] + 1'000'000, stream_",
+        "search_in(number, anchors[first + i], stream_",
+        "search_in(number, anchors[first + i] + 1'000'000, stream_",
     ),
     "misses one second of the past": (
         "packed/times.cpp",
-        "count_in_block(counts[i] - 1, anchors[i], stream_",
-        "count_in_block(counts[i] - 1, anchors[i] - 1'000'000, stream_",
+        "search_in(number, anchors[first + i], stream_",
+        "search_in(number, anchors[first + i] - 1'000'000, stream_",
     ),
     "sees one second of the future on disk": (
         "packed/times.cpp",
-        "count_in_block(counts[i] - 1, anchors[i], bytes",
-        "count_in_block(counts[i] - 1, anchors[i] + 1'000'000, bytes",
+        "search_in(number, anchors[i], bytes",
+        "search_in(number, anchors[i] + 1'000'000, bytes",
     ),
     "takes < for <=": (
         "packed/times.cpp",
-        "only_if(distance <= farthest, half)",
-        "only_if(distance < farthest, half)",
+        "search.mask) <= search.farthest, half)",
+        "search.mask) < search.farthest, half)",
     ),
     "follows keys into the future": (
         "sampling/parents.h",

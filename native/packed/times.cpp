@@ -120,30 +120,50 @@ void PackedTimes::take_from_disk(std::span<const int64_t> rows, int64_t* out) co
   }
 }
 
-uint64_t PackedTimes::count_in_block(uint64_t number, int64_t anchor, const uint8_t* distances) const {
+PackedTimes::Search PackedTimes::search_in(uint64_t number, int64_t anchor, const uint8_t* distances) const {
   const TimeBlock& block = blocks_[number];
-  const uint64_t first = number * kTimeBlock, size = std::min(kTimeBlock, num_rows_ - first);
-  if (block.width() == 0) return first + size;
+  const uint64_t size = std::min(kTimeBlock, num_rows_ - number * kTimeBlock);
+  // All rows of a block without distances are in time.
+  if (block.width() == 0) return {nullptr, 0, 0, 0, 0, size};
   const uint64_t farthest = (static_cast<uint64_t>(anchor) - static_cast<uint64_t>(block.base)) / block.unit;
-  uint64_t begin = 0;
-  for (uint64_t length = size; length > 0;) {
+  return {distances, block.width(), mask_of(block), farthest, size, 0};
+}
+
+// The searches go in step: what one waits for does not keep the others.
+void PackedTimes::run(std::span<Search> searches) {
+  for (uint64_t length = kTimeBlock; length > 0;) {
     const uint64_t half = (length + 1) / 2;
     length -= half;
-    const uint64_t distance = load_bits(distances, (begin + half - 1) * block.width(), mask_of(block));
-    begin += only_if(distance <= farthest, half);
+    for (Search& search : searches) {
+      const uint64_t probe = search.count + half - 1;
+      if (probe >= search.size) continue;
+      search.count += only_if(load_bits(search.distances, probe * search.width, search.mask) <= search.farthest, half);
+    }
   }
-  return first + begin;
 }
 
 void PackedTimes::count_in_blocks(std::span<const int64_t> anchors, uint64_t* counts) const {
-  for (size_t i = 0; i < anchors.size(); ++i) {
-    if (counts[i] == 0) continue;
+  constexpr size_t kInStep = 32;
+  Search searches[kInStep];
+  // For the middle, where a search begins: few blocks are so wide that it ends far from there.
+  const auto ask_for = [&](size_t i) {
+    if (i >= anchors.size() || counts[i] == 0) return;
     const TimeBlock& block = blocks_[counts[i] - 1];
-    for (uint64_t byte = 0; byte < kTimeBlock / 8 * block.width(); byte += 64)
-      __builtin_prefetch(stream_ + block.begin() + byte);
+    __builtin_prefetch(stream_ + block.begin() + (kTimeBlock / 2 - 1) * block.width() / 8);
+  };
+  for (size_t i = 0; i < kInStep; ++i) ask_for(i);
+  for (size_t first = 0; first < anchors.size(); first += kInStep) {
+    const size_t size = std::min(kInStep, anchors.size() - first);
+    for (size_t i = 0; i < size; ++i) {
+      ask_for(first + kInStep + i);
+      const uint64_t number = counts[first + i] - 1;
+      searches[i] =
+          counts[first + i] == 0 ? Search{} : search_in(number, anchors[first + i], stream_ + blocks_[number].begin());
+    }
+    run({searches, size});
+    for (size_t i = first; i < first + size; ++i)
+      if (counts[i] != 0) counts[i] = (counts[i] - 1) * kTimeBlock + searches[i - first].count;
   }
-  for (size_t i = 0; i < anchors.size(); ++i)
-    if (counts[i] != 0) counts[i] = count_in_block(counts[i] - 1, anchors[i], stream_ + blocks_[counts[i] - 1].begin());
 }
 
 void PackedTimes::count_in_blocks_on_disk(std::span<const int64_t> anchors, uint64_t* counts) const {
@@ -160,8 +180,11 @@ void PackedTimes::count_in_blocks_on_disk(std::span<const int64_t> anchors, uint
   words.push_back(0);  // padding
   for (size_t i = 0; i < anchors.size(); ++i) {
     if (counts[i] == 0) continue;
+    const uint64_t number = counts[i] - 1;
     const auto* const bytes = reinterpret_cast<const uint8_t*>(words.data() + first[i]);
-    counts[i] = count_in_block(counts[i] - 1, anchors[i], bytes + blocks_[counts[i] - 1].begin() % 8);
+    Search search = search_in(number, anchors[i], bytes + blocks_[number].begin() % 8);
+    run({&search, 1});
+    counts[i] = number * kTimeBlock + search.count;
   }
 }
 

@@ -56,8 +56,16 @@ class PackedTimes {
     return 8 * block.begin() + static_cast<uint64_t>(row) % kTimeBlock * block.width();
   }
   void take_from_disk(std::span<const int64_t> rows, int64_t* out) const;
-  // Of a block that begins at or before the anchor, and whose distances begin at `distances`.
-  uint64_t count_in_block(uint64_t number, int64_t anchor, const uint8_t* distances) const;
+  // A search in a block that begins at or before the anchor: `count` of its first rows are in time.
+  struct Search {
+    const uint8_t* distances;
+    uint64_t width, mask;
+    uint64_t farthest;  // that is in time
+    uint64_t size, count;
+  };
+  // The block's distances begin at `distances`.
+  Search search_in(uint64_t number, int64_t anchor, const uint8_t* distances) const;
+  static void run(std::span<Search> searches);
   // Of each anchor, the blocks up to the one that counts[i] - 1 is the number of -> rows.
   void count_in_blocks(std::span<const int64_t> anchors, uint64_t* counts) const;
   void count_in_blocks_on_disk(std::span<const int64_t> anchors, uint64_t* counts) const;

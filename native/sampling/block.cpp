@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kMostSlots = uint64_t{1} << 27;  // 512 MiB a thread and table at most for RowTable
 constexpr uint64_t kMostAdapted = 4;
+constexpr uint64_t kRoomOfNodes = 4;
 
 template <class Table>
 class BlockSampler {
@@ -47,6 +48,7 @@ class BlockSampler {
     find_keys(seeds, begin);
     scratch_.node_begin.resize(num_tables_);
     scratch_.known.resize(num_tables_, 0);
+    scratch_.entered.assign(num_tables_, 0);
     scratch_.frontier_begin.assign(num_tables_, 0);
     scratch_.frontier_end.assign(num_tables_, 0);
     scratch_.paths.resize(options_.metapaths.empty() ? 0 : num_tables_);
@@ -151,7 +153,7 @@ class BlockSampler {
       const uint32_t known = nodes.insert(Connector<Table>::key(row, options_.disjoint ? i - begin : 0), number);
       if (known != number) scratch_.repeats[t].emplace_back(known, number);
     }
-    scratch_.known[t] = number;
+    scratch_.known[t] = scratch_.entered[t] = number;
     const auto rows = seeds.rows.subspan(first, last - first);
     const size_t before = part_.rows[t].size();
     part_.rows[t].resize(before + rows.size());
@@ -186,7 +188,30 @@ class BlockSampler {
     part_.edges[e].num_per_hop.push_back(static_cast<uint32_t>(part_.edges[e].source.size() - before));
   }
 
+  // Steps leave what they found out of the table of nodes until another one needs it. Most neighbors that are looked up
+  // once are new: the emptier the table is, the fewer of them fall on another one's slot.
+  void enter_nodes(uint32_t t) {
+    uint32_t& entered = scratch_.entered[t];
+    if (entered == scratch_.known[t]) return;
+    Table& table = tables_of_nodes()[t];
+    table.reserve(kRoomOfNodes * scratch_.known[t], topology_.tables()[t].num_rows);
+    const auto nodes = table.view();
+    const int64_t* const rows = part_.rows[t].data() + scratch_.node_begin[t];
+    for (; entered < scratch_.known[t]; ++entered)
+      nodes.insert(Connector<Table>::key(static_cast<uint64_t>(rows[entered]), seed_of(t, entered)), entered);
+  }
+
+  // Lists of a foreign key hold no row twice, nor do any two of them share one.
+  Lookup lookup_of(const EdgeRows& edges, const Rule& rule) const {
+    const bool is_of_key = edges.kind == EdgeRows::Kind::lists && edges.reverse >= 0 &&
+                           topology_.edge_types()[static_cast<size_t>(edges.reverse)].kind == EdgeRows::Kind::parents;
+    if (!options_.disjoint || !is_of_key || rule.replace) return Lookup::always;
+    return scratch_.known[edges.found] == 0 ? Lookup::never : Lookup::once;
+  }
+
   void complete() {
+    if (options_.subgraph == Subgraph::induced)
+      for (uint32_t t = 0; t < num_tables_; ++t) enter_nodes(t);
     if (options_.subgraph == Subgraph::bidirectional)
       add_reverses(topology_, scratch_.edge_begin, options_.edge_ids, scratch_, part_);
     else
@@ -229,6 +254,20 @@ class BlockSampler {
     }
   }
 
+  // The keys that the next hop reads of what this step finds: not those that lead back. Where all seeds share a graph,
+  // a hop finds more nodes than the cache would keep keys of.
+  std::span<const PackedRows> find_next_keys(uint32_t e, size_t hop) {
+    scratch_.next_keys.clear();
+    if (!options_.disjoint || hop + 1 == options_.rules.size()) return {};
+    for (uint32_t next = 0; next < num_edge_types_; ++next) {
+      const EdgeRows& edges = topology_.edge_types()[next];
+      if (edges.kind == EdgeRows::Kind::parents && !edges.paged && edges.expanded == topology_.edge_types()[e].found &&
+          edges.reverse != e && options_.rules[hop + 1][next].fanout != 0)
+        scratch_.next_keys.push_back(edges.parents);
+    }
+    return scratch_.next_keys;
+  }
+
   BlockNodes nodes(uint32_t t) {
     return {part_.rows[t],           part_.seeds[t],      scratch_.node_begin[t],
             scratch_.known[t],       scratch_.origins[t], scratch_.paths.empty() ? nullptr : &scratch_.paths[t],
@@ -260,9 +299,12 @@ class BlockSampler {
                               cuts_of_block_ + ordering * num_cuts_,
                               has_window ? find_low_cuts(ordering, rule.window) : nullptr,
                               adapted ? scratch_.fanouts.data() : nullptr,
-                              scratch_.seed_keys.data()};
+                              scratch_.seed_keys.data(),
+                              find_next_keys(e, hop)};
     const uint32_t before = scratch_.known[edges.found];
-    Connector<Table> connector(expansion, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
+    const Lookup lookup = lookup_of(edges, rule);
+    if (lookup != Lookup::never) enter_nodes(edges.found);
+    Connector<Table> connector(expansion, lookup, tables_of_nodes()[edges.found], scratch_.queue, part_.edges[e],
                                options_.edge_ids);
     if (edges.kind == EdgeRows::Kind::lists && !edges.paged)
       ListFollower<Table>(expansion, scratch_.lists, connector).run(first, last);
@@ -271,6 +313,7 @@ class BlockSampler {
     else
       follow_keys(expansion, first, last, connector);
     connector.finish();
+    if (lookup == Lookup::always) scratch_.entered[edges.found] = scratch_.known[edges.found];
     scratch_.found_now[e] = {before, scratch_.known[edges.found]};
   }
 

@@ -52,10 +52,12 @@ struct Workspace {
     uint32_t begin, end;
   };
   std::vector<Range> found_now, found_before;  // [edge types]: by the present hop and by the last
+  std::vector<PackedRows> next_keys;           // of one step
   std::vector<std::vector<uint32_t>> origins;  // [tables][nodes]: the node whose neighbor a node was first
   std::vector<std::vector<uint64_t>> paths;    // [tables][nodes]: the metapaths that a node is on, a bit each
   std::vector<size_t> node_begin, edge_begin;  // [tables], [edge types]: where the block's begin in Part
   std::vector<uint32_t> known, frontier_begin, frontier_end;  // [tables]: nodes of the block
+  std::vector<uint32_t> entered;                              // [tables]: of these, how many the table of nodes has
   HashTable<uint64_t> pairs;
   std::vector<size_t> usual_nodes, usual_edges;  // [tables], [edge types]: what the last part held
 };

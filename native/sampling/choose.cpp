@@ -11,15 +11,6 @@ __extension__ using Wide = unsigned __int128;
 
 uint64_t high_half(uint64_t a, uint64_t b) { return static_cast<uint64_t>(static_cast<Wide>(a) * b >> 64); }
 
-// Sorts k <= 32 different numbers by counting for each how many are smaller: no branch depends on them.
-void sort_few(const uint32_t* values, uint32_t k, uint64_t* out) {
-  for (uint32_t i = 0; i < k; ++i) {
-    uint32_t smaller = 0;
-    for (uint32_t j = 0; j < k; ++j) smaller += values[j] < values[i];
-    out[smaller] = values[i];
-  }
-}
-
 // Floyd's algorithm on a set of bits; the set gives the positions back in order.
 void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
   uint64_t chosen = 0;
@@ -33,6 +24,31 @@ void uniform_of_64(uint64_t n, uint64_t k, Stream& stream, uint64_t* out) {
 constexpr uint32_t kFew = 32;
 constexpr uint64_t kMostKept = 1024;  // k up to this have their strata kept
 
+// Sorts k <= 32 different numbers by counting for each how many are smaller: no branch depends on them.
+void sort_few(const uint32_t* values, uint32_t k, uint64_t* out) {
+  for (uint32_t i = 0; i < k; ++i) {
+    uint32_t smaller = 0;
+    for (uint32_t j = 0; j < k; ++j) smaller += values[j] < values[i];
+    out[smaller] = values[i];
+  }
+}
+
+// The same loops of constant length, for compilers to make vectors of them: k <= kRoom numbers below 2^31. Says whether
+// they are different; else `out` is not what was asked for.
+template <uint32_t kRoom>
+bool sort_if_different(const int32_t* values, uint32_t k, uint64_t* out) {
+  int32_t places[kRoom] = {};
+  for (uint32_t i = 0; i < k; ++i)
+    for (uint32_t j = 0; j < kRoom; ++j) places[j] += values[i] < values[j];
+  uint64_t taken = 0;
+  for (uint32_t i = 0; i < k; ++i) {
+    out[places[i]] = static_cast<uint64_t>(values[i]);
+    taken |= uint64_t{1} << places[i];
+  }
+  return taken == (uint64_t{1} << k) - 1;
+}
+
+// Floyd's algorithm, k <= 32: a position that was drawn before stands for the newest that could be drawn.
 void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
   uint32_t chosen[kFew];
   for (uint32_t i = 0; i < k; ++i) {
@@ -43,6 +59,15 @@ void uniform_few(uint64_t n, uint32_t k, Stream& stream, uint64_t* out) {
     chosen[i] = repeated != 0 ? static_cast<uint32_t>(newest) : position;
   }
   sort_few(chosen, k, out);
+}
+
+// The same, k <= kRoom and n < 2^31, where repeats are rare: positions are looked at one by one only if two are equal.
+template <uint32_t kRoom>
+void uniform_few_of_many(uint64_t n, uint32_t k, Stream stream, uint64_t* out) {
+  int32_t positions[kRoom] = {};
+  Stream again = stream;
+  for (uint32_t i = 0; i < k; ++i) positions[i] = static_cast<int32_t>(stream.drawn(n - k + i + 1));
+  if (!sort_if_different<kRoom>(positions, k, out)) uniform_few(n, k, again, out);
 }
 
 // The first position whose sum exceeds `target`, or the last one of positive weight below it where rounding lifted the
@@ -98,7 +123,14 @@ void Chooser::recency(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
 
 void Chooser::uniform(uint64_t n, uint64_t k, Stream stream, uint64_t* out) {
   if (n <= 64) return uniform_of_64(n, k, stream, out);
-  if (k <= kFew && n <= UINT32_MAX) return uniform_few(n, static_cast<uint32_t>(k), stream, out);
+  if (k <= kFew && n <= UINT32_MAX) {
+    const auto few = static_cast<uint32_t>(k);
+    const bool repeats_are_rare = k * k < n / 4 && n <= INT32_MAX;
+    if (repeats_are_rare && k <= 4) return uniform_few_of_many<4>(n, few, stream, out);
+    if (repeats_are_rare && k <= 8) return uniform_few_of_many<8>(n, few, stream, out);
+    if (repeats_are_rare && k <= 16) return uniform_few_of_many<16>(n, few, stream, out);
+    return uniform_few(n, few, stream, out);
+  }
   taken_.clear(1);
   taken_.reserve(k);
   const auto taken = taken_.view();

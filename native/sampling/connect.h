@@ -5,7 +5,9 @@
 // edge. So both waits for memory are spent choosing other neighbors.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -14,14 +16,20 @@
 
 namespace relhop {
 
-// Table: RowTable or HashTable; its key is the row where all seeds share one graph, else row and seed.
+// What a step has to ask the table of known nodes about each neighbor. `once`: whether the nodes of earlier steps have
+// it, as no two neighbors of the step are one; `never`: none, as there are no earlier nodes either.
+enum class Lookup : uint8_t { always, once, never };
+
+// Table: RowTable or HashTable; its key is the row where all seeds share one graph, else row and seed. What a step
+// finds is added to it if that looks up always.
 template <class Table>
 class Connector {
  public:
   using Key = typename Table::Key;
 
-  Connector(const Expansion& expansion, Table& table, EdgeQueue& queue, PartEdges& out, bool edge_ids)
+  Connector(const Expansion& expansion, Lookup lookup, Table& table, EdgeQueue& queue, PartEdges& out, bool edge_ids)
       : expansion_(expansion),
+        lookup_(lookup),
         edges_(expansion.edges),
         expanded_(expansion.expanded),
         found_(expansion.found),
@@ -86,7 +94,8 @@ class Connector {
     const auto table = table_.view();
     const uint64_t* const all_rows = rows();
     const uint32_t* const all_seeds = seeds();
-    for (size_t i = 0; i < count; ++i) table.prefetch(key(all_rows[i], all_seeds[i]));
+    if (lookup_ != Lookup::never)
+      for (size_t i = 0; i < count; ++i) table.prefetch(key(all_rows[i], all_seeds[i]));
     read_ = added_ += count;
     if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
   }
@@ -104,7 +113,7 @@ class Connector {
     room_ = std::max(count, kQueue);
     const uint64_t nodes = found_.count + room_;
     if (nodes >= uint64_t{1} << 31) throw std::length_error("a batch of more than 2^31 nodes");
-    table_.reserve(nodes, expansion_.num_found);
+    if (lookup_ == Lookup::always) table_.reserve(nodes, expansion_.num_found);
     // One more is written, and written over, for an edge to a known node.
     found_.rows.reserve(found_.begin + nodes + 1);
     if (disjoint_) found_.seeds.reserve(found_.begin + nodes + 1);
@@ -119,6 +128,13 @@ class Connector {
   }
 
   void read(size_t end) {
+    lookup_ == Lookup::never ? read_rows<false>(end) : read_rows<true>(end);
+    if (reads_ids_) ask_for_ids(end);
+    read_ = end;
+  }
+
+  template <bool kLooksUp>
+  void read_rows(size_t end) {
     const PackedRows neighbors = edges_.neighbors;
     const auto table = table_.view();
     const uint64_t* const places = queue_.places.data();
@@ -129,10 +145,9 @@ class Connector {
       // An unsorted list would let the prefix hold rows of the future: never pass one on.
       if (row >= expansion_.cuts[seeds[i]]) throw_corrupt(edges_, "children", row);
       rows[i] = row;
-      table.prefetch(key(row, seeds[i]));
+      if (kLooksUp) table.prefetch(key(row, seeds[i]));
+      for (const PackedRows& keys : expansion_.next_keys) keys.prefetch(row);
     }
-    if (reads_ids_) ask_for_ids(end);
-    read_ = end;
   }
 
   // These two are kept out of the way of edges without numbers and times, whose speed depends on what is inlined.
@@ -153,10 +168,15 @@ class Connector {
     const size_t edge = out_.source.size(), count = end - inserted_;
     out_.source.resize(edge + count);
     out_.target.resize(edge + count);
-    if (disjoint_)
-      insert_nodes<true>(count, out_.source.data() + edge, out_.target.data() + edge);
+    int64_t *const source = out_.source.data() + edge, *const target = out_.target.data() + edge;
+    if (lookup_ == Lookup::never)
+      append_nodes(count, source, target);
+    else if (lookup_ == Lookup::once)
+      insert_nodes<Lookup::once, true>(count, source, target);
+    else if (disjoint_)
+      insert_nodes<Lookup::always, true>(count, source, target);
     else
-      insert_nodes<false>(count, out_.source.data() + edge, out_.target.data() + edge);
+      insert_nodes<Lookup::always, false>(count, source, target);
     if (found_.paths != nullptr) note_paths(count, out_.source.data() + edge);
     if (edge_ids_)
       for (size_t i = inserted_; i < end; ++i) out_.ids.push_back(edge_id(i));
@@ -165,7 +185,20 @@ class Connector {
     if (disjoint_) found_.seeds.resize(found_.begin + found_.count);
   }
 
-  template <bool kDisjoint>
+  // Of seeds that share no graph.
+  void append_nodes(size_t count, int64_t* source, int64_t* target) {
+    const uint64_t* const rows = queue_.rows.data() + inserted_;
+    const uint32_t* const targets = queue_.targets.data() + inserted_;
+    const uint32_t first = found_.count;
+    std::copy_n(queue_.seeds.data() + inserted_, count, found_.seeds.data() + found_.begin + first);
+    std::copy_n(targets, count, found_.origins.data() + first);
+    std::copy_n(rows, count, found_.rows.data() + found_.begin + first);
+    std::copy_n(targets, count, target);
+    std::iota(source, source + count, first);
+    found_.count += static_cast<uint32_t>(count);
+  }
+
+  template <Lookup kLookup, bool kDisjoint>
   void insert_nodes(size_t count, int64_t* source, int64_t* target) {
     const auto table = table_.view();
     const uint64_t* const rows = queue_.rows.data() + inserted_;
@@ -178,7 +211,8 @@ class Connector {
     for (size_t i = 0; i < count; ++i) {
       const uint64_t row = rows[i];
       const uint32_t seed = kDisjoint ? seeds[i] : 0;
-      const uint32_t number = table.insert(key(row, seed), known);
+      const uint32_t number =
+          kLookup == Lookup::once ? std::min(table.find(key(row, seed)), known) : table.insert(key(row, seed), known);
       found_rows[known] = static_cast<int64_t>(row);
       if (kDisjoint) found_seeds[known] = seed;
       origins[known] = targets[i];
@@ -207,6 +241,7 @@ class Connector {
   }
 
   const Expansion& expansion_;
+  const Lookup lookup_;
   const EdgeRows& edges_;
   const BlockNodes &expanded_, &found_;
   Table& table_;

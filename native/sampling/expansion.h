@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct Expansion {
   const uint64_t* low_cuts;    // its rows below are too old; null where none is
   const int64_t* fanouts;      // null where the rule's is everyone's
   const uint64_t* seed_keys;   // of the draws
+  // Keys that the next hop asks the found nodes for: they are on their way as soon as a node is known.
+  std::span<const PackedRows> next_keys;
 
   bool is_expanded(uint32_t node) const { return expanded.paths == nullptr || ((*expanded.paths)[node] & along) != 0; }
 };

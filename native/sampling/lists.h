@@ -65,8 +65,7 @@ class ListFollower {
       item.searched = length == 0 || (cut >= expansion_.num_ordered && expansion_.low_cuts == nullptr);
       if (item.searched) continue;
       if (bits <= kNearBits) {
-        for (uint64_t bit = 0; bit < bits + kLineBits; bit += kLineBits)
-          __builtin_prefetch(order.data + (item.begin * order.width + bit) / 8);
+        prefetch_lines(order.data + item.begin * order.width / 8, order.data + (item.end * order.width - 1) / 8);
         continue;
       }
       item.searched = true;
@@ -74,6 +73,11 @@ class ListFollower {
       begin_search(group, number, true, item, cut);
       if (expansion_.low_cuts != nullptr) begin_search(group, number, false, item, expansion_.low_cuts[item.seed]);
     }
+  }
+
+  static void prefetch_lines(const uint8_t* first, const uint8_t* last) {
+    for (; first < last; first += kLineBits / 8) __builtin_prefetch(first);
+    __builtin_prefetch(last);
   }
 
   // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
@@ -98,6 +102,7 @@ class ListFollower {
         if (search.low == search.high) continue;
         const bool below = order[search.probe] < search.bound;
         (below ? search.low : search.high) = search.probe + below;
+        look_along_line(search, below);
         if (search.high - search.low <= line) {
           search.low += order.count_below(search.low, search.high, search.bound);
           search.high = search.low;
@@ -114,6 +119,18 @@ class ListFollower {
     }
     for (const Search& search : group.searches)
       (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.low;
+  }
+
+  // What shares the probe's line of memory is there already: its farthest element on the bound's side.
+  void look_along_line(Search& search, bool below) const {
+    constexpr uint64_t kLastLoad = kLineBits - 64;  // bits from here on may take a load that goes into the next line
+    const PackedRows& order = edges_.order();
+    const uint64_t bit = search.probe * order.width % kLineBits;
+    const uint64_t steps = (below ? std::max(bit, kLastLoad) - bit : bit) / static_cast<uint32_t>(order.width);
+    const uint64_t farthest = below ? std::min(search.probe + steps, search.high - 1)
+                                    : std::max(search.probe - std::min(steps, search.probe), search.low);
+    const bool is_below = order[farthest] < search.bound;
+    (is_below ? search.low : search.high) = farthest + is_below;
   }
 
   void choose(std::span<const Item> items) {

@@ -1,6 +1,7 @@
 #include "sampling/sampler.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -110,7 +111,22 @@ struct Kept {
 
 struct Sampler::Workspaces : Kept<Workspace> {
   Kept<PageReader> readers;
+  std::atomic<uint64_t> edges_a_block = UINT64_MAX;  // of the last batch: what the next one's blocks will about have
 };
+
+namespace {
+
+// Of fewer edges a thread takes less time than it takes to start.
+constexpr uint64_t kEdgesAThread = 16384;
+
+uint64_t count_edges(std::span<const Part> parts) {
+  uint64_t count = 0;
+  for (const Part& part : parts)
+    for (const PartEdges& edges : part.edges) count += edges.source.size();
+  return count;
+}
+
+}  // namespace
 
 Sampler::Sampler(const Topology& topology) : topology_(topology), workspaces_(std::make_unique<Workspaces>()) {}
 
@@ -122,8 +138,11 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   const size_t num_seeds = seeds.rows.size();
   const size_t block = options.disjoint ? kBlock : std::max<size_t>(num_seeds, 1);
   const size_t num_blocks = std::max<size_t>((num_seeds + block - 1) / block, 1);
+  const uint64_t usual = workspaces_->edges_a_block.load(std::memory_order_relaxed);
+  const size_t num_busy = usual >= kEdgesAThread ? num_blocks : num_blocks * usual / kEdgesAThread;
   // Threads that read from disk mostly wait, and the more ask at once, the fewer are the reads.
-  const size_t num_wanted = topology_.is_paged() ? std::max<size_t>(num_threads, kPagedThreads) : num_threads;
+  const size_t num_wanted =
+      topology_.is_paged() ? std::max<size_t>(num_threads, kPagedThreads) : std::min<size_t>(num_threads, num_busy);
   const size_t num_parts = std::clamp<size_t>(num_wanted, 1, num_blocks);
   std::vector<size_t> bounds;
   for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
@@ -131,7 +150,8 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
   std::unique_ptr<PageReader> reader;
   std::optional<JointReader> joint;
   if (topology_.is_paged() && num_parts > 1) joint.emplace(*(reader = workspaces_->readers.take()), num_parts);
-  in_parallel(num_parts, [&](size_t p) {
+  std::optional<Assembly> assembly;
+  const auto sample_part = [&](size_t p) {
     const Membership member{joint ? &*joint : nullptr};
     auto workspace = workspaces_->take();
     workspace->paged.joint = member.joint;
@@ -140,11 +160,14 @@ Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigne
                   parts[p]);
     parts[p].note_sizes(*workspace);
     workspaces_->give_back(std::move(workspace));
-  });
+  };
+  const auto assemble = [&] {
+    workspaces_->edges_a_block.store(count_edges(parts) / num_blocks, std::memory_order_relaxed);
+    assembly.emplace(topology_, options, std::move(parts), std::move(bounds));
+  };
+  in_parallel(num_parts, sample_part, assemble, [&](size_t p) { assembly->place(p); });
   if (reader) workspaces_->readers.give_back(std::move(reader));
-  Assembly assembly(topology_, options, std::move(parts), std::move(bounds));
-  in_parallel(num_parts, [&](size_t p) { assembly.place(p); });
-  return assembly.take();
+  return assembly->take();
 }
 
 }  // namespace relhop
