@@ -503,12 +503,12 @@ def frequent_visitors(store):
 
 
 def test_aggregates_tell_what_lies_beyond_the_sampled_rows(store, frequent_visitors, tmp_path):
-    settings = {"optimization__max_epochs": 10, "optimization__min_steps_per_epoch": 20, **NAMELESS}
+    settings = {"optimization__max_epochs": 14, "optimization__min_steps_per_epoch": 20, **NAMELESS}
     without = trainer(tmp_path / "without", **settings, neighbor_sampling__num_neighbors=[1])
     beside = trainer(tmp_path / "beside", **settings, **AGGREGATED)
     few = without.fit(frequent_visitors, store).metrics["test"]["auroc"]
     found = beside.fit(frequent_visitors, store).metrics["test"]["auroc"]
-    assert found > 0.8
+    assert found > 0.85
     assert found > few + 0.1, few
     scores = beside.predict(frequent_visitors, store).scores
     loaded = Trainer.load(beside.path, accelerator="cpu", progress=False)
