@@ -98,7 +98,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
         yield line(f"relhop, mean score of {seeds} seeds", [judged(np.mean(scores, axis=0))])
 
     delay = plan.neighbor_sampling.resolve_delay(training=True)
-    hidden = replace(table, withheld=(*table.withheld, *plan.column_processing.dropped_names(store.schema)))
+    hidden = replace(table, withheld=plan.column_processing.unseen(table.withheld, store.schema))
     features = _features(hidden, seen, delay)
     best, settings = _tuned(table, features, question, quick)
     learnt = ("train", "val") if plan.training_job.refit else ("train",)

@@ -51,7 +51,7 @@ def fit_aggregates(plan: ModelPlan, table: TrainingTable, store: Store) -> Aggre
         table.entity_table,
         Seen.of(store, train.rows, train.anchor_times, delays),
         table.train_cut,
-        [*table.withheld, *plan.column_processing.dropped_names(store.schema)],
+        plan.column_processing.unseen(table.withheld, store.schema),
     )
 
 

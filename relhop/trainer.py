@@ -501,13 +501,13 @@ def _judge_baselines(
     if asked.task_type == TaskType.link_prediction:
         return judge_baselines(asked, store, described)
     found = baseline_scores(known, asked)
-    boosted = described.plan.training_job.boosted_baseline and len(asked)
-    delay = described.plan.neighbor_sampling.resolve_delay(training=True)
-    dropped = described.plan.column_processing.dropped_names(store.schema)
-    seen = replace(known, withheld=(*known.withheld, *dropped))
-    trees = boosted_scores(seen, asked, store, delay) if boosted else None
-    if trees is not None:
-        found["boosted trees"] = trees
+    plan = described.plan
+    if plan.training_job.boosted_baseline and len(asked):
+        unseen = plan.column_processing.unseen(known.withheld, store.schema)
+        delay = plan.neighbor_sampling.resolve_delay(training=True)
+        trees = boosted_scores(replace(known, withheld=unseen), asked, store, delay)
+        if trees is not None:
+            found["boosted trees"] = trees
     return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
 
 

@@ -25,9 +25,9 @@ class LookAhead {
   // like it the pools can foresee.
   void sampled(size_t row_bytes, size_t sample_bytes, size_t foreseen) {
     const size_t bytes = std::max<size_t>(sample_bytes, 1);
-    mean_bytes_ = mean_bytes_ == 0 ? bytes : std::max<size_t>((7 * mean_bytes_ + bytes) / 8, 1);
+    mean_bytes_ = mean_bytes_ == 0 ? bytes : (7 * mean_bytes_ + bytes) / 8;
     foreseen_ = foreseen;
-    in_round_ = std::max<size_t>(kRound / std::max({row_bytes, sample_bytes, size_t{1}}), 1);
+    in_round_ = kRound / std::max(row_bytes, bytes);
   }
   // For each batch that is read one more is looked ahead at, until there are enough: the first is not waited for longer
   // than a few samples take, and a pool that is not full yet needs no foresight.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -48,10 +48,11 @@ class ColumnProcessing(Part):
                 dropped[table].add(column)
         return {table: frozenset(columns) for table, columns in dropped.items()}
 
-    def dropped_names(self, schema: Schema) -> list[str]:
-        """The columns not to be seen as `table.column`; see `dropped_columns`."""
+    def unseen(self, withheld: Sequence[str], schema: Schema) -> tuple[str, ...]:
+        """As `table.column`, the columns that are withheld and then those of `dropped_columns`."""
         dropped = self.dropped_columns(schema)
-        return [f"{table}.{column}" for table, columns in dropped.items() for column in sorted(columns)]
+        names = (f"{table}.{column}" for table, columns in dropped.items() for column in sorted(columns))
+        return (*withheld, *names)
 
     def encodings(self, schema: Schema) -> dict[str, dict[str, Stype]]:
         """By table and column the semantic types that are not the graph's.

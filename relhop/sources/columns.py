@@ -73,14 +73,19 @@ def is_no_weight(column: str) -> str:
     return f"NOT ({weight_of(column)} BETWEEN 0 AND {sys.float_info.max})"
 
 
+def is_missing(key: Sequence[str]) -> str:
+    """The condition that a key is null, in whole or in part."""
+    return " OR ".join(f"{quoted(column)} IS NULL" for column in key)
+
+
 def descents(key: Sequence[str], relation: str) -> str:
     """The query for how many rows have a null in their key, and how many a key that does not come after the
     one in the row before. Where both are 0 the keys are unique, which costs a fraction of grouping to find.
     """
     values = f"({quoted_list(key)})"
-    missing = " OR ".join(f"{quoted(column)} IS NULL" for column in key)
+    counts = f"count(*) FILTER ({is_missing(key)}), count(*) FILTER ({values} <= _rh_before)"
     before = f"SELECT {quoted_list(key)}, lag({values}) OVER () AS _rh_before FROM {relation}"
-    return f"SELECT count(*) FILTER ({missing}), count(*) FILTER ({values} <= _rh_before) FROM ({before})"
+    return f"SELECT {counts} FROM ({before})"
 
 
 def value_of(column: str, kind: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relhop.sources.columns import descents
+from relhop.sources.columns import descents, is_missing
 from relhop.store import sql
 from relhop.store.tables import Build
 
@@ -19,9 +19,8 @@ def index_keys(build: Build, table: str) -> None:
     source = sql.parquet(build.scratch_file("sorted", table))
     [(nulls, descending)] = build.connection.execute(descents(pkey, source)).fetchall()
     if nulls or descending:
-        present = " AND ".join(f"{sql.name(column)} IS NOT NULL" for column in pkey)
         columns = ", ".join(f"{sql.name(column)} AS k{i}" for i, column in enumerate(pkey))
-        found = f"SELECT {columns}, min(_rh_row) AS parent FROM {source} WHERE {present}"
+        found = f"SELECT {columns}, min(_rh_row) AS parent FROM {source} WHERE NOT ({is_missing(pkey)})"
         distinct = build.copy(f"{found} GROUP BY {sql.names(pkey)}", build.scratch_file("keys", table))
         build.keys[table] = (nulls, build.rows[table] - nulls - distinct)
 

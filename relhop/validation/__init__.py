@@ -13,7 +13,16 @@ import duckdb
 from relhop.errors import SourceError
 from relhop.schema import Link, Schema, Stype
 from relhop.sources.binding import input_types, input_view
-from relhop.sources.columns import FLOATS, TEXT, descents, is_no_weight, is_number, typed, value_of
+from relhop.sources.columns import (
+    FLOATS,
+    TEXT,
+    descents,
+    is_missing,
+    is_no_weight,
+    is_number,
+    typed,
+    value_of,
+)
 from relhop.sources.quoting import quoted, quoted_list
 from relhop.validation.data import MOST_EXAMPLES, Data, Finding, Severity, family, shown
 from relhop.validation.edges import delayed_edges, end_types, missing_ends, unused_times
@@ -80,7 +89,6 @@ def _keys(data: Data) -> Iterator[Finding]:
         if not table.pkey:
             continue
         columns, view = quoted_list(table.pkey), quoted(table.name)
-        missing = " OR ".join(f"{quoted(c)} IS NULL" for c in table.pkey)
         nulls, descending = data.ask(descents(table.pkey, view))[0]
         if nulls:
             advice = "fill the key, leave these rows out with sql, or choose another pkey_col"
@@ -88,7 +96,8 @@ def _keys(data: Data) -> Iterator[Finding]:
         if not nulls and not descending:
             continue
         groups = (
-            f"SELECT {columns}, count(*) AS n FROM {view} WHERE NOT ({missing}) GROUP BY ALL HAVING n > 1"
+            f"SELECT {columns}, count(*) AS n FROM {view} WHERE NOT ({is_missing(table.pkey)})"
+            " GROUP BY ALL HAVING n > 1"
         )
         repeated = data.ask(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups})")[0][0]
         if repeated:
