@@ -20,6 +20,15 @@ from relhop.errors import CorruptStore
 from relhop.schema import Schema, Stype
 from relhop.store import encoding, layout, lookup, records
 from relhop.store.attributes import AttributeReader
+from relhop.store.manifest import (
+    MANIFEST,
+    AttributeEntry,
+    EdgeTableEntry,
+    Manifest,
+    TableEntry,
+    field_entries,
+    stored_fields,
+)
 from relhop.store.stored import Rows, StoredLink, StoredTable, Times
 from relhop.times import NULL_TIME
 
@@ -28,18 +37,18 @@ _MOST_NUMBERS = 1 << 60
 """Of an attribute: more than any machine can address."""
 
 
-def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> None:
+def check_manifest(folder: Path, manifest: Manifest, schema: Schema) -> None:
     """Compares the manifest with its own schema: tables, links, counts, records, files and their sizes."""
-    where = folder / layout.MANIFEST
+    where = folder / MANIFEST
     same(where, "tables", list(manifest.tables), list(schema.tables))
     same(where, "links", list(manifest.links), [link.name for link in schema.links])
     same(where, "edge tables", list(manifest.edge_tables), list(schema.edge_tables))
     for title, table in manifest.tables.items():
         features = schema.feature_columns(title)
-        fields, record_size = layout.stored_fields(manifest, schema, title)
+        fields, record_size = stored_fields(manifest, schema, title)
         same(where, f"the record size of table '{title}'", table.record_size, record_size)
         out_of_range = {entry.column: entry.out_of_range for entry in table.fields}
-        expected = layout.field_entries(fields, out_of_range)
+        expected = field_entries(fields, out_of_range)
         same(where, f"the record's fields of table '{title}'", table.fields, expected)
         for field in table.fields:
             if field.out_of_range > table.rows or (field.scale is not None and field.scale <= 0):
@@ -84,7 +93,7 @@ def check_manifest(folder: Path, manifest: layout.Manifest, schema: Schema) -> N
     same(where, "files without a checksum in it", unhashed, sorted(in_blocks))
 
 
-def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry) -> None:
+def check_edge_entry(where: Path, edges: EdgeTable, entry: EdgeTableEntry) -> None:
     """Counts of an edge table that fit together, and what its description asks for."""
     what, missing = f"edge table '{edges.name}'", entry.nulls + entry.dangling
     same(where, f"edges, nulls and dangling ends of {what}", entry.edges + missing, entry.rows)
@@ -106,7 +115,7 @@ def check_edge_entry(where: Path, edges: EdgeTable, entry: layout.EdgeTableEntry
         _check_size(f"{where}: {what}, attribute '{name}'", attribute, entry.rows)
 
 
-def _check_attributes(where: Path, title: str, table: layout.TableEntry, schema: Schema) -> None:
+def _check_attributes(where: Path, title: str, table: TableEntry, schema: Schema) -> None:
     stypes = schema.tables[title].stypes
     tensors = {column for column, stype in stypes.items() if stype == Stype.tensor}
     lists = _lists(schema, title)
@@ -132,13 +141,13 @@ def _lists(schema: Schema, table: str) -> list[str]:
     return [c for c, stype in schema.wide_columns(table).items() if stype == Stype.multicategorical]
 
 
-def _check_size(where: str, attribute: layout.AttributeEntry, rows: int) -> None:
+def _check_size(where: str, attribute: AttributeEntry, rows: int) -> None:
     # What a shape with a 0 says beside it fits no size.
     if math.prod(max(1, size) for size in attribute.shape) * max(1, rows) >= _MOST_NUMBERS:
         raise CorruptStore(f"{where}: {rows} rows of shape {attribute.shape}")
 
 
-def check_sizes(folder: Path, manifest: layout.Manifest) -> None:
+def check_sizes(folder: Path, manifest: Manifest) -> None:
     """Compares the sizes of all files, and the numbers of rows in the footers of Parquet files."""
     for file, entry in manifest.files.items():
         path = folder / file
@@ -183,7 +192,7 @@ def check_offset_ends(path: Path, offsets: Rows, edges: int) -> None:
         raise CorruptStore(f"{path}: offsets do not run from 0 to {edges}")
 
 
-def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
+def check_file(folder: Path, manifest: Manifest, file: str) -> None:
     """Compares a file with its checksum in the manifest, or its blocks with theirs beside it."""
     path, entry = folder / file, manifest.files[file]
     try:
@@ -199,7 +208,7 @@ def check_file(folder: Path, manifest: layout.Manifest, file: str) -> None:
         raise CorruptStore(f"{path} is damaged: its checksum does not fit; build the store again")
 
 
-def check_table(folder: Path, manifest: layout.Manifest, schema: Schema, table: StoredTable) -> None:
+def check_table(folder: Path, manifest: Manifest, schema: Schema, table: StoredTable) -> None:
     """Times ascend, orders of rows and records are permutations, category codes exist."""
     if table.time is not None:
         check_ascending(folder / layout.table_file(table.name, "time.bin"), "times", table.time)

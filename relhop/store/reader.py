@@ -23,6 +23,7 @@ from relhop.schema import Schema
 from relhop.store import checks, edge_checks, layout, lookup, publish, sql
 from relhop.store.arrays import Arrays
 from relhop.store.device import DeviceCost
+from relhop.store.manifest import MANIFEST, Manifest, read_manifest, schema_of
 from relhop.store.placement import Memory, Placement, parse_size, place
 from relhop.store.progress import Steps
 from relhop.store.records import Verify
@@ -66,7 +67,7 @@ class Store:
     as_of_time: int | None
     placement: Placement
     link_pool: PagePool | None
-    _manifest: layout.Manifest
+    _manifest: Manifest
     _options: dict[str, Any]
     _identity: tuple[int, int, int] | None
 
@@ -130,8 +131,8 @@ class Store:
         device: DeviceCost | None,
         verify: Verify,
     ) -> Store:
-        manifest = layout.read_manifest(folder)
-        schema = layout.schema_of(manifest, folder)
+        manifest = read_manifest(folder)
+        schema = schema_of(manifest, folder)
         checks.check_manifest(folder, manifest, schema)
         checks.check_sizes(folder, manifest)
         store = cls()
@@ -439,7 +440,7 @@ def _require_current(folder: Path, identity: tuple[int, int, int] | None) -> Non
 def _identity(folder: Path) -> tuple[int, int, int] | None:
     """What changes when another store takes the place."""
     try:
-        found = os.stat(folder / layout.MANIFEST)
+        found = os.stat(folder / MANIFEST)
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns
