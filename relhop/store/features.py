@@ -31,7 +31,7 @@ def write_records(build: Build, table: str) -> None:
     source = sql.parquet(build.file(layout.table_file(table, "columns.parquet")))
     types = build.types(source)
     coded = [column for column, stype in features.items() if stype == Stype.categorical]
-    lists = [c for c, stype in build.schema.wide_columns(table).items() if stype == Stype.multicategorical]
+    lists = build.schema.list_columns(table)
     build.categories[table] = _write_categories(build, table, coded, lists, types) if coded or lists else {}
     try:
         grids = _fit_grids(build, table, features, source) if build.precision == "int8" else {}
