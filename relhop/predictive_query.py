@@ -33,6 +33,8 @@ from relhop.query.storage_types import check_storage, settled_task
 from relhop.query.syntax import parse
 from relhop.query.twins import Twins, find_twins
 from relhop.schema import Link, Schema
+from relhop.store.placement import parse_size
+from relhop.store.sql import failing
 from relhop.times import END_OF_TIME, TimeLike, to_micros
 from relhop.training_table import PREDICTION, SPLIT_NAMES, TRAIN, TaskType, TrainingTable, labelled
 
@@ -317,6 +319,10 @@ class PredictiveQuery:
             for reason, why in ((Drop.where, "fail WHERE"), (Drop.known, "have the value already"))
             if found.counts[0, reason]
         ]
+        if self._compiled.query.keys is not None:
+            asked = len({constant.value for constant in self._compiled.query.keys})
+            if asked > seen:
+                notes.append(f"{asked - seen:,} of {asked:,} entities asked for are not there at that time")
         if self._compiled.query.assuming is not None:
             notes.append("ASSUMING is taken as given")
         times = self._times(store, found.rows, anchor)
@@ -380,10 +386,11 @@ class PredictiveQuery:
         with (
             TemporaryDirectory(prefix="relhop-", ignore_cleanup_errors=True) as spill,
             closing(store.connect()) as connection,
+            failing("the labels cannot be found"),
         ):
             connection.execute("SET temp_directory = ?", [spill])
             if memory_limit is not None:
-                connection.execute("SET memory_limit = ?", [memory_limit])
+                connection.execute("SET memory_limit = ?", [f"{parse_size(memory_limit)}B"])
             check_storage(compiled.query, connection)
             task_type = settled_task(compiled.task, compiled.query, connection)
             return evaluate(connection, sql, anchors, self._rows_per_anchor(store, len(anchors))), task_type
@@ -418,6 +425,8 @@ def _stride(given: str | dt.timedelta | None, default: Duration) -> Duration:
         return default
     if isinstance(given, dt.timedelta):
         return Duration(round(given.total_seconds()), "seconds")
+    if not isinstance(given, str):
+        raise TrainingError(f"stride is {given!r}; write such as '30 days'")
     try:
         return Duration.parse(given)
     except ValueError as error:

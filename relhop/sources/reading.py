@@ -124,6 +124,11 @@ class _Dialect(NamedTuple):
     date_format: str | None
     timestamp_format: str | None
 
+    def notes(self) -> tuple[str, ...]:
+        """Which way round days, months and years are taken, where text alone does not tell."""
+        formats = [f for f in (self.date_format, self.timestamp_format) if f and not f.startswith("%Y")]
+        return tuple(f"times are read as {found}" for found in formats)
+
     def query(self, path: str, options: str) -> str:
         """The relation of the file."""
         # Neither Parquet nor a double keeps all digits of a HUGEINT; as text they are kept.
@@ -160,7 +165,7 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
             return numbers
         strict = _sniff(connection, path, null_padding=False)
         if isinstance(strict, _Dialect) and not _is_misread(strict):
-            return Relation(strict.query(path, "null_padding = false"))
+            return Relation(strict.query(path, "null_padding = false"), strict.notes())
         padded = _sniff(connection, path, null_padding=True)
         if not isinstance(padded, _Dialect):
             raise SourceError(f"{path} cannot be read as CSV: {first_line(padded)}") from padded
@@ -176,7 +181,7 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
         )
     short = rows - whole_rows
     note = f"{short:,} lines have fewer fields than the header; the missing ones are read as null"
-    return Relation(query, (note,) if short else ())
+    return Relation(query, (*padded.notes(), note) if short else padded.notes())
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | None:
