@@ -172,6 +172,15 @@ class TestCsv:
     def test_a_header_alone_is_an_empty_table(self, tmp_path: Path) -> None:
         assert inputs(Table("t", source=write(tmp_path, "t.csv", "a,b\n"))) == []
 
+    def test_text_that_is_not_in_utf_8_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_bytes("id,name\n1,Müller\n".encode("latin-1"))
+        with refused(
+            SourceError,
+            f"{path} cannot be read as CSV: it is not in UTF-8; convert it, as by iconv -f latin1 -t utf-8",
+        ):
+            inputs(Table("t", source=path))
+
     def test_an_empty_file_is_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path, "t.csv", "")
         with refused(SourceError, f"{path} is empty: not even a header says what its columns are"):
@@ -240,6 +249,10 @@ class TestFrames:
         path = write(tmp_path, "t.parquet", "no parquet")
         with pytest.raises(SourceError, match=f"^table 't' cannot be read: .*{path}"):
             inputs(Table("t", source=path))
+
+    def test_halves_are_numbers(self) -> None:
+        halves = pd.DataFrame({"x": pd.array([1.5, 2], dtype="float16")})
+        assert inputs(Table("t", source=halves)) == [(1.5,), (2.0,)]
 
 
 class TestSqlite:

@@ -73,7 +73,7 @@ def test_what_is_no_graph_is_refused() -> None:
 
 def test_a_time_that_nothing_has_is_refused() -> None:
     with pytest.raises(rh.SourceError) as caught:
-        rh.Graph.from_pyg(Data(year=torch.arange(3), edge_index=INDEX), time_attr="yaer")
+        rh.Graph.from_pyg(Data(num_nodes=3, year=torch.arange(3), edge_index=INDEX), time_attr="yaer")
     assert str(caught.value) == "neither nodes nor edges have the time_attr 'yaer'. Did you mean 'year'?"
 
 

@@ -251,7 +251,7 @@ def test_explains_a_prediction_table():
          " make a multiclass task; lists are for task_type='multilabel' or 'forecasting', single values for"
          " the others"),
         (labels(weight=["a", 1, 1, 1]), {},
-         "the weights in 'weight' must be numbers: Unable to parse string \"a\" at position 0"),
+         "the weights in 'weight' must be numbers: Unable to parse string 'a' at position 0"),
         (labels(split=["train", "dev", "dev", "test"]), {},
          "2 rows have a split that is none of train, val, test, such as 'dev'"),
         (labels(target=[1, 2, 0, 1]), {"task_type": "binary"},

@@ -168,7 +168,10 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
             return Relation(strict.query(path, "null_padding = false"), strict.notes())
         padded = _sniff(connection, path, null_padding=True)
         if not isinstance(padded, _Dialect):
-            raise SourceError(f"{path} cannot be read as CSV: {first_line(padded)}") from padded
+            reason = first_line(padded)
+            if "utf-8" in str(padded).lower():
+                reason = "it is not in UTF-8; convert it, as by iconv -f latin1 -t utf-8"
+            raise SourceError(f"{path} cannot be read as CSV: {reason}") from padded
         if _is_misread(padded):
             header = padded.columns[0]["name"]
             raise SourceError(
@@ -252,7 +255,8 @@ def _to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
 
 
 def _plain(table: pa.Table, name: str) -> pa.Table:
-    """Without dictionaries, whose columns DuckDB would take for ENUMs, and with names that differ."""
+    """Without dictionaries, whose columns DuckDB would take for ENUMs, without float16, which it does not
+    know, and with names that differ."""
     seen: dict[str, str] = {}
     for column in table.column_names:
         if column.lower() in seen:
@@ -264,6 +268,8 @@ def _plain(table: pa.Table, name: str) -> pa.Table:
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+        elif pa.types.is_float16(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.float32()))
         elif pa.types.is_null(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
     return table

@@ -421,7 +421,6 @@ REFUSED = [
         r"is a mask \[9\], but there are 100 nodes",
     ),
     ({"input_nodes": "paper"}, SchemaError, "give input_nodes as numbers or a mask alone"),
-    ({"input_nodes": [1, 2], "input_time": torch.zeros(3), "time_attr": "time"}, ValueError, "for 2 seeds"),
     ({"temporal_strategy": "first"}, ValueError, "temporal_strategy is 'first'; choose 'uniform' or 'last'"),
     ({"input_time": torch.zeros(100)}, ValueError, "input_time is set, but not time_attr;"),
     ({"time_attr": "when"}, SchemaError, "no.* 'when'"),
@@ -435,6 +434,13 @@ REFUSED = [
 def test_what_makes_no_sense_is_refused_when_the_loader_is_made(put, place, arguments, error, message):
     with pytest.raises(error, match=message):
         NeighborLoader(put(graphs.homogeneous(), place), **({"num_neighbors": [2]} | arguments))
+
+
+def test_times_are_those_of_the_seeds():
+    data = graphs.homogeneous()
+    data.time = torch.arange(data.num_nodes)
+    with pytest.raises(ValueError, match=r"^input_time has 3 entries for 2 seeds$"):
+        NeighborLoader(data, [2], [1, 2], input_time=torch.zeros(3, dtype=torch.long), time_attr="time")
 
 
 def test_seeds_of_a_type_that_is_not_there_are_refused(put, place):
