@@ -432,6 +432,8 @@ class Trainer:
     def _open_run(self, described: Description, resume: bool) -> Path:
         """The folder of the run under way, with the description of its model in it."""
         final = self._final_folder(described.task)
+        if final.is_file():
+            raise TrainingError(f"{final} is a file, so no model is written there; choose another out")
         if final.is_dir() and any(final.iterdir()) and not (final / "task.json").is_file():
             raise TrainingError(
                 f"{final} is not empty and holds no model, so no model is written there; choose another out"

@@ -32,6 +32,8 @@ def stride_of(given: str | dt.timedelta | None, default: Duration) -> Duration:
         return default
     if isinstance(given, dt.timedelta):
         return Duration(round(given.total_seconds()), "seconds")
+    if not isinstance(given, str):
+        raise TrainingError(f"stride is {given!r}; write such as '30 days'")
     try:
         return Duration.parse(given)
     except ValueError as error:

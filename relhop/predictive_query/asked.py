@@ -17,6 +17,8 @@ from relhop.query.nodes import Aggregation
 from relhop.query.resolve import entity_link
 from relhop.query.storage_types import check_storage, settled_task
 from relhop.schema import Link, Schema
+from relhop.store.placement import parse_size
+from relhop.store.sql import failing
 from relhop.times import END_OF_TIME
 from relhop.training_table import TaskType, TrainingTable
 
@@ -101,15 +103,21 @@ class Asked:
     def evaluate(
         self, sql: str, anchors: NDArray[np.int64], memory_limit: str | None = None
     ) -> tuple[Examples, TaskType]:
-        """What a statement finds, and the task as the data has it."""
+        """What a statement finds, and the task as the data has it.
+
+        Raises:
+            ValueError: If `memory_limit` is no size.
+            StoreError: If the memory, or the room to spill, does not do.
+        """
         compiled = self.compiled
         with (
             TemporaryDirectory(prefix="relhop-", ignore_cleanup_errors=True) as spill,
             closing(self.store.connect()) as connection,
+            failing("the labels cannot be found"),
         ):
             connection.execute("SET temp_directory = ?", [spill])
             if memory_limit is not None:
-                connection.execute("SET memory_limit = ?", [memory_limit])
+                connection.execute("SET memory_limit = ?", [f"{parse_size(memory_limit)}B"])
             check_storage(compiled.query, connection)
             task_type = settled_task(compiled.task, compiled.query, connection)
             return evaluate(connection, sql, anchors, self._rows_per_anchor(len(anchors))), task_type

@@ -194,6 +194,10 @@ class PredictiveQuery:
             for reason, why in ((Drop.where, "fail WHERE"), (Drop.known, "have the value already"))
             if found.counts[0, reason]
         ]
+        if self._compiled.query.keys is not None:
+            named = len({constant.value for constant in self._compiled.query.keys})
+            if named > seen:
+                notes.append(f"{named - seen:,} of {named:,} entities asked for are not there at that time")
         if self._compiled.query.assuming is not None:
             notes.append("ASSUMING is taken as given")
         split = np.full(len(found.rows), PREDICTION, np.int8)
