@@ -5,9 +5,9 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from relhop import predictive_query
 from relhop.errors import QueryError, TrainingError
 from relhop.predictive_query import PredictiveQuery
+from relhop.predictive_query import query as predictive_query
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
 from relhop.training_table import labelling

@@ -97,10 +97,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, columns: str, wanted: pa.Tabl
     return rows
 
 
-def weights(connection: duckdb.DuckDBPyConnection, columns: str, column: str) -> npt.NDArray[np.float64]:
-    """The weight of each row of the relation `columns`, null as 0; mapped from a nameless file."""
-    with tempfile.TemporaryFile() as file:
-        found = connection.sql(f"SELECT coalesce({weight_of(column)}, 0) FROM {columns}")
+def weights(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> npt.NDArray[np.float64]:
+    """The weight of each row of a columns.parquet, null as 0; mapped from a nameless file.
+
+    Raises:
+        CorruptStore: If the file is damaged.
+    """
+    with reading(path), tempfile.TemporaryFile() as file:
+        found = connection.sql(f"SELECT coalesce({weight_of(column)}, 0) FROM {sql.parquet(path)}")
         for batch in found.to_arrow_reader(1 << 17):
             file.write(batch.column(0).to_numpy().data)
         size = file.tell()

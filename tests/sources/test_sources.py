@@ -22,8 +22,8 @@ from relhop.sources.fingerprint import fingerprint
 from relhop.sources.paths import sources_in
 from relhop.sources.sqlite import DeclaredKeys, DeclaredLink, SqliteTable, declared_keys
 
-F1 = Path(__file__).parent.parent / "examples/f1/data"
-CHINOOK = Path(__file__).parent / "data/Chinook_Sqlite.sqlite"
+F1 = Path(__file__).parent.parent.parent / "examples/f1/data"
+CHINOOK = Path(__file__).parent.parent / "data/Chinook_Sqlite.sqlite"
 
 
 def refused(kind: type[Exception], message: str) -> Any:
