@@ -102,7 +102,7 @@ class BoostedTrees:
             tuple(known.withheld),
             seen.attrs["left_out"],
             frequent,
-            tuple(seen),
+            tuple(str(name) for name in seen),
             tuple(_grow(seen, column, settings, ROUNDS) for column in columns),
         )
 
@@ -132,9 +132,11 @@ class BoostedTrees:
         return cls(
             TaskType(data["task_type"]),
             data["entity_table"],
-            *(tuple(data[name]) for name in ("unseen", "left_out")),
+            tuple(data["unseen"]),
+            tuple(data["left_out"]),
             {name: tuple(values) for name, values in data["frequent"].items()},
-            *(tuple(data[name]) for name in ("features", "models")),
+            tuple(data["features"]),
+            tuple(data["models"]),
         )
 
 
