@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from relhop import boosting, trainer
+from relhop import boosting, training
 from relhop.boosting import BoostedTrees, example_features
 from relhop.delays import parse_delay
 from relhop.errors import PlanError, TrainingError
@@ -73,8 +73,8 @@ def test_without_lightgbm_the_error_says_so_before_training(store, table, tmp_pa
 
 def test_trees_beside_a_model_see_no_column_that_its_plan_drops(store, table, tmp_path, monkeypatch):
     withheld = []
-    monkeypatch.setattr(trainer, "require_lightgbm", lambda _: None)
-    monkeypatch.setattr(trainer.BoostedTrees, "grow", lambda known, *_: withheld.append(known.withheld))
+    monkeypatch.setattr(training, "require_lightgbm", lambda _: None)
+    monkeypatch.setattr(training.BoostedTrees, "grow", lambda known, *_: withheld.append(known.withheld))
     plan = ModelPlan().with_overrides(
         {
             "training_job.boosted_baseline": True,
@@ -110,7 +110,7 @@ def test_after_a_refit_trees_know_the_validation_split_too(store, table, tmp_pat
     pytest.importorskip("lightgbm", reason="LightGBM is not installed: pip install 'relhop[lightgbm]'")
     known, grow = [], BoostedTrees.grow
     monkeypatch.setattr(
-        trainer.BoostedTrees, "grow", lambda table, *rest: known.append(len(table)) or grow(table, *rest)
+        training.BoostedTrees, "grow", lambda table, *rest: known.append(len(table)) or grow(table, *rest)
     )
     plan = ModelPlan().with_overrides({**HALF, "training_job.refit": True})
     Trainer(plan, out=tmp_path / "model", progress=False).fit(table, store)
@@ -119,7 +119,7 @@ def test_after_a_refit_trees_know_the_validation_split_too(store, table, tmp_pat
 
 
 def test_trees_are_no_half_of_a_ranking(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "require_lightgbm", lambda _: None)
+    monkeypatch.setattr(training, "require_lightgbm", lambda _: None)
     query = PredictiveQuery(
         store, "PREDICT LIST_DISTINCT(clicks.item_id, 0, 3) RANK TOP 2 FOR EACH users.user_id"
     )

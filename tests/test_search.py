@@ -11,9 +11,11 @@ from torch import nn
 
 from relhop.errors import PlanError, TrainingError
 from relhop.plan import ModelPlan
+from relhop.run_folder import STUDY
 from relhop.search.space import Space
 from relhop.search.study import Study
-from relhop.trainer import STUDY, Trainer
+from relhop.trainer import Trainer
+from relhop.training import Training
 from relhop.training_result import Run
 from tests import clicks
 
@@ -105,13 +107,13 @@ def test_a_search_that_is_broken_off_goes_on_with_what_is_finished(
     searched, store, table, tmp_path, monkeypatch
 ):
     trained = []
-    train = Trainer._train
+    train = Training.run
 
     def counting(self, *arguments, **settings):
-        trained.append(self._out.name)
+        trained.append(self.out.name)
         return train(self, *arguments, **settings)
 
-    monkeypatch.setattr(Trainer, "_train", counting)
+    monkeypatch.setattr(Training, "run", counting)
     with monkeypatch.context() as patch:
         from relhop.fitting import Fitting
 
@@ -142,7 +144,7 @@ def test_another_search_is_not_resumed(store, table, tmp_path, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train", dying)
+        patch.setattr(Training, "run", dying)
         with pytest.raises(Killed):
             trainer(tmp_path / "model").fit(table, store)
     other = PLAN.with_overrides({"optimization.base_lr": [0.5, 0.1]})

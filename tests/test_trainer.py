@@ -190,6 +190,15 @@ def test_a_new_model_replaces_an_older_one(store, table, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_folder_in_the_place_of_a_run_under_way_is_left_alone(store, table, tmp_path):
+    (tmp_path / "model.partial").mkdir()
+    with pytest.raises(TrainingError) as error:
+        trainer(tmp_path / "model").fit(table, store)
+    assert str(error.value) == (
+        f"{tmp_path / 'model.partial'} is no run under way, and would be in its place; move it away"
+    )
+
+
 def test_a_folder_of_other_files_is_not_replaced(store, table, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").touch()

@@ -21,41 +21,46 @@ from torch import nn
 
 from relhop.checkpoint import Description
 from relhop.errors import PlanError, TrainingError
+from relhop.judging import judge, monitored
 from relhop.plan import ModelPlan
+from relhop.predictor import Predictor
+from relhop.ranking.predictor import RankingPredictor
+from relhop.run_folder import STUDY, discard_checkpoints, open_run, publish
 from relhop.search.space import Space
 from relhop.search.study import Reporter, Study
-from relhop.trainer import STUDY, Trainer, Views, discard_checkpoints, monitored
+from relhop.training import Training, Views, load_predictor
 from relhop.training_result import Run, TrainingResult
 from relhop.training_table import TRAIN, VAL, TrainingTable
 
 
 def fit_best(
-    trainer: Trainer,
+    training: Training,
     table: TrainingTable,
     views: Views,
     *,
     model: nn.Module | None,
     resume: bool,
     callbacks: Sequence[Callback],
-) -> TrainingResult:
+) -> tuple[Predictor | RankingPredictor, TrainingResult]:
     """Trains `training_job.num_experiments` combinations of candidates and keeps the best by validation; with
     `training_job.refit` trains it once more, on `train` and `val`.
 
-    Arguments, result and errors are those of `Trainer.fit`, which hands over to this. The test split is
-    judged once, by the model that is kept.
+    Arguments and errors are those of `Trainer.fit`, which hands over to this; a module of the user's is not
+    changed. The test split is judged once, by the model that is kept.
 
     Raises:
         PlanError: If there is nothing to search, or a candidate does not fit the schema.
         TrainingError: If every experiment failed.
     """
-    space = Space(trainer.plan)
+    space = Space(training.plan)
     space.check(views.train.schema)
-    _require_known_rates(trainer.plan)
-    splits = trainer._checked_splits(table, ("train", "val"))
-    described = trainer._describe(table, views.train, own_module=model is not None)
+    _require_known_rates(training.plan)
+    splits = training.checked_splits(table, ("train", "val"))
+    described = training.describe(table, views.train, own_module=model is not None)
     metric = monitored(splits["val"], described.task, [])
-    folder = trainer._open_run(described, resume)
-    trainings = _Trainings(trainer, folder, table, views, model, callbacks)
+    final = training.folder_of(described.task)
+    folder = open_run(final, described, resume=resume)
+    trainings = _Trainings(training, folder, table, views, model, callbacks)
     with closing(Study(space, folder / STUDY, metric)) as study:
         _run_experiments(trainings, study)
         experiments, best = study.experiments, study.best
@@ -64,17 +69,16 @@ def fit_best(
         plan = space.plan_of(study.choice_of(best))
         run = trainings.finished(f"experiments/{best.number}", plan, metric, *study.course_of(best))
     chosen = trainings.load(run)
-    judged = {"val": chosen._judge("val", run, table, views.val)}
+    judged = {"val": judge(chosen, "val", run, table, views.val)}
     if plan.training_job.refit:
         chosen, run = _refit(trainings, plan, run, best.best_epoch)
-    judged["test"] = chosen._judge("test", run, table, views.test)
-    searched = trainer.plan.training_job.num_experiments > 1
+    judged["test"] = judge(chosen, "test", run, table, views.test)
+    searched = training.plan.training_job.num_experiments > 1
     if searched:
         shutil.copyfile(folder / STUDY, run.folder / STUDY)
-    trainer._take_over(chosen, model)
-    result = trainer._publish(run, judged, experiments if searched else ())
+    result = publish(run, final, judged, experiments if searched else ())
     shutil.rmtree(folder)
-    return result
+    return chosen, result
 
 
 def _require_known_rates(plan: ModelPlan) -> None:
@@ -108,7 +112,9 @@ def _run_experiments(trainings: _Trainings, study: Study) -> None:
         trainings.say(study.latest_in_words)
 
 
-def _refit(trainings: _Trainings, plan: ModelPlan, run: Run, epochs: int) -> tuple[Trainer, Run]:
+def _refit(
+    trainings: _Trainings, plan: ModelPlan, run: Run, epochs: int
+) -> tuple[Predictor | RankingPredictor, Run]:
     """The plan trained on the training and the validation split, with the history of the training before."""
     table = trainings.table
     trainings.say(f"training again on train and val: {epochs} epochs")
@@ -124,7 +130,7 @@ class _Trainings:
     """The trainings of one search.
 
     Attributes:
-        trainer: Who was asked to search.
+        training: The one that was asked for.
         folder: Of the search; each training has one in it.
         table: The examples.
         views: What the splits see.
@@ -132,7 +138,7 @@ class _Trainings:
         callbacks: What else hears of every training.
     """
 
-    trainer: Trainer
+    training: Training
     folder: Path
     table: TrainingTable
     views: Views
@@ -149,8 +155,8 @@ class _Trainings:
         epochs: int | None = None,
     ) -> Run:
         """Trains in the folder of that name, from where an interrupted training there was."""
-        trainer = self.trainer._alike(plan, self.folder / name)
-        run = trainer._train(
+        training = replace(self.training, plan=plan, out=self.folder / name)
+        _, run = training.run(
             table or self.table,
             self.views,
             model=copy.deepcopy(self.model),
@@ -172,16 +178,11 @@ class _Trainings:
             return self.train(name, plan)
         return Run(Description.read(folder), folder, metric, history, notes)
 
-    def load(self, run: Run) -> Trainer:
-        """A trainer with the model of a run."""
-        return Trainer.load(
-            run.folder,
-            model=copy.deepcopy(self.model),
-            accelerator=self.trainer._accelerator,
-            progress=self.trainer._progress,
-        )
+    def load(self, run: Run) -> Predictor | RankingPredictor:
+        """The model of a run."""
+        return load_predictor(run.folder, copy.deepcopy(self.model), self.training.accelerator)
 
     def say(self, words: str) -> None:
         """Shows how far the search is, if progress is shown."""
-        if self.trainer._progress:
+        if self.training.progress:
             print(words, flush=True)

@@ -1,0 +1,105 @@
+"""The folder of a training: under way beside the model's place, and in it once it is whole."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from relhop.checkpoint import Description, write_metrics
+from relhop.errors import TrainingError
+from relhop.resuming import LAST_CHECKPOINT
+from relhop.training_result import Experiment, Judgement, Run, TrainingResult
+
+log = logging.getLogger(__name__)
+
+STUDY = "study.db"
+"""In the folder of a search: the SQLite file of its Optuna study."""
+
+
+def open_run(final: Path, described: Description, *, resume: bool) -> Path:
+    """The folder of a run under way, with the description of its model in it.
+
+    Args:
+        final: Where the model will be.
+        described: The model.
+        resume: Whether to go on with a run that was interrupted.
+
+    Raises:
+        TrainingError: If something else is in the place, or the interrupted run was another one.
+    """
+    if final.is_file():
+        raise TrainingError(f"{final} is a file, so no model is written there; choose another out")
+    if final.is_dir() and any(final.iterdir()) and not (final / "task.json").is_file():
+        raise TrainingError(
+            f"{final} is not empty and holds no model, so no model is written there; choose another out"
+        )
+    folder = final.with_name(final.name + ".partial")
+    is_interrupted = (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
+    if is_interrupted and resume:
+        if not described.matches(folder):
+            raise TrainingError(
+                f"the interrupted run in {folder} has another plan or other data; resume it with these,"
+                " or start anew with resume=False"
+            )
+        return folder
+    if is_interrupted:
+        log.warning("the interrupted run in %s is discarded; resume=True would have gone on with it", folder)
+    if (folder / "task.json").is_file():
+        shutil.rmtree(folder)
+    elif folder.exists():
+        raise TrainingError(f"{folder} is no run under way, and would be in its place; move it away")
+    # Whole from the start, so that what is killed here is told from another's folder.
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}-") as new:
+        (Path(new) / folder.name).mkdir()
+        described.write(Path(new) / folder.name)
+        (Path(new) / folder.name).rename(folder)
+    return folder
+
+
+def publish(
+    run: Run, final: Path, judged: Mapping[str, Judgement], experiments: Sequence[Experiment] = ()
+) -> TrainingResult:
+    """Makes the folder of a run the model's.
+
+    Args:
+        run: A training that is over.
+        final: Where the model will be; an older one there is replaced.
+        judged: How good it is, by split.
+        experiments: What a search tried.
+    """
+    result = TrainingResult(
+        final,
+        run.metric,
+        {split: judgement.metrics for split, judgement in judged.items()},
+        {split: judgement.baselines for split, judgement in judged.items()},
+        run.history,
+        run.notes,
+        list(experiments),
+    )
+    written = {name: value for name, value in asdict(result).items() if name != "path"}
+    write_metrics(run.folder, written)
+    discard_checkpoints(run.folder)
+    _replace_folder(run.folder, final)
+    return result
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Takes what a run could be resumed from out of its folder."""
+    checkpoints = (folder / LAST_CHECKPOINT).parent
+    if checkpoints.exists():
+        shutil.rmtree(checkpoints)
+
+
+def _replace_folder(new: Path, final: Path) -> None:
+    """Puts a whole folder in the place of an older one, which is lost only then."""
+    if not final.exists():
+        new.rename(final)
+        return
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}-") as old:
+        final.rename(Path(old) / final.name)
+        new.rename(final)
