@@ -148,9 +148,12 @@ def stream(
     count: int,
     *,
     num_threads: int = 2,
-    look_ahead: int = LOOK_AHEAD,
+    look_ahead: int | None = LOOK_AHEAD,
 ) -> Iterator[dict[str, Any]]:
-    """Batches 0 to count - 1 with their rows, as the pipeline gives them."""
+    """Batches 0 to count - 1 with their rows, as the pipeline gives them.
+
+    `look_ahead`: batches beyond those that are read; `None`: as many as it finds to be of use.
+    """
     rows = files.seeds(count)
     pipeline = _native.Pipeline(
         topology, [(table, False, 0)], files.options(), num_threads, 2 * num_threads, look_ahead

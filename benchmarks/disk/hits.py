@@ -1,13 +1,14 @@
 """How many rows a pool saves: relhop's with look-ahead beside other policies on the same batches.
 
 Belady's optimum, SIEVE, S3-FIFO, LRU and CLOCK (benchmarks/policies.py) see the rows one after another and
-pay nothing for what they know. A row counts as a hit of relhop's if it was not read for its batch. Belady is
-the optimum of pools that only misses fill; relhop's keeps rows, too, that came with others' reads.
+pay nothing for what they know; relhop looks as far ahead as it does by default. A row counts as a hit of
+relhop's if it was not read for its batch. Belady is the optimum of pools that only misses fill; relhop's
+keeps rows, too, that came with others' reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -15,24 +16,20 @@ from benchmarks import policies
 from benchmarks.disk.device import BLOCK, Device
 from benchmarks.disk.graph_rows import GraphFiles, stream
 from benchmarks.disk.process import Process, alone
-from benchmarks.disk.relhop_rows import LOOK_AHEAD, on_disk
+from benchmarks.disk.relhop_rows import on_disk
 from benchmarks.graphs import Array
 from benchmarks.report import Row, row
 
 RELHOP = "relhop"
 
 
-def hit_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Device) -> list[Row]:
+def hit_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Device) -> Iterator[Row]:
     """Hit rates by policy and pool."""
-    rows = []
     with Process() as process:
         for share in shares:
             rates = process.call(reference_rates, files, count, share)
             rates[RELHOP] = process.call(hit_rate, files, count, share, device)
-            rows += lines(
-                f"{files.case}, {count} batches, a pool of {share:.0%}, look-ahead {LOOK_AHEAD}", rates
-            )
-    return rows
+            yield from lines(f"{files.case}, {count} batches, a pool of {share:.0%}", rates)
 
 
 def order_rows(files: GraphFiles, count: int, share: float) -> list[Row]:
@@ -97,7 +94,7 @@ def reference_rates(files: GraphFiles, count: int, share: float) -> dict[str, fl
 def hit_rate(files: GraphFiles, count: int, share: float, device: Device) -> float:
     """That of relhop's pool, of a share of the matrix's bytes; all that it knows of rows is counted in."""
     records, table = on_disk(files.matrix, int(share * files.matrix.num_bytes), device)
-    for _ in stream(files, files.topology(), table, count):
+    for _ in stream(files, files.topology(), table, count, look_ahead=None):
         pass
     stats = records.stats()
     return 1 - stats["records"] / stats["rows"]

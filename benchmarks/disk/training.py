@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +48,15 @@ class Trained:
 
 def training_rows(
     files: GraphFiles, warm: int, timed: int, shares: Iterable[float], device: Device
-) -> list[Row]:
+) -> Iterator[Row]:
     """Steps with each pool, and with all rows in memory."""
     with Process() as process:
         records = [files.records(rows) for rows in process.call(GraphFiles.trace, files, warm + timed)]
         in_ram = process.call(train, files, None, warm, timed, device)
     configuration = f"{files.case}, float32[{WIDTH}], SAGE with {HIDDEN} hidden"
-    rows = [
-        row(RELHOP, f"{configuration}, all in memory", "ms a step", [1e3 * value for value in in_ram.seconds])
-    ]
+    yield row(
+        RELHOP, f"{configuration}, all in memory", "ms a step", [1e3 * value for value in in_ram.seconds]
+    )
     for share in shares:
         with Process() as process:
             trained = process.call(train, files, share, warm, timed, device)
@@ -65,8 +65,7 @@ def training_rows(
             of.source: floor(missed, files.matrix.row_bytes, of, look_ahead=LOOK_AHEAD, memory=MEMORY) / timed
             for of in (device, FAST_DRIVE)
         }
-        rows += lines(f"{configuration}, a pool of {share:.0%}", trained, _mean(in_ram.seconds), least)
-    return rows
+        yield from lines(f"{configuration}, a pool of {share:.0%}", trained, _mean(in_ram.seconds), least)
 
 
 def lines(configuration: str, trained: Trained, in_ram: float, least: dict[str, float]) -> list[Row]:
@@ -155,24 +154,21 @@ def _stepper() -> Any:
     return step
 
 
-def memory_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Device) -> list[Row]:
+def memory_rows(files: GraphFiles, count: int, shares: Iterable[float], device: Device) -> Iterator[Row]:
     """The most memory while batches come and go, beside what a pool of no bytes takes plus the pool."""
     constant = alone(peak_of_pass, files, 0, count, device)
     configuration = f"{files.case}, {count} batches"
-    rows = [row(RELHOP, f"{configuration}, no pool: the constant", "peak RSS, MiB", [constant / 2**20])]
+    yield row(RELHOP, f"{configuration}, no pool: the constant", "peak RSS, MiB", [constant / 2**20])
     for share in shares:
         pool = int(share * files.matrix.num_bytes)
         peak = alone(peak_of_pass, files, pool, count, device)
-        rows.append(
-            row(
-                RELHOP,
-                f"{configuration}, a pool of {share:.0%}, {pool >> 20} MiB",
-                "peak RSS, MiB",
-                [peak / 2**20],
-                ratio_to_limit=(constant + pool) / peak,
-            )
+        yield row(
+            RELHOP,
+            f"{configuration}, a pool of {share:.0%}, {pool >> 20} MiB",
+            "peak RSS, MiB",
+            [peak / 2**20],
+            ratio_to_limit=(constant + pool) / peak,
         )
-    return rows
 
 
 def peak_of_pass(files: GraphFiles, pool_bytes: int, count: int, device: Device) -> int:

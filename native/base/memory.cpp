@@ -17,17 +17,30 @@ namespace {
 
 constexpr size_t kHeader = 64;  // in front of each piece; keeps what follows aligned
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kSmallest = 8;  // pieces are powers of two, from 2^8 bytes on
+constexpr size_t kSmallest = 256;
 constexpr size_t kKept = size_t{1} << 30;
 
 struct Header {
   size_t bytes;  // of the whole piece
 };
 
-// Pieces that were given back, by the logarithm of their size. Leaked at exit: arrays may outlive static objects.
+// Pieces are powers of two, and, where quarters of one are huge pages, these quarters more: so that a batch's arrays
+// take little more than they need of what is kept.
+size_t piece_size(size_t bytes) {
+  const size_t power = std::bit_ceil(std::max(bytes, kSmallest)), quarter = power / 8;
+  return quarter < kHugePage ? power : (bytes + quarter - 1) / quarter * quarter;
+}
+
+// One number for each size of a piece.
+size_t class_of(size_t whole) {
+  const auto log = static_cast<size_t>(std::bit_width(whole)) - 1;
+  return 4 * log + (whole >> (log - 2) & 3);
+}
+
+// Pieces that were given back, by their class. Leaked at exit: arrays may outlive static objects.
 struct Pool {
   std::mutex mutex;
-  std::array<std::vector<void*>, 64> free;
+  std::array<std::vector<void*>, 4 * 64> free;
   size_t kept = 0;
 };
 
@@ -47,12 +60,11 @@ void* allocate(size_t bytes) {
 
 void* take_memory(size_t bytes) {
   if (bytes > SIZE_MAX / 4) throw std::bad_alloc();
-  const auto size_class = std::max<size_t>(kSmallest, static_cast<size_t>(std::bit_width(bytes + kHeader - 1)));
-  const size_t whole = size_t{1} << size_class;
+  const size_t whole = piece_size(bytes + kHeader);
   void* piece = nullptr;
   {
     const std::lock_guard lock(pool().mutex);
-    std::vector<void*>& free = pool().free[size_class];
+    std::vector<void*>& free = pool().free[class_of(whole)];
     if (!free.empty()) {
       piece = free.back();
       free.pop_back();
@@ -76,7 +88,7 @@ void return_memory(void* memory) noexcept {
   try {
     const std::lock_guard lock(pool().mutex);
     if (pool().kept + whole <= kKept) {
-      pool().free[static_cast<size_t>(std::bit_width(whole)) - 1].push_back(piece);
+      pool().free[class_of(whole)].push_back(piece);
       pool().kept += whole;
       return;
     }

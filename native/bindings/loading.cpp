@@ -39,31 +39,24 @@ struct PyPipeline {
   PyHeld held;
   SampleOptions options;
   std::unique_ptr<Pipeline> pipeline;
-  DiskPipeline* from_disk = nullptr;  // the same, where something that is wanted is on disk
+  DiskPipeline* from_disk = nullptr;  // the same, where links or something that is wanted are on disk
 
   void start(unsigned num_threads, size_t ahead, std::optional<size_t> look_ahead) {
     std::vector<Wanted> native;
-    bool any_on_disk = false;
+    bool any_on_disk = topology->topology->is_paged();
     for (size_t w = 0; w < wanted.size(); ++w) {
       const auto& [features, is_edge, number] = wanted[w];
       native.push_back({&features->table, is_edge, number, held.empty() ? nullptr : held[w].get()});
       any_on_disk = any_on_disk || features->table.disk != nullptr;
     }
-    const auto sample = [this](const SeedBatch& seeds) { return this->sample(seeds); };
+    const BatchSampler sampler{topology->sampler.get(), &options};
     if (any_on_disk) {
-      auto made = std::make_unique<DiskPipeline>(sample, std::move(native), num_threads, look_ahead, ahead);
+      auto made = std::make_unique<DiskPipeline>(sampler, std::move(native), num_threads, look_ahead, ahead);
       from_disk = made.get();
       pipeline = std::move(made);
     } else {
-      pipeline = std::make_unique<MemoryPipeline>(sample, std::move(native), num_threads, ahead);
+      pipeline = std::make_unique<MemoryPipeline>(sampler, std::move(native), num_threads, ahead);
     }
-  }
-
-  Sample sample(const SeedBatch& batch) const {
-    const Seeds seeds{{batch.tables.data(), batch.tables.size()},
-                      {batch.rows.data(), batch.rows.size()},
-                      {batch.times.data(), batch.times.size()}};
-    return topology->sampler->sample(options, seeds);
   }
 
   void put(const Array<uint32_t>& tables, const Array<int64_t>& rows, const Array<int64_t>& times) {

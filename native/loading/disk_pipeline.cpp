@@ -12,10 +12,10 @@ constexpr size_t kNoted = sizeof(int64_t) + sizeof(uint32_t) + Directory::kBytes
 
 }  // namespace
 
-DiskPipeline::DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads,
+DiskPipeline::DiskPipeline(BatchSampler sampler, std::vector<Wanted> wanted, unsigned num_threads,
                            std::optional<size_t> look_ahead, size_t depth)
     : Pipeline(depth),
-      sample_(std::move(sample)),
+      sampler_(sampler),
       wanted_(std::move(wanted)),
       num_threads_(num_threads),
       is_looking_ahead_(look_ahead != 0),
@@ -30,28 +30,48 @@ DiskPipeline::~DiskPipeline() { close(); }
 size_t DiskPipeline::capacity() {
   const std::lock_guard lock(mutex_);
   const size_t together = look_ahead_.most_together();
-  return std::max(depth_, together) + 2 * together + look_ahead_.batches();
+  return std::max(depth_, together) + 2 * together + look_ahead_.batches() + group_ - 1;
 }
 
 void DiskPipeline::sample() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return is_closed_ || started_ >= end_ || (!queue_.empty() && started_ < allowed_); });
+    changed_.wait(lock, [&] { return is_closed_ || started_ >= end_ || num_to_start() != 0; });
     if (is_closed_ || started_ >= end_) return;
-    const size_t index = started_;
-    const SeedBatch seeds = start();
+    size_t index = started_;
+    std::vector<SeedBatch> seeds;
+    for (size_t left = num_to_start(); left != 0; --left) seeds.push_back(start());
     lock.unlock();
-    Made result;
-    try {
-      const Timed timed(sampling_);
-      result = Batch(sample_(seeds), wanted_);
-    } catch (...) {
-      result = std::current_exception();
-    }
+    std::vector<Made> made = sampled(seeds);
     lock.lock();
-    samples_.emplace(index, std::move(result));
+    for (Made& result : made) samples_.emplace(index++, std::move(result));
     changed_.notify_all();
   }
+}
+
+// As many as are sampled best together; fewer only where the reader would else wait for them.
+size_t DiskPipeline::num_to_start() {
+  const size_t there = std::min(queue_.size(), allowed_ - std::min(allowed_, started_));
+  if (there == 0) return 0;
+  group_ = sampler_.together(queue_.front());
+  return there >= group_ || started_ < window_end_ ? std::min(there, group_) : 0;
+}
+
+std::vector<DiskPipeline::Made> DiskPipeline::sampled(std::span<const SeedBatch> seeds) {
+  const Timed timed(sampling_);
+  std::vector<Sample> samples;
+  if (seeds.size() > 1) try {
+      samples = sampler_.sample(seeds);
+    } catch (...) {  // which batch it is shows when each is sampled by itself
+    }
+  std::vector<Made> made;
+  for (size_t i = 0; i < seeds.size(); ++i) try {
+      made.emplace_back(
+          Batch(std::move(samples.empty() ? sampler_.sample(seeds.subspan(i, 1)).front() : samples[i]), wanted_));
+    } catch (...) {
+      made.emplace_back(std::current_exception());
+    }
+  return made;
 }
 
 void DiskPipeline::read() {
@@ -59,11 +79,12 @@ void DiskPipeline::read() {
   std::unique_lock lock(mutex_);
   while (!is_closed_ && first < end_) {
     const size_t next = first + window_.size();
-    const size_t together = look_ahead_.together(), window_end = first + together + look_ahead_.batches();
-    allowed_ = window_end + together;
+    const size_t together = look_ahead_.together();
+    window_end_ = first + together + look_ahead_.batches();
+    allowed_ = window_end_ + together + group_ - 1;
     changed_.notify_all();
     // What follows a failed batch is not looked at.
-    const auto is_window_full = [&] { return next >= std::min({window_end, put_, end_}); };
+    const auto is_window_full = [&] { return next >= std::min({window_end_, put_, end_}); };
     changed_.wait(lock, [&] {
       if (is_closed_ || first >= end_) return true;
       if (!is_window_full()) return samples_.contains(next);

@@ -29,7 +29,7 @@ class DiskPipeline final : public Pipeline {
  public:
   // What `wanted` names outlives the pipeline. look_ahead <= kMostAhead: 0 reads each batch as if none followed; none
   // lets it follow the batches.
-  DiskPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, std::optional<size_t> look_ahead,
+  DiskPipeline(BatchSampler sampler, std::vector<Wanted> wanted, unsigned num_threads, std::optional<size_t> look_ahead,
                size_t depth);
   ~DiskPipeline() override;
 
@@ -49,6 +49,8 @@ class DiskPipeline final : public Pipeline {
   };
 
   void sample();
+  size_t num_to_start();
+  std::vector<Made> sampled(std::span<const SeedBatch> seeds);
   void read();
   void enter(Made sampled);
   void foresee();
@@ -59,7 +61,7 @@ class DiskPipeline final : public Pipeline {
   size_t sample_bytes_of(const Foreseen& foreseen) const;
   size_t can_foresee(const Foreseen& foreseen) const;
 
-  const MakeSample sample_;
+  const BatchSampler sampler_;
   const std::vector<Wanted> wanted_;
   const unsigned num_threads_;
   const bool is_looking_ahead_;
@@ -70,7 +72,9 @@ class DiskPipeline final : public Pipeline {
 
   // Guarded by the pipeline's mutex.
   LookAhead look_ahead_;
+  size_t window_end_ = 0;           // the first batch that the reader does not wait for
   size_t allowed_ = 0;              // may be begun to sample
+  size_t group_ = 1;                // are sampled best together
   std::map<size_t, Made> samples_;  // without features
   std::vector<ReadStats> stats_;
   std::vector<std::jthread> threads_;

@@ -4,8 +4,8 @@
 
 namespace relhop {
 
-MemoryPipeline::MemoryPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t depth)
-    : Pipeline(depth), sample_(std::move(sample)), wanted_(std::move(wanted)) {
+MemoryPipeline::MemoryPipeline(BatchSampler sampler, std::vector<Wanted> wanted, unsigned num_threads, size_t depth)
+    : Pipeline(depth), sampler_(sampler), wanted_(std::move(wanted)) {
   for (unsigned i = 0; i < num_threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -36,7 +36,7 @@ Batch MemoryPipeline::make(const SeedBatch& seeds) {
   Batch batch;
   {
     const Timed timed(sampling_);
-    batch = Batch(sample_(seeds), wanted_);
+    batch = Batch(std::move(sampler_.sample({&seeds, 1}).front()), wanted_);
   }
   const Timed timed(gathering_);
   for (size_t w = 0; w < wanted_.size(); ++w)

@@ -12,7 +12,7 @@ namespace relhop {
 class MemoryPipeline final : public Pipeline {
  public:
   // What `wanted` names outlives the pipeline.
-  MemoryPipeline(MakeSample sample, std::vector<Wanted> wanted, unsigned num_threads, size_t depth);
+  MemoryPipeline(BatchSampler sampler, std::vector<Wanted> wanted, unsigned num_threads, size_t depth);
   ~MemoryPipeline() override;
 
   size_t capacity() override { return depth_; }
@@ -22,7 +22,7 @@ class MemoryPipeline final : public Pipeline {
   void work();
   Batch make(const SeedBatch& seeds);
 
-  const MakeSample sample_;
+  const BatchSampler sampler_;
   const std::vector<Wanted> wanted_;
   std::vector<std::jthread> threads_;
 };

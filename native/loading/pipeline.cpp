@@ -15,6 +15,15 @@ std::span<const int64_t> found(const Sample& sample, const Wanted& wanted) {
 
 }  // namespace
 
+std::vector<Sample> BatchSampler::sample(std::span<const SeedBatch> batches) const {
+  std::vector<Seeds> seeds;
+  for (const SeedBatch& batch : batches)
+    seeds.push_back({{batch.tables.data(), batch.tables.size()},
+                     {batch.rows.data(), batch.rows.size()},
+                     {batch.times.data(), batch.times.size()}});
+  return sampler->sample(*options, seeds);
+}
+
 Batch::Batch(Sample sampled, std::span<const Wanted> wanted) : sample(std::move(sampled)), splits(wanted.size()) {
   for (size_t w = 0; w < wanted.size(); ++w) {
     wanted[w].features->check_rows(found(sample, wanted[w]));

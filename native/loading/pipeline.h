@@ -48,8 +48,15 @@ struct Batch {
   std::span<const int64_t> rows(std::span<const Wanted> wanted, size_t w) const;
 };
 
-// Samples the neighborhoods of a batch's seeds; called by several threads at once.
-using MakeSample = std::function<Sample(const SeedBatch&)>;
+// How the seeds of batches are sampled; by several threads at once. What it names outlives it.
+struct BatchSampler {
+  const Sampler* sampler;
+  const SampleOptions* options;
+
+  std::vector<Sample> sample(std::span<const SeedBatch> batches) const;
+  // How many batches like this one are sampled best together.
+  size_t together(const SeedBatch& batch) const { return sampler->together(*options, batch.rows.size()); }
+};
 
 // Adds the time for which it lives to a sum of nanoseconds.
 class Timed {

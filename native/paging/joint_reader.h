@@ -30,8 +30,8 @@ class JointReader {
     bool is_done = false;
     std::exception_ptr failure;
   };
-  // A member that computes for long does not hold the others up.
-  static constexpr std::chrono::milliseconds kPatience{20};
+  // A member whose thread could not be started does not hold the others up for good.
+  static constexpr std::chrono::seconds kPatience{1};
 
   void answer(std::vector<Request*>& requests);
   void answer_together(std::span<Request* const> requests);

@@ -15,8 +15,10 @@ namespace relhop {
 inline constexpr uint32_t kPagedNodes = uint32_t{1} << 18;
 inline constexpr uint64_t kPagedElements = uint64_t{1} << 21;
 
-// Threads over which a batch that reads from disk is split at least.
-inline constexpr size_t kPagedThreads = 16;
+// Threads over which a batch that reads from disk is split at least; and blocks, of one batch or of several, that are
+// sampled in step, as many as have about so many edges: each takes some 100 bytes while it is looked for.
+inline constexpr size_t kPagedThreads = 16, kMostInStep = 64;
+inline constexpr uint64_t kPagedEdges = uint64_t{1} << 20;
 
 struct PagedScratch {
   static constexpr uint64_t kNone = UINT64_MAX;

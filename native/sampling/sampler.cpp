@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -119,6 +120,31 @@ namespace {
 // Of fewer edges a thread takes less time than it takes to start.
 constexpr uint64_t kEdgesAThread = 16384;
 
+size_t block_size(const SampleOptions& options, size_t num_seeds) {
+  return options.disjoint ? kBlock : std::max<size_t>(num_seeds, 1);
+}
+size_t num_blocks(const SampleOptions& options, size_t num_seeds) {
+  const size_t block = block_size(options, num_seeds);
+  return std::max<size_t>((num_seeds + block - 1) / block, 1);
+}
+
+// A batch, its parts and what they are put together to.
+struct Task {
+  Seeds seeds;
+  size_t block, num_blocks;
+  std::vector<size_t> bounds;  // of the parts, in blocks
+  std::vector<Part> parts;
+  std::optional<Assembly> assembly;
+
+  Task(const SampleOptions& options, const Seeds& seeds, size_t num_parts)
+      : seeds(seeds),
+        block(block_size(options, seeds.rows.size())),
+        num_blocks(relhop::num_blocks(options, seeds.rows.size())) {
+    for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
+    parts.resize(num_parts);
+  }
+};
+
 uint64_t count_edges(std::span<const Part> parts) {
   uint64_t count = 0;
   for (const Part& part : parts)
@@ -132,42 +158,64 @@ Sampler::Sampler(const Topology& topology) : topology_(topology), workspaces_(st
 
 Sampler::~Sampler() = default;
 
-Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigned num_threads) const {
+std::vector<Sample> Sampler::sample(const SampleOptions& options, std::span<const Seeds> batches,
+                                    unsigned num_threads) const {
   check_options(topology_, options);
-  check_seeds(topology_, options, seeds);
-  const size_t num_seeds = seeds.rows.size();
-  const size_t block = options.disjoint ? kBlock : std::max<size_t>(num_seeds, 1);
-  const size_t num_blocks = std::max<size_t>((num_seeds + block - 1) / block, 1);
-  const uint64_t usual = workspaces_->edges_a_block.load(std::memory_order_relaxed);
-  const size_t num_busy = usual >= kEdgesAThread ? num_blocks : num_blocks * usual / kEdgesAThread;
-  // Threads that read from disk mostly wait, and the more ask at once, the fewer are the reads.
-  const size_t num_wanted =
-      topology_.is_paged() ? std::max<size_t>(num_threads, kPagedThreads) : std::min<size_t>(num_threads, num_busy);
-  const size_t num_parts = std::clamp<size_t>(num_wanted, 1, num_blocks);
-  std::vector<size_t> bounds;
-  for (size_t p = 0; p <= num_parts; ++p) bounds.push_back(num_blocks * p / num_parts);
-  std::vector<Part> parts(num_parts);
+  std::deque<Task> tasks;
+  std::vector<std::pair<Task*, size_t>> parts;
+  for (const Seeds& seeds : batches) {
+    check_seeds(topology_, options, seeds);
+    Task& task = tasks.emplace_back(options, seeds, num_parts(num_blocks(options, seeds.rows.size()), num_threads));
+    for (size_t p = 0; p < task.parts.size(); ++p) parts.emplace_back(&task, p);
+  }
   std::unique_ptr<PageReader> reader;
   std::optional<JointReader> joint;
-  if (topology_.is_paged() && num_parts > 1) joint.emplace(*(reader = workspaces_->readers.take()), num_parts);
-  std::optional<Assembly> assembly;
-  const auto sample_part = [&](size_t p) {
+  if (topology_.is_paged() && parts.size() > 1) joint.emplace(*(reader = workspaces_->readers.take()), parts.size());
+  const auto sample_part = [&](size_t i) {
     const Membership member{joint ? &*joint : nullptr};
+    auto& [task, p] = parts[i];
     auto workspace = workspaces_->take();
     workspace->paged.joint = member.joint;
-    parts[p] = Part(topology_, *workspace);
-    sample_blocks(topology_, options, seeds, bounds[p] * block, std::min(num_seeds, bounds[p + 1] * block), *workspace,
-                  parts[p]);
-    parts[p].note_sizes(*workspace);
+    Part& part = task->parts[p] = Part(topology_, *workspace);
+    sample_blocks(topology_, options, task->seeds, task->bounds[p] * task->block,
+                  std::min(task->seeds.rows.size(), task->bounds[p + 1] * task->block), *workspace, part);
+    part.note_sizes(*workspace);
     workspaces_->give_back(std::move(workspace));
   };
   const auto assemble = [&] {
-    workspaces_->edges_a_block.store(count_edges(parts) / num_blocks, std::memory_order_relaxed);
-    assembly.emplace(topology_, options, std::move(parts), std::move(bounds));
+    for (Task& task : tasks) {
+      workspaces_->edges_a_block.store(count_edges(task.parts) / task.num_blocks, std::memory_order_relaxed);
+      task.assembly.emplace(topology_, options, std::move(task.parts), std::move(task.bounds));
+    }
   };
-  in_parallel(num_parts, sample_part, assemble, [&](size_t p) { assembly->place(p); });
+  in_parallel(parts.size(), sample_part, assemble, [&](size_t i) { parts[i].first->assembly->place(parts[i].second); });
   if (reader) workspaces_->readers.give_back(std::move(reader));
-  return assembly->take();
+  std::vector<Sample> samples;
+  for (Task& task : tasks) samples.push_back(task.assembly->take());
+  return samples;
 }
+
+Sample Sampler::sample(const SampleOptions& options, const Seeds& seeds, unsigned num_threads) const {
+  return std::move(sample(options, {&seeds, 1}, num_threads).front());
+}
+
+size_t Sampler::together(const SampleOptions& options, size_t num_seeds) const {
+  if (!topology_.is_paged()) return 1;
+  return std::max<size_t>(most_in_step() / num_blocks(options, num_seeds), 1);
+}
+
+size_t Sampler::num_parts(size_t num_blocks, unsigned num_threads) const {
+  // Threads that read from disk mostly wait, and the more ask at once, the fewer are the reads.
+  if (topology_.is_paged()) return std::min(std::max({size_t{num_threads}, kPagedThreads, most_in_step()}), num_blocks);
+  const uint64_t usual = usual_edges();
+  const size_t num_busy = usual >= kEdgesAThread ? num_blocks : num_blocks * usual / kEdgesAThread;
+  return std::clamp<size_t>(std::min<size_t>(num_threads, num_busy), 1, num_blocks);
+}
+
+size_t Sampler::most_in_step() const {
+  return std::min<uint64_t>(kPagedEdges / std::max<uint64_t>(usual_edges(), 1), kMostInStep);
+}
+
+uint64_t Sampler::usual_edges() const { return workspaces_->edges_a_block.load(std::memory_order_relaxed); }
 
 }  // namespace relhop

@@ -92,9 +92,18 @@ class Sampler {
   // Throws std::invalid_argument on options that do not fit the topology, CorruptStore where a list of the topology
   // holds a row that cannot be there. May be called by several threads at once.
   Sample sample(const SampleOptions& options, const Seeds& seeds, unsigned num_threads = 1) const;
+  // Several batches, the same bits as each by itself. From disk they are read in step: what several want is read once.
+  std::vector<Sample> sample(const SampleOptions& options, std::span<const Seeds> batches,
+                             unsigned num_threads = 1) const;
+  // How many batches of so many seeds are worth it; 1 in memory.
+  size_t together(const SampleOptions& options, size_t num_seeds) const;
 
  private:
   struct Workspaces;
+  size_t num_parts(size_t num_blocks, unsigned num_threads) const;
+  size_t most_in_step() const;   // blocks
+  uint64_t usual_edges() const;  // of a block
+
   const Topology& topology_;
   const std::unique_ptr<Workspaces> workspaces_;
 };

@@ -17,7 +17,9 @@ from relhop.errors import StoreError
 from tests import threads
 from tests.graphs import to_native
 from tests.native.test_features import records
+from tests.paged_graphs import Pool, column
 from tests.reference import Tables
+from tests.sampler_cases import same_bits
 
 NUM_ROWS = (40, 400)
 FOREST = Tables(list(NUM_ROWS), [None, None], [(1, 0, [i % 40 for i in range(400)])])
@@ -35,6 +37,20 @@ def folder(tmp_path_factory):
     return path
 
 
+def on_disk(folder, frames):
+    """TOPOLOGY in files behind so many pages, and their pool."""
+    columns = [
+        column(folder, "offsets", range(0, 401, 10), 400),
+        column(folder, "neighbors", [c for row in range(40) for c in range(row, 400, 40)], 400),
+        column(folder, "parents", [i % 40 for i in range(400)], 40),
+    ]
+    pool = Pool(columns, frames, page_size=64)
+    offsets, neighbors, parents = (pool.rows(one) for one in columns)
+    tables = [_native.TableRows(f"t{i}", count, None) for i, count in enumerate(NUM_ROWS)]
+    lists = _native.EdgeRows.lists("l0", 0, 1, offsets, neighbors, 1)
+    return _native.Topology(tables, [lists, _native.EdgeRows.parents("l0", 1, 0, parents, 0)]), pool.native
+
+
 def features(folder, pools):
     """The two tables: in memory for a pool of None, else on disk."""
     tables = []
@@ -49,11 +65,22 @@ def features(folder, pools):
     return tables
 
 
-def pipeline(tables, seeds, *, batch_size=7, num_threads=2, ahead=2, look_ahead=4, finish=True, held=()):
+def pipeline(
+    tables,
+    seeds,
+    *,
+    batch_size=7,
+    num_threads=2,
+    ahead=2,
+    look_ahead=4,
+    finish=True,
+    held=(),
+    topology=TOPOLOGY,
+):
     rules = [[_native.Rule(3, _native.Strategy.uniform), _native.Rule(1)]] * 2
     options = _native.SampleOptions(rules, 5, 1, list(NUM_ROWS))
     wanted = [(table, False, i) for i, table in enumerate(tables)]
-    made = _native.Pipeline(TOPOLOGY, wanted, options, num_threads, ahead, look_ahead, held)
+    made = _native.Pipeline(topology, wanted, options, num_threads, ahead, look_ahead, held)
     put_all(made, seeds, batch_size)
     if finish:
         made.finish()
@@ -95,6 +122,61 @@ def test_batches_from_disk_equal_those_from_memory(folder, pools, num_seeds, **h
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
         assert_same(a, b)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    frames=st.integers(1, 8),
+    pools=st.tuples(st.none() | st.integers(0, 3000), st.none() | st.integers(0, 30000)),
+    num_seeds=st.integers(0, 150),
+    batch_size=st.integers(1, 40),
+    num_threads=st.integers(1, 3),
+    ahead=st.integers(1, 3),
+    look_ahead=st.none() | st.integers(0, 22),
+)
+def test_batches_with_links_on_disk_equal_those_from_memory(folder, frames, pools, num_seeds, **how):
+    seeds = np.random.default_rng(num_seeds).integers(0, 40, num_seeds)
+    expected = list(batches(pipeline(features(folder, (None, None)), seeds, **how)))
+    topology, _ = on_disk(folder, frames)
+    got = list(batches(pipeline(features(folder, pools), seeds, topology=topology, **how)))
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        assert same_bits(a, b)
+        assert_same(a, b)
+
+
+def pages_looked_up(folder, *, put_ahead):
+    """By an epoch of batches of one seed with links on disk."""
+    topology, pool = on_disk(folder, 4)
+    filled = pipeline(
+        features(folder, (500, 5000)), [], num_threads=1, look_ahead=200, finish=False, topology=topology
+    )
+    put = 0
+    for taken in range(300):
+        while put < min(300, taken + put_ahead):
+            put_all(filled, [put % 40], 1)
+            put += 1
+        assert filled.next() is not None
+    stats = pool.stats()
+    return stats["hits"] + stats["misses"]
+
+
+def test_batches_that_wait_together_look_up_a_page_once(folder):
+    assert pages_looked_up(folder, put_ahead=300) < pages_looked_up(folder, put_ahead=1) / 4
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 30])
+def test_a_seed_that_is_none_is_an_error_at_its_batch_alone(folder, wrong):
+    topology, _ = on_disk(folder, 4)
+    seeds = [number % 40 for number in range(60)]
+    seeds[wrong] = 40
+    failing = pipeline(features(folder, (500, 5000)), seeds, batch_size=1, look_ahead=22, topology=topology)
+    expected = batches(pipeline(features(folder, (None, None)), seeds[:wrong], batch_size=1))
+    for batch in expected:
+        assert_same(failing.next(), batch)
+    with pytest.raises(ValueError, match=r"^seed 0 is row 40 of a table of 40 rows$"):
+        failing.next()
+    assert failing.next() is None
 
 
 def test_rows_that_are_held_are_not_read(folder):

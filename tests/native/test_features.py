@@ -98,3 +98,15 @@ def test_files_of_other_lengths_are_a_corrupt_store(time, order, message):
     order = None if order is None else packing.rows(order, 5)
     with pytest.raises(CorruptStore, match=rf"^{message}$"):
         _native.FeatureTable("t", records(5, 1, 1, 1)[1], [1, 1, 1], time, order)
+
+
+@pytest.mark.parametrize("mebibytes", [8, 9, 10.5, 15, 33])
+def test_large_arrays_that_live_together_hold_what_was_gathered(mebibytes):
+    records = np.random.default_rng(0).integers(0, 256, (256, 4096), np.uint8)
+    table = _native.FeatureTable("rows", records, None, None, None)
+    count = round(mebibytes * 256)
+    for _ in range(2):  # the second time in memory that is used again
+        wanted = [np.arange(begin, begin + count) % 256 for begin in range(3)]
+        found = [table.gather(rows)["raw"] for rows in wanted]
+        for rows, of_batch in zip(wanted, found, strict=True):
+            np.testing.assert_array_equal(of_batch, records[rows])
