@@ -77,22 +77,26 @@ class ListFollower {
     }
   }
 
-  // Rows are spread over a list about as over the table: the bound's place can be guessed, and is off by some
-  // sqrt(length) / 2. Where four times that, to both sides, are a few lines of memory, all of these are asked for.
+  // A list of a few lines of memory is asked for whole. Of a longer one, rows are spread over it about as over the
+  // table: the bound's place can be guessed, and is off by some sqrt(length) / 2. Where two to four times that, to both
+  // sides, are a few lines, these are asked for.
   void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, uint64_t bound) {
     const PackedRows order = edges_.order();
     const Item& item = group.items[number];
     const uint64_t length = item.end - item.begin;
-    const double share = static_cast<double>(bound) * share_of_row_;
-    const uint64_t guess = std::min(static_cast<uint64_t>(static_cast<double>(length) * share), length - 1);
-    const uint64_t margin = uint64_t{1} << (std::bit_width(length) + 1) / 2;
-    if (2 * margin * order.width > kNearBits) {
-      begin_far_search(group, {number, for_end, bound}, item.begin, item.end, item.begin + guess);
-      return;
+    uint64_t first = 0, last = length;
+    if (length * order.width > kNearBits) {
+      const double share = static_cast<double>(bound) * share_of_row_;
+      const uint64_t guess = std::min(static_cast<uint64_t>(static_cast<double>(length) * share), length - 1);
+      const uint64_t margin = uint64_t{1} << (std::bit_width(length) + 1) / 2;
+      if (2 * margin * order.width > kNearBits)
+        return begin_far_search(group, {number, for_end, bound}, item.begin, item.end, item.begin + guess);
+      first = guess - std::min(guess, margin);
+      last = std::min(guess + margin, length);
     }
-    const uint64_t begin = guess - std::min(guess, margin), end = std::min(guess + margin, length);
-    for (uint64_t i = 0; i <= kNearLines; ++i) order.prefetch(item.begin + begin + (end - begin) * i / kNearLines);
-    group.near.push_back({{number, for_end, bound}, item.begin + begin, item.begin + begin, end - begin, end - begin});
+    const uint64_t begin = item.begin + first, size = last - first;
+    for (uint64_t i = 0; i <= kNearLines; ++i) order.prefetch(begin + size * i / kNearLines);
+    group.near.push_back({{number, for_end, bound}, begin, begin, size, size});
   }
 
   void begin_far_search(ListScratch::Group& group, const Bound& bound, uint64_t low, uint64_t high, uint64_t probe) {
