@@ -215,6 +215,17 @@ def test_replays_of_temporal_samples_read_the_ends_of_visible_prefixes(shop: Gra
         assert (replay.target[edge_type] == edges["target"]).all()
 
 
+def test_a_trace_knows_the_parents_of_rows_that_were_found_in_their_lists(shop: Graph) -> None:
+    batch = seeds(TIMED, shop, 0)
+    sample = Relhop(shop).sample(TIMED, batch, 0)
+    known = [step for step in trace(shop, sample, batch.times).steps if step.origins is not None]
+    assert known
+    for step in known:
+        edges = sample["edges"][step.edge_type]
+        of_step = np.isin(edges["target"], step.first_target + np.arange(len(step.rows)))
+        assert (edges["source"][of_step] == step.origins).all()
+
+
 def test_bisection_finds_the_first_value_not_below() -> None:
     values = np.array([1, 3, 5, 2, 2, 9])
     found = first_not_below(values, np.array([0, 0, 3, 3]), np.array([3, 3, 6, 3]), np.array([3, 6, 2, 1]))
