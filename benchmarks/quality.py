@@ -1,13 +1,17 @@
 """How good the models are: each question of each data set, beside boosted trees, simple scores and what
 others published.
 
-    python -m benchmarks.quality --data FOLDER [--only f1] [--seeds 3] [--quick] [--json FILE]
+    python -m benchmarks.quality --data FOLDER [--only f1] [--seeds 3] [--years-ago N] [--quick]
+        [--json FILE]
 
 FOLDER holds the data sets, a folder each; by default the environment variable RELHOP_DATA says which. Plans
 are those that are suggested, but for the settings written beside each question, which were chosen on
 validation alone. Trees are tried with each of TRIALS, and the best on validation is judged. Both learn under
 the same delays, and where the plan says `refit`, both learn again from training and validation together. Test
 is scored once, at the end.
+
+With --years-ago each question is asked as it would have been so many years earlier, on what was known when
+today's test begins: past questions by which settings can be chosen where validation is small.
 """
 
 from __future__ import annotations
@@ -84,7 +88,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     def line(system: str, values: list[float], val: float | None = None) -> Line:
         return Line(question.name, question.metric, system, values, val)
 
-    vals, tests, scores = [], [], []
+    vals, tests, scores, alone = [], [], [], []
     for seed in range(seeds):
         trainer = rh.Trainer(
             plan.with_overrides({"training_job.seed": seed}), out=folder / f"{seed}", progress=False
@@ -93,7 +97,10 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
         vals.append(result.metrics["val"][question.metric])
         tests.append(result.metrics["test"][question.metric])
         scores.append(trainer.predict(splits["test"], seen["test"]).scores)
+        alone.append(result.baselines["test"].get("network alone", {}).get(question.metric))
     yield line("relhop", tests, statistics.median(vals))
+    if plan.training_job.boosted_half:
+        yield line("relhop, network alone", alone)
     if seeds > 1:
         yield line(f"relhop, mean score of {seeds} seeds", [judged(np.mean(scores, axis=0))])
 
@@ -188,8 +195,10 @@ def _citation(folder: Path, seeds: int, quick: bool) -> Iterator[Line]:
         yield Line(name, "accuracy", "target", [target])
 
 
-def run(names: Iterable[str], data: Path, seeds: int, quick: bool) -> Iterator[Line]:
-    """All lines of some data sets."""
+def run(
+    names: Iterable[str], data: Path, seeds: int, quick: bool, years_ago: int | None = None
+) -> Iterator[Line]:
+    """All lines of some data sets, asked as so many years earlier."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             if name == "citation":
@@ -198,7 +207,10 @@ def run(names: Iterable[str], data: Path, seeds: int, quick: bool) -> Iterator[L
             module = importlib.import_module(f"benchmarks.quality_data.{name}")
             store = module.store(data, Path(folder))
             for number, question in enumerate(module.QUESTIONS):
-                yield from lines_of(question, store, seeds, Path(folder) / f"{name}-{number}", quick)
+                known, asked = store, question
+                if years_ago is not None:
+                    known, asked = store.as_of(question.split["test_start"]), question.years_ago(years_ago)
+                yield from lines_of(asked, known, seeds, Path(folder) / f"{name}-{number}", quick)
 
 
 def main() -> None:
@@ -206,18 +218,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("RELHOP_DATA"))
     parser.add_argument("--only", choices=DATA_SETS, help="one data set; default all")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--years-ago", type=int, help="ask as so many years earlier; needs --only")
     parser.add_argument("--quick", action="store_true", help="a few steps and one trial: to see that it runs")
     parser.add_argument("--json", type=Path, help="write the same numbers to this file")
     options = parser.parse_args()
     if options.data is None:
         parser.error("say where the data sets are: --data FOLDER, or RELHOP_DATA in the environment")
+    if options.years_ago is not None and options.only in (None, "citation"):
+        parser.error("--years-ago shifts the dates of one data set: say which, --only f1")
     facts = machine()
     print("## How good the models are\n\n" + " · ".join(f"{k} {v}" for k, v in facts.items()) + "\n")
     print("| question | metric | system | test, median | min–max | validation |")
     print("| --- | --- | --- | ---: | ---: | ---: |", flush=True)
     found = []
     names = (options.only,) if options.only else DATA_SETS
-    for line in run(names, options.data, options.seeds, options.quick):
+    for line in run(names, options.data, options.seeds, options.quick, options.years_ago):
         span = f"{digits(min(line.values))}–{digits(max(line.values))}" if len(line.values) > 1 else ""
         val = "" if line.val is None else f"{line.val:.3f}"
         median = f"{statistics.median(line.values):.3f}"

@@ -209,9 +209,22 @@ def _asked(
 ) -> tuple[rh.Store, rh.PredictiveQuery, rh.TrainingTable]:
     """A store, a query on it and its training table."""
     opened = rh.Store.open(store)
-    question = rh.PredictiveQuery(opened, Path(query).read_text() if Path(query).is_file() else query)
+    question = rh.PredictiveQuery(opened, _text_of(query))
     table = question.generate_training_table(opened, val_start=val_start, test_start=test_start)
     return opened, question, table
+
+
+def _text_of(query: str) -> str:
+    """A query, given as text or as a file that holds it."""
+    # Path.is_file would raise where a query is too long for a name.
+    if not os.path.isfile(query):
+        if len(query.split()) < 2:
+            raise rh.RelhopError(f"'{query}' is neither a query, as PREDICT ... FOR EACH ..., nor a file")
+        return query
+    try:
+        return Path(query).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise rh.RelhopError(f"{query} is no text in UTF-8: {error}") from None
 
 
 def _read(settings: list[str]) -> dict[str, Any]:

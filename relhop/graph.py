@@ -28,7 +28,7 @@ from relhop.sources.pyg import tables_of_pyg
 from relhop.sources.quoting import literal
 from relhop.sources.reading import normalized
 from relhop.sources.sqlite import SqliteTable, declared_keys
-from relhop.store.placement import Memory
+from relhop.store.placement import Memory, parse_size
 from relhop.store.precision import PRECISIONS, Precision
 from relhop.store.reader import Store
 from relhop.store.sql import failing
@@ -283,7 +283,7 @@ class Graph:
             The store, open.
 
         Raises:
-            ValueError: If there is no such precision or order.
+            ValueError: If there is no such precision or order, or memory_limit is no size.
             SourceError: If a source cannot be read, or `validate` finds an error, such as a key given twice.
             StoreError: If `path` holds something that is no store.
             OSError: If the disk is full or refuses.
@@ -292,6 +292,7 @@ class Graph:
             raise ValueError(f"precision is {precision!r}; choose one of {', '.join(PRECISIONS)}")
         if row_order not in ("auto", "time"):
             raise ValueError(f"row_order is {row_order!r}; choose 'auto' or 'time'")
+        limit = None if memory_limit is None else f"{parse_size(memory_limit)}B"
         tables = self._tables()
         embedder = text_embedder or HashedNgrams()
         settings = {"precision": precision, "row_order": row_order, "text_embedder": embedder.identity}
@@ -307,8 +308,8 @@ class Graph:
             with failing("the tables cannot be checked"):
                 # Made by DuckDB if it has to spill, and removed by it.
                 connection.execute(f"SET temp_directory = {literal(f'{os.fspath(path)}.spill')}")
-                if memory_limit is not None:
-                    connection.execute(f"SET memory_limit = {literal(memory_limit)}")
+                if limit is not None:
+                    connection.execute(f"SET memory_limit = {literal(limit)}")
                 bind(connection, tables, self.sources)
                 refuse_errors(connection, self.schema)
             origins = self._origins(tables)
@@ -320,7 +321,7 @@ class Graph:
                 fingerprint=identity,
                 precision=precision,
                 row_order=row_order,
-                memory_limit=memory_limit,
+                memory_limit=limit,
                 progress=progress,
                 attributes={name: origin.attributes for name, origin in arrays.items()},
                 ends={

@@ -282,6 +282,10 @@ class Schema:
         """The columns of a table that are features of several numbers each: lists, text, tensors."""
         return self._visible(table, WIDE_STYPES)
 
+    def list_columns(self, table: str) -> list[str]:
+        """The columns of a table that are features of several categories each."""
+        return list(self._visible(table, frozenset({Stype.multicategorical})))
+
     def _visible(self, table: str, stypes: frozenset[Stype]) -> dict[str, Stype]:
         described = self.table(table)
         hidden = {*described.pkey, *described.exclude, described.time_col}

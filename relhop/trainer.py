@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from relhop.baselines import baseline_scores
-from relhop.boosting import boosted_scores, require_lightgbm
+from relhop.boosting import BoostedTrees, require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_metrics, write_weights
 from relhop.errors import PlanError, TrainingError
 from relhop.fitting import Course
@@ -172,6 +172,8 @@ class Trainer:
             notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
         self._predictor, history = fit(described, course, splits, views, network)
+        if isinstance(self._predictor, Predictor) and self._predictor.trees is not None:
+            self._predictor.trees.write(course.folder)
         write_weights(course.folder, self._predictor.model.state_dict())
         return Run(described, course.folder, course.monitor, history, notes)
 
@@ -211,10 +213,17 @@ class Trainer:
         the run's.
         """
         asked = table.splits[split]
-        return Judgement(
-            self._metrics(split, asked, store, run.notes),
-            _judge_baselines(table.before(split), asked, store, run.described),
-        )
+        baselines = _judge_baselines(table.before(split), asked, store, run.described)
+        predictor = self.predictor
+        if isinstance(predictor, RankingPredictor):
+            return Judgement(predictor.predict(asked, store).metrics(), baselines)
+        parts = predictor.parts(asked, store)
+        if len(parts) > 1:
+            alone = {f"{name} alone": _metrics_of(scores, asked).values for name, scores in parts.items()}
+            baselines = {**alone, **baselines}
+        judged = _metrics_of(np.mean(list(parts.values()), axis=0), asked)
+        run.notes.extend(f"{split}: {note}" for note in judged.notes)
+        return Judgement(judged.values, baselines)
 
     def _publish(
         self, run: Run, judged: Mapping[str, Judgement], experiments: Sequence[Experiment] = ()
@@ -273,7 +282,7 @@ class Trainer:
             return trainer
         model = model if model is not None else plan_model(described)
         model.load_state_dict(weights)
-        trainer._predictor = Predictor(model, described, _device(accelerator))
+        trainer._predictor = Predictor(model, described, _device(accelerator), BoostedTrees.read(path))
         return trainer
 
     @property
@@ -331,8 +340,11 @@ class Trainer:
     def _require_possible(self, task_type: TaskType) -> None:
         """Raises PlanError if the plan needs what this machine does not have."""
         job = self.plan.training_job
-        if job.boosted_baseline:
-            require_lightgbm()
+        for setting in ("boosted_baseline", "boosted_half"):
+            if getattr(job, setting):
+                require_lightgbm(f"training_job.{setting}")
+        if job.boosted_half and task_type == TaskType.link_prediction:
+            raise PlanError("training_job.boosted_half is true, but trees rank nothing; set it to false")
         require_loggers(self.plan)
         if job.precision == "16" and _device(self._accelerator) == "cpu":
             raise PlanError(
@@ -391,7 +403,10 @@ class Trainer:
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
         history = fit_scores(model, described, course, splits, {"train": views.train, "val": views.val})
-        return Predictor(model, described, _device(self._accelerator)), history
+        trees = None
+        if self.plan.training_job.boosted_half:
+            trees = _trees(splits["train"], views.train, self.plan)
+        return Predictor(model, described, _device(self._accelerator), trees), history
 
     def _fit_ranking(
         self,
@@ -406,14 +421,6 @@ class Trainer:
         model.bind(described, views.train)
         history = fit_ranking(model, course, splits, views.train)
         return RankingPredictor(model, described, _device(self._accelerator)), history
-
-    def _metrics(self, split: str, table: TrainingTable, store: Store, notes: list[str]) -> dict[str, float]:
-        predictions = self.predict(table, store)
-        if isinstance(predictions, Rankings):
-            return predictions.metrics()
-        metrics = _metrics_of(predictions.scores, table)
-        notes += [f"{split}: {note}" for note in metrics.notes]
-        return metrics.values
 
     def _alike(self, plan: ModelPlan, out: Path) -> Trainer:
         """A trainer of another plan that is otherwise as this one."""
@@ -432,6 +439,8 @@ class Trainer:
     def _open_run(self, described: Description, resume: bool) -> Path:
         """The folder of the run under way, with the description of its model in it."""
         final = self._final_folder(described.task)
+        if final.is_file():
+            raise TrainingError(f"{final} is a file, so no model is written there; choose another out")
         if final.is_dir() and any(final.iterdir()) and not (final / "task.json").is_file():
             raise TrainingError(
                 f"{final} is not empty and holds no model, so no model is written there; choose another out"
@@ -503,12 +512,18 @@ def _judge_baselines(
     found = baseline_scores(known, asked)
     plan = described.plan
     if plan.training_job.boosted_baseline and len(asked):
-        unseen = plan.column_processing.unseen(known.withheld, store.schema)
-        delay = plan.neighbor_sampling.resolve_delay(training=True)
-        trees = boosted_scores(replace(known, withheld=unseen), asked, store, delay)
+        trees = _trees(known, store, plan)
         if trees is not None:
-            found["boosted trees"] = trees
+            delay = plan.neighbor_sampling.resolve_delay(training=False)
+            found["boosted trees"] = trees.scores(asked, store, delay)
     return {name: _metrics_of(scores, asked).values for name, scores in found.items()}
+
+
+def _trees(known: TrainingTable, store: Store, plan: ModelPlan) -> BoostedTrees | None:
+    """Trees on the examples of a table that see what the plan's network may see."""
+    unseen = plan.column_processing.unseen(known.withheld, store.schema)
+    delay = plan.neighbor_sampling.resolve_delay(training=True)
+    return BoostedTrees.grow(replace(known, withheld=unseen), store, delay)
 
 
 def _device(accelerator: str) -> str:

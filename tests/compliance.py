@@ -1,4 +1,4 @@
-"""Reads and runs the compliance files of the query language, `tests/query/*.json`.
+"""Reads and runs the compliance files of the query language, `tests/query/cases/*.json`.
 
 A file holds tables, links, and cases: a query with anchors, the training rows `[anchor, key, target]` that it
 means, and perhaps its task; or a query with the error that it deserves and the caret's column (from 1, over the whole text).

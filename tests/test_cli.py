@@ -159,6 +159,13 @@ def test_a_query_may_stand_in_a_file(folder: Path, tmp_path: Path) -> None:
     assert failed.stderr.splitlines()[-1].strip() == "^"
 
 
+def test_a_query_may_be_longer_than_a_files_name(folder: Path) -> None:
+    long = "PREDICT COUNT(clicks.*, 0, 7, days) > 0 FOR EACH users.user_id" + " # long" * 100
+    assert relhop("plan", folder / "clicks.rh", long).returncode == 0
+    failed = relhop("plan", folder / "clicks.rh", "qeury.txt")
+    assert "'qeury.txt' is neither a query, as PREDICT ... FOR EACH ..., nor a file" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

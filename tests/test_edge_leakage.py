@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import relhop as rh
 from relhop.sampling import Subgraphs
-from relhop.store import layout
 from relhop.store.device import DeviceCost
+from relhop.store.manifest import Manifest
 from relhop.store.placement import Placement, place
 from tests.edge_graphs import DAY, EdgeGraph, Nodes, edge_graphs
 
@@ -112,7 +112,7 @@ def opened(path: Path, memory: str) -> rh.Store:
     if memory == "ram":
         return rh.Store.open(path, memory="ram")
 
-    def behind_a_pool(manifest: layout.Manifest, *_: object) -> Placement:
+    def behind_a_pool(manifest: Manifest, *_: object) -> Placement:
         return dataclasses.replace(place(manifest, "mmap", None), topology="disk", links_pool_bytes=1 << 15)
 
     with pytest.MonkeyPatch.context() as patched:

@@ -102,6 +102,16 @@ def test_ends_that_cannot_be_keys_are_an_error() -> None:
     ]
 
 
+def test_text_is_no_position_of_a_row() -> None:
+    frame = pd.DataFrame({"a": ["x", "y"], "b": [0, 1], "at": pd.to_datetime(["2020-01-01"] * 2)})
+    table = rh.Table("p", source=pd.DataFrame({"x": [1, 2], "at": frame["at"]}), pkey_col=(), time_col="at")
+    edges = rh.EdgeTable("e", src="p", dst="p", source=frame, time_col="at")
+    assert [str(finding) for finding in rh.Graph([table], links=[], edges=[edges]).validate().errors] == [
+        "error: e.a: VARCHAR for rows of p, which has no primary key: 2 of 2 rows; ends are then positions,"
+        " which are integers; name the key of the table in pkey_col"
+    ]
+
+
 def test_negative_weights_are_an_error(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [0, 1], "b": [1, 0], "w": [1.0, -2.0]})
     table = rh.Table("p", source=pd.DataFrame({"x": [1.0, 2.0]}), pkey_col=())

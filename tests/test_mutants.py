@@ -117,12 +117,31 @@ def link(objects: list[Path], package: Path) -> None:
     subprocess.run(["g++", "-shared", "-pthread", *map(str, objects), "-o", str(library)], check=True)
 
 
+def compiled_already(sources: list[Path]) -> dict[str, Path] | None:
+    """What an editable install has compiled of these sources, as `healthy` has it; None if it is older."""
+    newest = max(path.stat().st_mtime for path in NATIVE.glob("*/*"))
+    own = {name_of(source) for source in sources if source.is_relative_to(NATIVE)}
+    for archive in ROOT.glob("build/*/librelhop_native.a"):
+        folder = archive.parent
+        objects = folder.glob("CMakeFiles/**/native/*/*.cpp.o")
+        found = {f"{o.parent.name}/{o.name.removesuffix('.o')}": o for o in objects}
+        if found.keys() == own and max(o.stat().st_mtime for o in found.values()) > newest:
+            lines = (folder / "CMakeCache.txt").read_text().splitlines()
+            [uring] = [Path(line.split("=")[1]) for line in lines if line.startswith("LIBURING_LIBRARY")]
+            found["nb_combined.cpp"] = folder / "libnanobind-static.a"
+            return found | ({"liburing": uring} if uring.is_file() else {})
+    return None
+
+
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The unchanged objects, by the name of their source."""
-    folder = tmp_path_factory.mktemp("objects")
+    """The unchanged objects, by the name of their source, and the libraries that they need."""
     sources = all_sources()
-    return {name_of(source): o for source, o in zip(sources, compile_objects(sources, folder), strict=True)}
+    found = compiled_already(sources)
+    if found is not None:
+        return found
+    objects = compile_objects(sources, tmp_path_factory.mktemp("objects"))
+    return {name_of(source): o for source, o in zip(sources, objects, strict=True)}
 
 
 def run_guards(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -153,7 +172,7 @@ sys.exit(pytest.main(["-p", "no:cacheprovider", *sys.argv[split + 1:]]))
 def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] | None) -> None:
     shutil.copytree(ROOT / "relhop", folder / "relhop", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    objects = dict(healthy)
+    objects, mutants = dict(healthy), list[Path]()
     if mutant is not None:
         name, line, changed = mutant
         text = (NATIVE / name).read_text()
@@ -163,8 +182,10 @@ def build(healthy: dict[str, Path], folder: Path, mutant: tuple[str, str, str] |
         (sources / name).write_text(text.replace(line, changed))
         # The headers' templates are compiled with the one file that uses them.
         compiled = name if name.endswith(".cpp") else "sampling/block.cpp"
-        (objects[compiled],) = compile_objects([sources / compiled], folder, native=sources)
-    link(list(objects.values()), folder / "relhop")
+        # First, so that the linker takes its templates, not those of another file.
+        del objects[compiled]
+        mutants = compile_objects([sources / compiled], folder, native=sources)
+    link([*mutants, *objects.values()], folder / "relhop")
 
 
 @pytest.mark.timeout(600)

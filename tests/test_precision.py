@@ -13,7 +13,7 @@ import relhop as rh
 from relhop import _native
 from relhop.errors import CorruptStore
 from relhop.features import FeatureReader
-from relhop.store import layout
+from relhop.store.manifest import content_checksum
 from relhop.store.precision import PRECISIONS, Grid, Spread, decode, encode, fit_grid
 from tests import shop
 
@@ -196,7 +196,7 @@ def test_a_grid_without_meaning_is_damage(tmp_path, change, message):
     content = json.loads((path / "manifest.json").read_text())
     content.pop("checksum")
     content["tables"]["items"]["fields"][0] |= change
-    text = json.dumps(content | {"checksum": layout._checksum(content)})
+    text = json.dumps(content | {"checksum": content_checksum(content)})
     (path / "manifest.json").write_text(text)
     with pytest.raises(CorruptStore) as caught:
         rh.Store.open(path)

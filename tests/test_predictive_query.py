@@ -5,9 +5,9 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from relhop import predictive_query
-from relhop.errors import QueryError, TrainingError
+from relhop.errors import QueryError, StoreError, TrainingError
 from relhop.predictive_query import PredictiveQuery
+from relhop.predictive_query import query as predictive_query
 from relhop.schema import Link, Schema, Table
 from relhop.times import to_micros
 from relhop.training_table import labelling
@@ -220,6 +220,21 @@ def test_some_entities_are_predicted_for_and_all_are_trained_on():
     asked = query("PREDICT COUNT(orders.*, 0, 10) FOR users.id IN ('cy', 'ann')")
     assert asked.generate_prediction_table(STORE).to_pandas()["id"].tolist() == ["ann", "cy"]
     assert set(asked.generate_training_table(STORE, **DATES).to_pandas()["id"]) == {"ann", "bob", "cy"}
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR users.id IN ('cy', 'dan', 'dan', 'eve')")
+    explained = asked.generate_prediction_table(STORE).explain()
+    assert "2 of 3 entities asked for are not there at that time" in explained
+
+
+def test_what_bounds_a_table_and_means_nothing_is_refused():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) FOR EACH users.id")
+    with pytest.raises(TrainingError, match=r"^stride is 5; write such as '30 days'$"):
+        asked.generate_training_table(STORE, stride=5)
+    with pytest.raises(ValueError, match=r"^'10XB' is no size; give bytes, or a number with kB, MB, GB"):
+        asked.generate_training_table(STORE, memory_limit="10XB", **DATES)
+    with pytest.raises(StoreError, match=r"^the labels cannot be found: DuckDB ran out of memory"):
+        asked.generate_training_table(STORE, memory_limit="1kB", **DATES)
+    with pytest.raises(TrainingError, match=r"examples dropped: id is none of train, val, test$"):
+        asked.generate_training_table(STORE, split="id")
 
 
 def test_prediction_table_takes_assuming_as_given():

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from relhop.resuming import LAST_CHECKPOINT, WholeFiles
 from relhop.trainer import Trainer
 from tests import clicks
-from tests.test_store_kill import in_child
+from tests.store.test_kill import in_child
 from tests.test_trainer import PLAN
 
 RESUMED = PLAN.with_overrides(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relhop import statistics
 from relhop.errors import PlanError
 from relhop.schema import Schema, Stype, Table
 from relhop.statistics import (
@@ -19,6 +18,7 @@ from relhop.statistics import (
     VectorStatistics,
     code_maps,
     fit_statistics,
+    fitting,
 )
 from relhop.times import NULL_TIME, to_micros
 
@@ -90,13 +90,13 @@ def test_categories_are_kept_by_value_most_frequent_first():
 
 
 def test_of_very_many_categories_the_most_frequent_are_kept(monkeypatch):
-    monkeypatch.setattr(statistics, "MAX_CATEGORIES", 1)
+    monkeypatch.setattr(fitting, "MAX_CATEGORIES", 1)
     source = Source({"c": "categorical"}, Column({"c": np.array([0, 1, 1, 1, 0], "i4")}, {"c": ["a", "b"]}))
     assert fit_statistics(source, 0).columns["t"]["c"] == CategoricalStatistics(("b",))
 
 
 def test_of_very_many_rows_evenly_spaced_ones_are_read(monkeypatch):
-    monkeypatch.setattr(statistics, "MAX_ROWS", 3)
+    monkeypatch.setattr(fitting, "MAX_ROWS", 3)
     source = Source({"x": "numerical"}, Column({"x": np.array([0, 9, 2, 9, 4], "f4")}))
     assert fit_statistics(source, 0).columns["t"]["x"].mean == 2.0
 
@@ -200,7 +200,7 @@ def test_vectors_of_half_precision_and_matrices_are_read_as_numbers():
 
 
 def test_of_very_many_numbers_evenly_spaced_rows_are_read(monkeypatch):
-    monkeypatch.setattr(statistics, "MAX_NUMBERS", 4)
+    monkeypatch.setattr(fitting, "MAX_NUMBERS", 4)
     vectors = np.array([[0, 0], [9, 9], [9, 9], [2, 4], [9, 9], [9, 9]], "f4")
     assert fit_statistics(wide(Stype.tensor, vectors), 9).columns["t"]["c"].means == (1.0, 2.0)
 

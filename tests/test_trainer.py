@@ -200,6 +200,9 @@ def test_a_folder_of_other_files_is_not_replaced(store, table, tmp_path):
         " another out"
     )
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.png"]
+    with pytest.raises(TrainingError, match=r"cat\.png is a file, so no model is written there"):
+        trainer(tmp_path / "photos" / "cat.png").fit(table, store)
+    assert (tmp_path / "photos" / "cat.png").is_file()
 
 
 class ByParity(torch.nn.Module):

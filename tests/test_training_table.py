@@ -247,6 +247,11 @@ def test_explains_a_prediction_table():
         (labels(anchor_time=pd.to_datetime(["2020-01-01", None, None, None])), {},
          "3 of 4 anchor times in 'anchor_time' are missing"),
         (labels(target=[1, None, 0, 1]), {}, "1 of 4 labels in 'target' are missing"),
+        (labels(target=[[1], [0], [1], [0]]), {}, "the labels in 'target' are list<item: int64>, which do not"
+         " make a multiclass task; lists are for task_type='multilabel' or 'forecasting', single values for"
+         " the others"),
+        (labels(weight=["a", 1, 1, 1]), {},
+         "the weights in 'weight' must be numbers: Unable to parse string 'a' at position 0"),
         (labels(split=["train", "dev", "dev", "test"]), {},
          "2 rows have a split that is none of train, val, test, such as 'dev'"),
         (labels(target=[1, 2, 0, 1]), {"task_type": "binary"},
@@ -351,7 +356,10 @@ def test_a_table_without_examples_survives_the_way_through_parquet(tmp_path):
     assert (len(again), again.task_type, again.has_labels) == (0, TaskType.binary, False)
 
 
-def test_other_parquet_files_are_no_tables(tmp_path):
+def test_other_files_are_no_tables(tmp_path):
+    (tmp_path / "labels.csv").write_text("id,target")
+    with pytest.raises(TrainingError, match=r"labels\.csv is no Parquet file: "):
+        TrainingTable.from_parquet(tmp_path / "labels.csv", STORE)
     labels().to_parquet(tmp_path / "other.parquet")
     with pytest.raises(
         TrainingError, match=r"was not written by TrainingTable\.to_parquet; use from_pandas$"

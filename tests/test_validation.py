@@ -178,6 +178,26 @@ def test_times_later_than_the_rows_own_are_warned_of() -> None:
     assert (found.column, found.problem, found.count) == ("edited", "later than the row's own time (at)", 1)
 
 
+def test_a_key_by_its_name_that_a_few_rows_repeat_is_warned_of() -> None:
+    ids = [*range(19), 3]
+    assert [str(f) for f in report(table("users", {"id": ids, "x": range(20)})).warnings] == [
+        "warning: users.id: named like a primary key, but null or repeated, so the table has none: 1 of 20 rows,"
+        " such as 3; remove these rows with sql, and name it in pkey_col, if it is the key"
+    ]
+    assert report(table("visits", {"user_id": ids, "x": range(20)})).findings == ()
+
+
+def test_a_time_by_its_name_that_does_not_parse_is_warned_of() -> None:
+    when = ["2020-01-01", "2020-01-02", "yesterday"]
+    assert [str(f) for f in report(table("t", {"date": when})).warnings] == [
+        "warning: t.date: named like a time, but does not parse, so its rows are always visible:"
+        " 1 of 3 rows, such as 'yesterday'; parse it with sql (strptime), and name it in time_col, if"
+        " it says when a row came to be"
+    ]
+    assert report(table("t", {"date": ["01/31/2020 8:00 AM", "02/01/2020 9:00 PM"]})).warnings
+    assert report(table("t", {"time": ["1:34:50.616", "+5.478"], "on": ["a", "b"]})).findings == ()
+
+
 def test_a_report_shows_errors_first_and_counts_them() -> None:
     columns = {"k": [1, 1], "one": ["a", "a"]}
     lines = str(report(table("t", columns, pkey_col="k", exclude="k"))).splitlines()

@@ -23,7 +23,7 @@ from relhop.errors import SchemaError, SourceError
 from relhop.sampling import SeedSampler
 from relhop.schema import Schema
 from tests import shop
-from tests.test_store_writer import build
+from tests.store.test_writer import build
 
 TO_USER = ("orders", "f2p_user_id", "users")
 TO_ITEM = ("orders", "f2p_item_id", "items")

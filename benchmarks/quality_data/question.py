@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -46,7 +46,27 @@ class Question:
         """The examples."""
         return rh.PredictiveQuery(store, self.query).generate_training_table(store, **self.split)
 
+    def years_ago(self, years: int) -> Question:
+        """The question as it would have been asked so many years earlier, for which nobody has published
+        anything.
+        """
+        times = {name: value for name, value in self.split.items() if name in ("val_start", "test_start")}
+        earlier = {name: _years_before(time, years) for name, time in times.items()}
+        return replace(
+            self,
+            name=f"{self.name}, asked in {earlier['test_start'][:4]}",
+            split={**self.split, **earlier},
+            val_seen=None if self.val_seen is None else _years_before(self.val_seen, years),
+            test_seen=None if self.test_seen is None else _years_before(self.test_seen, years),
+            published={},
+            target=None,
+        )
+
     def seen_by(self, split: str, store: rh.Store) -> rh.Store:
         """What the examples of a split see."""
         time = {"val": self.val_seen, "test": self.test_seen}.get(split)
         return store if time is None else store.as_of(time)
+
+
+def _years_before(date: str, years: int) -> str:
+    return f"{int(date[:4]) - years:04}{date[4:]}"

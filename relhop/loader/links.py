@@ -17,7 +17,7 @@ from relhop.pyg.backend import with_backend
 from relhop.pyg.batches import describe_links
 from relhop.pyg.found import Sampled
 from relhop.pyg.sampler import NeighborSampler, Request
-from relhop.pyg.seeds import seed_links
+from relhop.pyg.seeds import check_lengths, seed_links
 from relhop.pyg.store_attributes import Chosen
 from relhop.schema import EdgeType
 
@@ -138,6 +138,7 @@ class LinkNeighborLoader(ThreadedLoader, PyGLinkNeighborLoader):  # type: ignore
             filter_per_worker,
             **kwargs,
         )
+        check_lengths(self.input_data.row, edge_label=edge_label, edge_label_time=edge_label_time)
         self._set_up(sampler, num_threads, prefetch_batches, node_attrs, edge_attrs)
 
     def _sampler(self) -> NeighborSampler:

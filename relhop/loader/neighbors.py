@@ -16,7 +16,7 @@ from relhop.pyg.backend import with_backend
 from relhop.pyg.batches import describe_nodes
 from relhop.pyg.found import Sampled
 from relhop.pyg.sampler import NeighborSampler, Request
-from relhop.pyg.seeds import seed_nodes
+from relhop.pyg.seeds import check_lengths, seed_nodes
 from relhop.pyg.store_attributes import Chosen
 from relhop.schema import EdgeType
 
@@ -131,6 +131,7 @@ class NeighborLoader(ThreadedLoader, PyGNeighborLoader):  # type: ignore[misc]
             filter_per_worker,
             **kwargs,
         )
+        check_lengths(self.input_data.node, input_time=input_time)
         sampler.check_times(self.input_data.input_type, input_time)
         self._set_up(sampler, num_threads, prefetch_batches, node_attrs, edge_attrs)
 

@@ -57,10 +57,14 @@ class Numbering:
         Raises:
             IndexError: If there is no such number.
         """
+        self.check(numbers)
+        return numbers if self._ranks is None else self._ranks[numbers]
+
+    def check(self, numbers: Int64s) -> None:
+        """Raises IndexError if there is no such number."""
         if len(numbers) and not (numbers.min() >= 0 and numbers.max() < self.size):
             wrong = numbers[(numbers < 0) | (numbers >= self.size)][0]
             raise IndexError(f"there is no number {wrong}; there are {self.size}")
-        return numbers if self._ranks is None else self._ranks[numbers]
 
     @cached_property
     def _ranks(self) -> Int64s | None:

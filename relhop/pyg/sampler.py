@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -329,9 +329,9 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
             rules = []
             for fanouts, edges in zip(by_type, self.graph.edges.values(), strict=True):
                 fanout = int(fanouts[hop])
-                if fanout < -1:
+                if fanout < -1 or fanout != fanouts[hop]:
                     raise ValueError(
-                        f"num_neighbors of hop {hop + 1} is {fanout}; give -1 (all), 0 or a count"
+                        f"num_neighbors of hop {hop + 1} is {fanouts[hop]}; give -1 (all), 0 or a count"
                     )
                 rules.append(self._rule(fanout, edges.is_weighted))
             per_hop.append(rules)
@@ -348,4 +348,6 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
 
 
 def _plain(num_neighbors: Any) -> Any:
+    if not isinstance(num_neighbors, (Mapping, Iterable)):
+        raise ValueError(f"num_neighbors is {num_neighbors!r}; give a number for each hop, as in [12, 12]")
     return dict(num_neighbors) if isinstance(num_neighbors, Mapping) else list(num_neighbors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import duckdb
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from relhop.pyg.edge_pieces import edge_pieces
 from relhop.pyg.graph_data import EdgeKey, GraphData, Int64s, NodeKey
 from relhop.pyg.in_store import graph_of_store
 from relhop.pyg.store_attributes import Chosen, StoreAttributes
+from relhop.sources.quoting import first_line
 from relhop.store import layout
 from relhop.store.progress import Steps
 from relhop.store.reader import Store
@@ -66,7 +68,12 @@ def _rows(store: Store, graph: GraphData, key: NodeKey, chosen: Any, name: str) 
         return np.arange(cap)
     if isinstance(chosen, str):
         with store.connect() as connection:
-            relation = connection.sql(chosen)
+            try:
+                relation = connection.sql(chosen)
+            except duckdb.Error as error:
+                raise SchemaError(f"the query for '{name}' cannot be run: {first_line(error)}") from error
+            if relation is None:
+                raise SchemaError(f"the query for '{name}' gives no rows; write SELECT * FROM {name} WHERE …")
             if layout.ROW_COLUMN not in relation.columns:
                 raise SchemaError(
                     f"the query for '{name}' gives no {layout.ROW_COLUMN}; write it as SELECT * FROM"
@@ -78,6 +85,11 @@ def _rows(store: Store, graph: GraphData, key: NodeKey, chosen: Any, name: str) 
             raise SchemaError(f"the query for '{name}' gives rows of another table")
         return rows
     numbers = chosen.numpy() if isinstance(chosen, Tensor) else np.asarray(chosen)
+    num_nodes = graph.nodes[key].num_nodes
+    if numbers.dtype == bool and numbers.shape != (num_nodes,):
+        raise SchemaError(
+            f"the mask for '{name}' is {list(numbers.shape)}, but there are {num_nodes:,} nodes"
+        )
     numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers.astype(np.int64)
     if len(np.unique(numbers)) != len(numbers):
         raise ValueError(f"numbers of '{name}' repeat; give each once")

@@ -9,8 +9,9 @@ from relhop.training_table import TRAIN, TrainingTable
 def require_examples(table: TrainingTable) -> None:
     """Raises TrainingError if the training split is empty, with what became of the entities."""
     if not (table.split == TRAIN).any():
-        fate = next((note for note in table.notes if note.startswith("considered")), "")
-        raise TrainingError(f"no example is left to train on. {fate}".rstrip())
+        considered = [note for note in table.notes if note.startswith("considered")][:1]
+        dropped = [note for note in table.notes if " dropped: " in note]
+        raise TrainingError(". ".join(["no example is left to train on", *considered, *dropped]))
 
 
 def constant_label(table: TrainingTable) -> str | None:

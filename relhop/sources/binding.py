@@ -132,6 +132,8 @@ def _configure(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = true")
     connection.execute("SET enable_progress_bar = false")
+    # A cast of a column of CSV would be of its text: '21/07/2020' as a TIMESTAMP, whatever the file's format.
+    connection.execute("SET disabled_optimizers = 'type_pushdown'")
     connection.execute(
         "SET python_enable_replacements = false"
     )  # SQL must not find variables of this program.

@@ -78,6 +78,8 @@ def read_description(path: Path) -> Description:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SchemaError(f"there is no file {path}") from None
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{path} is no text in UTF-8: {error}") from None
     except yaml.YAMLError as error:
         raise SchemaError(f"{path} is no YAML: {error}") from error
     data = {} if data is None else data

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from relhop.edge_table import EdgeTable
+from relhop.errors import SourceError, nearest
 from relhop.schema import Table
 from relhop.sources.arrays import POSITION_COLUMN
 from relhop.times import TimeUnit
@@ -51,7 +52,16 @@ def edge_tables(
         tables: Of the nodes.
         time_attr: The column of times, where there is such a column.
         time_unit: What its numbers count, since 1970.
+
+    Raises:
+        SourceError: If neither nodes nor edges have a column `time_attr`.
     """
+    if time_attr is not None:
+        known = {column for source in sources.values() for column in source}
+        known |= {column for table in tables for column in table.source}
+        if time_attr not in known:
+            hint = nearest(time_attr, sorted(known))
+            raise SourceError(f"neither nodes nor edges have the time_attr '{time_attr}'.{hint}")
     names = edge_table_names(list(sources), tables)
     described = []
     for name, ((src, relation, dst), source) in zip(names, sources.items(), strict=True):

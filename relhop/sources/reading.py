@@ -124,6 +124,11 @@ class _Dialect(NamedTuple):
     date_format: str | None
     timestamp_format: str | None
 
+    def notes(self) -> tuple[str, ...]:
+        """Which way round days, months and years are taken, where text alone does not tell."""
+        formats = [f for f in (self.date_format, self.timestamp_format) if f and not f.startswith("%Y")]
+        return tuple(f"times are read as {found}" for found in formats)
+
     def query(self, path: str, options: str) -> str:
         """The relation of the file."""
         # Neither Parquet nor a double keeps all digits of a HUGEINT; as text they are kept.
@@ -160,10 +165,13 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
             return numbers
         strict = _sniff(connection, path, null_padding=False)
         if isinstance(strict, _Dialect) and not _is_misread(strict):
-            return Relation(strict.query(path, "null_padding = false"))
+            return Relation(strict.query(path, "null_padding = false"), strict.notes())
         padded = _sniff(connection, path, null_padding=True)
         if not isinstance(padded, _Dialect):
-            raise SourceError(f"{path} cannot be read as CSV: {first_line(padded)}") from padded
+            reason = first_line(padded)
+            if "utf-8" in str(padded).lower():
+                reason = "it is not in UTF-8; convert it, as by iconv -f latin1 -t utf-8"
+            raise SourceError(f"{path} cannot be read as CSV: {reason}") from padded
         if _is_misread(padded):
             header = padded.columns[0]["name"]
             raise SourceError(
@@ -176,7 +184,7 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
         )
     short = rows - whole_rows
     note = f"{short:,} lines have fewer fields than the header; the missing ones are read as null"
-    return Relation(query, (note,) if short else ())
+    return Relation(query, (*padded.notes(), note) if short else padded.notes())
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | None:
@@ -247,7 +255,8 @@ def _to_arrow(frame: pd.DataFrame, name: str) -> pa.Table:
 
 
 def _plain(table: pa.Table, name: str) -> pa.Table:
-    """Without dictionaries, whose columns DuckDB would take for ENUMs, and with names that differ."""
+    """Without dictionaries, whose columns DuckDB would take for ENUMs, without float16, which it does not
+    know, and with names that differ."""
     seen: dict[str, str] = {}
     for column in table.column_names:
         if column.lower() in seen:
@@ -259,6 +268,8 @@ def _plain(table: pa.Table, name: str) -> pa.Table:
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+        elif pa.types.is_float16(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.float32()))
         elif pa.types.is_null(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
     return table

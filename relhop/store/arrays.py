@@ -19,6 +19,7 @@ from relhop.store import encoding, layout
 from relhop.store.attributes import AttributeReader
 from relhop.store.device import DeviceCost, device_cost
 from relhop.store.encoding import Field
+from relhop.store.manifest import AttributeEntry, EdgeTableEntry, Manifest, stored_fields
 from relhop.store.packed import PackedColumn, time_bytes
 from relhop.store.placement import Placement, time_blocks_bytes
 from relhop.store.records import Verify, check_records, read_checksums
@@ -40,7 +41,7 @@ class Arrays:
     def __init__(
         self,
         folder: Path,
-        manifest: layout.Manifest,
+        manifest: Manifest,
         placement: Placement,
         device: DeviceCost | None,
         verify: Verify,
@@ -53,7 +54,7 @@ class Arrays:
     def table(self, schema: Schema, name: str) -> StoredTable:
         """The arrays of one table."""
         entry = self._manifest.tables[name]
-        fields, record_size = layout.stored_fields(self._manifest, schema, name)
+        fields, record_size = stored_fields(self._manifest, schema, name)
         timed = schema.tables[name].time_col is not None
         place = self._placement.tables[name].place
         files = partial(layout.table_file, name)
@@ -90,7 +91,7 @@ class Arrays:
         self,
         owner: str,
         files: Callable[[str], str],
-        entries: Mapping[str, layout.AttributeEntry],
+        entries: Mapping[str, AttributeEntry],
         num_rows: int,
     ) -> dict[str, AttributeReader]:
         """All attributes of a table or an edge table, whose files have these paths."""
@@ -101,7 +102,7 @@ class Arrays:
         }
 
     def _attribute(
-        self, owner: str, name: str, file: str, entry: layout.AttributeEntry, num_rows: int
+        self, owner: str, name: str, file: str, entry: AttributeEntry, num_rows: int
     ) -> AttributeReader:
         """An attribute of a table or of edges.
 
@@ -173,7 +174,7 @@ class Arrays:
         )
 
     def _lists(
-        self, table: EdgeTable, entry: layout.EdgeTableEntry, folder: str, owners: int, listed: int
+        self, table: EdgeTable, entry: EdgeTableEntry, folder: str, owners: int, listed: int
     ) -> StoredLists:
         def file(name: str) -> str:
             return layout.edge_file(table.name, f"{folder}/{name}")

@@ -18,6 +18,7 @@ from relhop.schema import Stype, Table
 from relhop.sources.columns import TEXT, parts_of
 from relhop.store import encoding, layout, lookup, sql
 from relhop.store.attributes import as_bytes
+from relhop.store.manifest import AttributeEntry
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
 from relhop.text import TextEmbedder
@@ -73,7 +74,7 @@ def _write_lists(build: Build, table: str, column: str) -> None:
             shortened += beyond
             yield codes
 
-    _write(build, table, column, coded(), layout.AttributeEntry(dtype="int32", shape=[width]))
+    _write(build, table, column, coded(), AttributeEntry(dtype="int32", shape=[width]))
     entry = build.attributes[table][column]
     build.attributes[table][column] = entry.model_copy(update={"shortened": shortened})
 
@@ -103,7 +104,7 @@ def _write_vectors(build: Build, table: str, column: str, embedder: TextEmbedder
         for batch in build.batches(f"SELECT {sql.name(column)} FROM {source}"):
             yield _vectors(batch.column(0), embedder, what)
 
-    entry = layout.AttributeEntry(dtype="float16", shape=[embedder.dim])
+    entry = AttributeEntry(dtype="float16", shape=[embedder.dim])
     _write(build, table, column, vectors(), entry)
     build.text_embedder = embedder.identity
 
@@ -125,7 +126,7 @@ def _vectors(texts: pa.Array, embedder: TextEmbedder, what: str) -> npt.NDArray[
 
 
 def _write(
-    build: Build, table: str, column: str, pieces: Iterator[npt.NDArray[Any]], entry: layout.AttributeEntry
+    build: Build, table: str, column: str, pieces: Iterator[npt.NDArray[Any]], entry: AttributeEntry
 ) -> None:
     paths = [build.file(layout.table_file(table, file)) for file in layout.attribute_files(column)]
     with RecordWriter(*paths) as writer:

@@ -18,6 +18,7 @@ from relhop.errors import SourceError
 from relhop.sources.array_columns import Array, ArrayColumn
 from relhop.store import layout
 from relhop.store.attributes import as_bytes
+from relhop.store.manifest import AttributeEntry
 from relhop.store.order import scatter_memory
 from relhop.store.packed import PackedColumn
 from relhop.store.presample import mapped
@@ -93,7 +94,7 @@ def copy_array(
     rows: int,
     timed: bool,
     given_up: threading.Event | None = None,
-) -> layout.AttributeEntry:
+) -> AttributeEntry:
     """Writes an attribute of a table or edge table whose rows were sorted.
 
     Args:
@@ -119,7 +120,7 @@ def copy_array(
     memory = scatter_memory(build) if timed else 0
     write_rows(column, paths, order, build.scratch, memory, given_up)
     assert column.dtype is not None, "text and times are no attributes"
-    return layout.AttributeEntry(dtype=column.dtype, shape=list(column.shape))
+    return AttributeEntry(dtype=column.dtype, shape=list(column.shape))
 
 
 def write_rows(

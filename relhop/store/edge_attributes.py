@@ -17,6 +17,7 @@ from relhop.sources.columns import is_number
 from relhop.store import layout, sql
 from relhop.store.attributes import as_bytes
 from relhop.store.copying import copy_array
+from relhop.store.manifest import AttributeEntry
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
 
@@ -37,7 +38,7 @@ _KEPT = {
 
 def copy_arrays(
     build: Build, edges: EdgeTable, columns: Mapping[str, ArrayColumn], rows: int
-) -> dict[str, layout.AttributeEntry]:
+) -> dict[str, AttributeEntry]:
     """Writes arrays with a row for each of the edges, which are written.
 
     Raises:
@@ -52,7 +53,7 @@ def copy_arrays(
     }
 
 
-def write_numbers(build: Build, edges: EdgeTable) -> dict[str, layout.AttributeEntry]:
+def write_numbers(build: Build, edges: EdgeTable) -> dict[str, AttributeEntry]:
     """Writes the columns of columns.parquet that hold numbers; null is NaN."""
     source = sql.parquet(build.file(layout.edge_file(edges.name, "columns.parquet")))
     types = {
@@ -81,4 +82,4 @@ def write_numbers(build: Build, edges: EdgeTable) -> dict[str, layout.AttributeE
         for batch in build.stream(f"SELECT {', '.join(selected)} FROM {source}"):
             for writer, dtype, values in zip(writers, dtypes.values(), batch, strict=True):
                 writer.write(as_bytes(np.ascontiguousarray(values.astype(NUMPY_DTYPES[dtype]))))
-    return {name: layout.AttributeEntry(dtype=dtype, shape=[]) for name, dtype in dtypes.items()}
+    return {name: AttributeEntry(dtype=dtype, shape=[]) for name, dtype in dtypes.items()}

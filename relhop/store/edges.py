@@ -23,6 +23,7 @@ from relhop.store import layout, sql
 from relhop.store.edge_attributes import copy_arrays, write_numbers
 from relhop.store.ends import Ends, end_of, ends_of_arrays, find_ends, is_position
 from relhop.store.lists import mapped_and_gone, read_weights, write_lists
+from relhop.store.manifest import AttributeEntry, EdgeTableEntry
 from relhop.store.presample import times_of
 from relhop.store.tables import (
     ORDER_COLUMN,
@@ -87,7 +88,7 @@ def write_edges(
         where = f"edge table '{edges.name}', column '{edges.weight_col}'"
         weights, null_weights = read_weights(build, where, relation, edges.weight_col, place)
     has_ids = bool(edges.edge_ids or others or arrays)
-    build.edge_tables[edges.name] = layout.EdgeTableEntry(
+    build.edge_tables[edges.name] = EdgeTableEntry(
         rows=len(ends.src),
         edges=_write_lists(build, edges, ends, weights, has_ids),
         nulls=ends.nulls,
@@ -114,7 +115,7 @@ def _check_columns(edges: EdgeTable, types: dict[str, str]) -> None:
 
 def _write_attributes(
     build: Build, edges: EdgeTable, arrays: Mapping[str, ArrayColumn], rows: int
-) -> dict[str, layout.AttributeEntry]:
+) -> dict[str, AttributeEntry]:
     return copy_arrays(build, edges, arrays, rows) if arrays else write_numbers(build, edges)
 
 

@@ -12,6 +12,7 @@ from relhop.errors import SourceError
 from relhop.schema import Stype
 from relhop.store import encoding, layout, order, sql
 from relhop.store.column_tensors import list_expression
+from relhop.store.manifest import field_entries
 from relhop.store.precision import Grid, Spread, fit_grid
 from relhop.store.records import RecordWriter
 from relhop.store.tables import Build
@@ -30,7 +31,7 @@ def write_records(build: Build, table: str) -> None:
     source = sql.parquet(build.file(layout.table_file(table, "columns.parquet")))
     types = build.types(source)
     coded = [column for column, stype in features.items() if stype == Stype.categorical]
-    lists = [c for c, stype in build.schema.wide_columns(table).items() if stype == Stype.multicategorical]
+    lists = build.schema.list_columns(table)
     build.categories[table] = _write_categories(build, table, coded, lists, types) if coded or lists else {}
     try:
         grids = _fit_grids(build, table, features, source) if build.precision == "int8" else {}
@@ -39,7 +40,7 @@ def write_records(build: Build, table: str) -> None:
     except (duckdb.ConversionException, duckdb.BinderException):
         _name_bad_column(build, table, features)
         raise
-    build.fields[table] = layout.field_entries(fields, out_of_range)
+    build.fields[table] = field_entries(fields, out_of_range)
     build.record_sizes[table] = record_size
 
 

@@ -12,6 +12,7 @@ from relhop.schema import Link
 from relhop.store import layout, sql
 from relhop.store.keys import keyed_rows
 from relhop.store.lists import read_weights, write_lists
+from relhop.store.manifest import LinkEntry
 from relhop.store.packed import PackedWriter
 from relhop.store.tables import ORDER_COLUMN, Build
 
@@ -32,7 +33,7 @@ def join_keys(build: Build, link: Link) -> None:
     nulls, missing = _write_parents(build, link, joined)
     weights, null_weights = (None, 0) if link.weight is None else _weights(build, link, link.weight, child)
     edges = _write_children(build, link, weights)
-    build.links[link.name] = layout.LinkEntry(
+    build.links[link.name] = LinkEntry(
         edges=edges, nulls=nulls, dangling=missing - nulls, null_weights=null_weights
     )
 

@@ -63,13 +63,14 @@ def key_table(table: str, pkey: tuple[str, ...], keys: Sequence[Any] | pd.DataFr
                 )
         if isinstance(keys, pa.Table):
             return keys.select(list(pkey))
-        return pa.Table.from_pandas(keys[list(pkey)], preserve_index=False)
     try:
+        if isinstance(keys, pd.DataFrame):
+            return pa.Table.from_pandas(keys[list(pkey)], preserve_index=False)
         if len(pkey) == 1:
             return pa.table({pkey[0]: pa.array(keys, from_pandas=True)})
         by_column = list(zip(*keys, strict=True)) or [()] * len(pkey)
         return pa.table({c: pa.array(v, from_pandas=True) for c, v in zip(pkey, by_column, strict=True)})
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         shape = "single values" if len(pkey) == 1 else f"tuples ({', '.join(pkey)})"
         raise SchemaError(f"keys of table '{table}' must be {shape} of one type each: {error}") from None
 
@@ -97,10 +98,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, columns: str, wanted: pa.Tabl
     return rows
 
 
-def weights(connection: duckdb.DuckDBPyConnection, columns: str, column: str) -> npt.NDArray[np.float64]:
-    """The weight of each row of the relation `columns`, null as 0; mapped from a nameless file."""
-    with tempfile.TemporaryFile() as file:
-        found = connection.sql(f"SELECT coalesce({weight_of(column)}, 0) FROM {columns}")
+def weights(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> npt.NDArray[np.float64]:
+    """The weight of each row of a columns.parquet, null as 0; mapped from a nameless file.
+
+    Raises:
+        CorruptStore: If the file is damaged.
+    """
+    with reading(path), tempfile.TemporaryFile() as file:
+        found = connection.sql(f"SELECT coalesce({weight_of(column)}, 0) FROM {sql.parquet(path)}")
         for batch in found.to_arrow_reader(1 << 17):
             file.write(batch.column(0).to_numpy().data)
         size = file.tell()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from relhop.store import layout
+from relhop.store.manifest import Manifest
 
 Memory: TypeAlias = Literal["auto", "ram", "mmap", "disk"]
 """Where a store's arrays are: in memory, mapped from the files, on disk behind a pool, or whichever fits.
@@ -93,7 +94,7 @@ class Placement:
         return "\n".join(lines + [f"{file}: {placed}" for file, placed in self.attributes.items()])
 
 
-def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> Placement:
+def place(manifest: Manifest, memory: Memory, pool_bytes: int | None) -> Placement:
     """Decides where a store's arrays go.
 
     Args:
@@ -128,12 +129,12 @@ def place(manifest: layout.Manifest, memory: Memory, pool_bytes: int | None) -> 
     return _placement("disk", topology_bytes, _share(records, pool_bytes - part), part)
 
 
-def time_blocks_bytes(manifest: layout.Manifest) -> int:
+def time_blocks_bytes(manifest: Manifest) -> int:
     """What is in memory of times on disk: 24 bytes for each 128 rows that have one."""
     return sum(entry.bytes for file, entry in manifest.files.items() if file.endswith("/time_blocks.bin"))
 
 
-def _records(manifest: layout.Manifest) -> dict[tuple[str, str], int]:
+def _records(manifest: Manifest) -> dict[tuple[str, str], int]:
     """The bytes of all that is placed, by kind and name: of the records of each table, and each attribute."""
     found = {("table", name): entry.record_size * entry.rows for name, entry in manifest.tables.items()}
     return found | {

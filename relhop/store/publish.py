@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from relhop.errors import StoreError
-from relhop.store.layout import MANIFEST, is_store
+from relhop.store.manifest import MANIFEST, is_store
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

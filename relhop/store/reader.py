@@ -20,11 +20,11 @@ import pyarrow as pa
 from relhop._native import PagePool
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Schema
-from relhop.store import checks, edge_checks, layout, lookup, publish, sql
+from relhop.store import checks, layout, lookup, publish, sql
 from relhop.store.arrays import Arrays
 from relhop.store.device import DeviceCost
+from relhop.store.manifest import MANIFEST, Manifest, read_manifest, schema_of
 from relhop.store.placement import Memory, Placement, parse_size, place
-from relhop.store.progress import Steps
 from relhop.store.records import Verify
 from relhop.store.stored import StoredEdges, StoredLink, StoredLists, StoredTable, Times
 from relhop.store.summary import StoreSummary, summarize
@@ -66,7 +66,7 @@ class Store:
     as_of_time: int | None
     placement: Placement
     link_pool: PagePool | None
-    _manifest: layout.Manifest
+    _manifest: Manifest
     _options: dict[str, Any]
     _identity: tuple[int, int, int] | None
 
@@ -130,8 +130,8 @@ class Store:
         device: DeviceCost | None,
         verify: Verify,
     ) -> Store:
-        manifest = layout.read_manifest(folder)
-        schema = layout.schema_of(manifest, folder)
+        manifest = read_manifest(folder)
+        schema = schema_of(manifest, folder)
         checks.check_manifest(folder, manifest, schema)
         checks.check_sizes(folder, manifest)
         store = cls()
@@ -150,9 +150,7 @@ class Store:
         store.links = {link.name: arrays.link(link) for link in schema.links}
         store.edge_tables = {name: arrays.edges(table) for name, table in schema.edge_tables.items()}
         store.link_pool = arrays.link_pool
-        checks.check_ends(folder, store.tables, store.links)
-        for edges in store.edge_tables.values():
-            edge_checks.check_ends(folder, edges)
+        checks.check_ends(folder, store.tables, store.links, store.edge_tables)
         return store
 
     def as_of(self, time: TimeLike) -> Store:
@@ -308,26 +306,10 @@ class Store:
         Raises:
             CorruptStore: Naming the first file that is damaged.
         """
-        with Steps(bool(progress)) as steps:
-            for file in steps.over("Checking files", self._manifest.files):
-                checks.check_file(self.path, self._manifest, file)
-            for table in steps.over("Checking tables", list(self.tables)):
-                checks.check_table(self.path, self._manifest, self.schema, self.tables[table])
-                folder = self.path / layout.table_file(table, "")
-                checks.check_attributes(folder, self.tables[table].attributes)
-            for name in steps.over("Checking links", list(self.links)):
-                link = self.links[name]
-                checks.check_link(self.path, link, self.tables[link.link.child].num_rows)
-                if link.link.weight is not None:
-                    checks.check_weights(self.path, link, self._weights(link.link.child, link.link.weight))
-            for edges in steps.over("Checking edges", list(self.edge_tables.values())):
-                digest = edge_checks.check_edges(self.path, edges, self.tables)
-                self._check_edge_columns(edges, digest)
-                folder = self.path / layout.edge_file(edges.table.name, "")
-                checks.check_attributes(folder, edges.attributes)
-            for table in steps.over("Checking columns", list(self.tables)):
-                links = [link for link in self.links.values() if link.link.child == table]
-                checks.check_columns(self.path, self.tables[table], links)
+        stored = (self.tables, self.links, self.edge_tables)
+        checks.check_whole(
+            self.path, self._manifest, self.schema, stored, self._files, progress=bool(progress)
+        )
 
     def describe(self) -> StoreSummary:
         """Rows, time ranges, features, degrees and bytes of the whole store, whatever `as_of` says."""
@@ -398,22 +380,6 @@ class Store:
         connection.execute("SET enable_progress_bar = false")
         return connection
 
-    def _weights(self, table: str, column: str) -> npt.NDArray[np.float64]:
-        path = self.path / layout.table_file(table, "columns.parquet")
-        with lookup.reading(path):
-            return lookup.weights(self._files(), self._columns(table), column)
-
-    def _check_edge_columns(self, edges: StoredEdges, digest: int) -> None:
-        name, column = edges.table.name, edges.table.weight_col
-        if not self._manifest.edge_tables[name].columns:
-            return
-        path = self.path / layout.edge_file(name, "columns.parquet")
-        edge_checks.check_columns(path, edges, digest)
-        if column is not None:
-            with lookup.reading(path):
-                weights = lookup.weights(self._files(), sql.parquet(path), column)
-            edge_checks.check_weights(self.path, edges, weights)
-
     def _columns(self, table: str) -> str:
         return sql.parquet(self.path / layout.table_file(table, "columns.parquet"))
 
@@ -439,7 +405,7 @@ def _require_current(folder: Path, identity: tuple[int, int, int] | None) -> Non
 def _identity(folder: Path) -> tuple[int, int, int] | None:
     """What changes when another store takes the place."""
     try:
-        found = os.stat(folder / layout.MANIFEST)
+        found = os.stat(folder / MANIFEST)
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns

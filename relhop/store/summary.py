@@ -12,6 +12,7 @@ import numpy as np
 
 from relhop.schema import Link, Stype
 from relhop.store import layout
+from relhop.store.manifest import MANIFEST, VERSION, Manifest
 from relhop.store.stored import Rows, StoredEdges, StoredLink, StoredTable
 
 
@@ -119,7 +120,7 @@ class StoreSummary:
 
 def summarize(
     path: Path,
-    manifest: layout.Manifest,
+    manifest: Manifest,
     tables: Mapping[str, StoredTable],
     links: Mapping[str, StoredLink],
     edge_tables: Mapping[str, StoredEdges],
@@ -130,19 +131,19 @@ def summarize(
     edges += sum(len(stored.lists) * stored.num_edges for stored in edge_tables.values())
     return StoreSummary(
         path=str(path),
-        version=layout.VERSION,
+        version=VERSION,
         fingerprint=manifest.fingerprint,
         precision=manifest.precision,
         text_embedder=manifest.text_embedder,
         tables=[_table(table, manifest, sizes) for table in tables.values()],
         links=[_link(link, sizes) for link in links.values()],
         edge_tables=[_edges(stored, manifest, sizes) for stored in edge_tables.values()],
-        total_bytes=sum(sizes.values()) + (path / layout.MANIFEST).stat().st_size,
+        total_bytes=sum(sizes.values()) + (path / MANIFEST).stat().st_size,
         bytes_per_edge=_per_edge(sum(s for f, s in sizes.items() if layout.is_topology(f)), edges),
     )
 
 
-def _table(table: StoredTable, manifest: layout.Manifest, sizes: Mapping[str, int]) -> TableSummary:
+def _table(table: StoredTable, manifest: Manifest, sizes: Mapping[str, int]) -> TableSummary:
     entry = manifest.tables[table.name]
     timed = entry.rows - entry.null_times if table.time is not None else 0
     files = (
@@ -213,7 +214,7 @@ def _link(stored: StoredLink, sizes: Mapping[str, int]) -> LinkSummary:
     )
 
 
-def _edges(stored: StoredEdges, manifest: layout.Manifest, sizes: Mapping[str, int]) -> EdgeTableSummary:
+def _edges(stored: StoredEdges, manifest: Manifest, sizes: Mapping[str, int]) -> EdgeTableSummary:
     table, folder = stored.table, layout.edge_file(stored.table.name, "")
     sizes = {file.removeprefix(folder): size for file, size in sizes.items() if file.startswith(folder)}
     timed = stored.num_rows - stored.null_times if stored.time is not None else 0

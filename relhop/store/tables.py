@@ -20,6 +20,7 @@ from relhop.errors import SchemaError, SourceError, nearest
 from relhop.schema import Schema, Stype
 from relhop.sources.columns import TEXT, is_list, is_number
 from relhop.store import layout, sql
+from relhop.store.manifest import AttributeEntry, EdgeTableEntry, FieldEntry, LinkEntry
 from relhop.store.packed import PackedWriter, TimeWriter
 from relhop.store.precision import Precision
 from relhop.times import NULL_TIME
@@ -58,14 +59,14 @@ class Build:
         self.null_times: dict[str, int] = {}
         self.keys: dict[str, tuple[int, int]] = {}
         self.categories: dict[str, dict[str, int]] = {}
-        self.fields: dict[str, list[layout.FieldEntry]] = {}
+        self.fields: dict[str, list[FieldEntry]] = {}
         self.record_sizes: dict[str, int] = {}
         self.orders: dict[str, str] = dict.fromkeys(self.schema.tables, layout.ROWS_ORDER)
         self.rows_per_block: dict[str, dict[str, float]] = {title: {} for title in self.schema.tables}
-        self.links: dict[str, layout.LinkEntry] = {}
+        self.links: dict[str, LinkEntry] = {}
         self.keys_are_positions: dict[str, bool] = {}  # of tables that edges lead to
-        self.edge_tables: dict[str, layout.EdgeTableEntry] = {}
-        self.attributes: dict[str, dict[str, layout.AttributeEntry]] = {t: {} for t in self.schema.tables}
+        self.edge_tables: dict[str, EdgeTableEntry] = {}
+        self.attributes: dict[str, dict[str, AttributeEntry]] = {t: {} for t in self.schema.tables}
         self.text_embedder: str | None = None  # of whatever text is in the store
 
     def file(self, relative: str) -> Path:

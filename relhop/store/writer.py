@@ -20,6 +20,7 @@ from relhop.sources.array_columns import ArrayColumn
 from relhop.store import edges, features, keys, layout, links, order, publish, sql, tables
 from relhop.store.column_tensors import write_column_tensors
 from relhop.store.copying import Copies
+from relhop.store.manifest import MANIFEST, FileEntry, Manifest, TableEntry, manifest_text
 from relhop.store.precision import Precision
 from relhop.store.progress import Steps
 from relhop.store.tables import RowOrder
@@ -123,7 +124,7 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     files = {}
     for file in steps.over("Sealing files", sizes):
         files[file] = _seal_file(build.folder / file, hashed=file not in in_blocks)
-    manifest = layout.Manifest(
+    manifest = Manifest(
         fingerprint=fingerprint,
         precision=build.precision,
         text_embedder=build.text_embedder,
@@ -135,14 +136,14 @@ def _seal(build: tables.Build, fingerprint: str, steps: Steps) -> None:
     )
     for folder, _, _ in os.walk(build.folder):
         publish.sync_folder(Path(folder))
-    path = build.folder / layout.MANIFEST
-    path.write_text(layout.manifest_text(manifest), encoding="utf-8")
+    path = build.folder / MANIFEST
+    path.write_text(manifest_text(manifest), encoding="utf-8")
     _seal_file(path, hashed=False)
 
 
-def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
+def _table_entry(build: tables.Build, table: str) -> TableEntry:
     null_keys, duplicate_keys = build.keys[table]
-    return layout.TableEntry(
+    return TableEntry(
         rows=build.rows[table],
         null_times=build.null_times[table],
         null_keys=null_keys,
@@ -156,9 +157,9 @@ def _table_entry(build: tables.Build, table: str) -> layout.TableEntry:
     )
 
 
-def _seal_file(path: Path, *, hashed: bool) -> layout.FileEntry:
+def _seal_file(path: Path, *, hashed: bool) -> FileEntry:
     """Waits until a file is on the disk; returns its size, and its checksum if it is `hashed`."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         checksum = layout.checksum_of(file) if hashed else None
-        return layout.FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=checksum)
+        return FileEntry(bytes=os.fstat(file.fileno()).st_size, blake2b=checksum)

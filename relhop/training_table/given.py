@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
+from relhop.sources.quoting import first_line
 from relhop.times import END_OF_TIME
 from relhop.training_table.tasks import SPLIT_NAMES, TaskType
 
@@ -45,7 +47,9 @@ def times_of(column: pd.Series[Any]) -> NDArray[np.int64]:
             return column.to_numpy(np.int64)
         times = pd.to_datetime(column, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
-        raise TrainingError(f"column '{column.name}' holds something that is no time: {error}") from None
+        raise TrainingError(
+            f"column '{column.name}' holds something that is no time: {first_line(error)}"
+        ) from None
     if times.isna().any():
         raise TrainingError(
             f"{int(times.isna().sum()):,} of {len(times):,} anchor times in '{column.name}' are missing"
@@ -68,6 +72,40 @@ def splits_of(column: pd.Series[Any]) -> NDArray[np.int8]:
             f" such as {unknown.iloc[0]!r}"
         )
     return codes.to_numpy(np.int8)
+
+
+def weights_of(column: pd.Series[Any]) -> NDArray[np.float32]:
+    """Weights [n] in the loss.
+
+    Raises:
+        TrainingError: If a value is no number.
+    """
+    try:
+        weights: NDArray[np.float32] = pd.to_numeric(column).to_numpy(np.float32)
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"the weights in '{column.name}' must be numbers: {first_line(error)}") from None
+    return weights
+
+
+def labels_of(column: pd.Series[Any], task_type: TaskType) -> pa.Array:
+    """Labels [n] as users see them.
+
+    Raises:
+        TrainingError: If they are of several types, or lists where the task has single values.
+    """
+    try:
+        labels = pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise TrainingError(
+            f"the labels in '{column.name}' must be of one type: {first_line(error)}"
+        ) from None
+    lists = (TaskType.multilabel, TaskType.forecasting)
+    if pa.types.is_nested(labels.type) != (task_type in lists):
+        raise TrainingError(
+            f"the labels in '{column.name}' are {labels.type}, which do not make a {task_type} task; lists"
+            " are for task_type='multilabel' or 'forecasting', single values for the others"
+        )
+    return labels
 
 
 def task_of(target: pd.Series[Any]) -> TaskType:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
+from relhop.sources.quoting import first_line
 from relhop.training_table.given import rows_of
 from relhop.training_table.tasks import SPLIT_NAMES, TaskType
 
@@ -69,7 +70,11 @@ def read(path: str | Path, store: Store) -> tuple[dict[str, Any], pa.Table, NDAr
     Raises:
         TrainingError: If the file is none of `write`'s, or the store lacks entities of it.
     """
-    with pq.ParquetFile(path) as file:
+    try:
+        opened = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise TrainingError(f"{path} is no Parquet file: {first_line(error)}") from None
+    with opened as file:
         metadata = file.schema_arrow.metadata or {}
         if _METADATA not in metadata:
             raise TrainingError(f"{path} was not written by TrainingTable.to_parquet; use from_pandas")

@@ -135,11 +135,11 @@ class TrainingTable:
                 f"{int(df[target_col].isna().sum()):,} of {len(df):,} labels in '{target_col}' are missing"
             )
         if weight_col in df.columns:
-            table = table.with_weight(pd.to_numeric(df[weight_col]).to_numpy(np.float32), weight_col)
+            table = table.with_weight(given.weights_of(df[weight_col]), weight_col)
         kind = TaskType(task_type) if task_type is not None else given.task_of(df[target_col])
         return labelled(
             dataclasses.replace(table, task_type=kind, split=given.splits_of(df[split_col])),
-            pa.array(df[target_col], from_pandas=True),
+            given.labels_of(df[target_col], kind),
         )
 
     def __len__(self) -> int:

@@ -34,10 +34,10 @@ def missing_ends(data: Data) -> Iterator[Finding]:
             nulls = data.ask(f"SELECT count(*) FROM {view} e WHERE {end} IS NULL")[0][0]
             if nulls:
                 yield data.finding("warning", (edges.name, [column]), "null end", nulls, advice)
+            if not _are_comparable(data, edges, column, table):
+                continue
             lost = f"SELECT {end} FROM {view} e WHERE {end} NOT BETWEEN 0 AND {data.rows(table) - 1}"
             if data.schema.table(table).pkey:
-                if not _are_comparable(data, edges, column, table):
-                    continue
                 on = _equal(data, edges, column, table, "n")
                 lost = (
                     f"SELECT {end} FROM {view} e ANTI JOIN {quoted(table)} n ON {on} WHERE {end} IS NOT NULL"
@@ -57,13 +57,12 @@ def delayed_edges(data: Data) -> Iterator[Finding]:
             time = data.schema.table(table).time_col
             if edges.time_col is None or time is None:
                 continue
-            rows = f"SELECT row_number() OVER () - 1 AS _rh_row, * FROM {quoted(table)}"
-            if not data.schema.table(table).pkey:
-                on = f"n._rh_row = e.{quoted(column)}"
-            elif _are_comparable(data, edges, column, table):
-                on = _equal(data, edges, column, table, "n")
-            else:
+            if not _are_comparable(data, edges, column, table):
                 continue
+            rows = f"SELECT row_number() OVER () - 1 AS _rh_row, * FROM {quoted(table)}"
+            on = f"n._rh_row = e.{quoted(column)}"
+            if data.schema.table(table).pkey:
+                on = _equal(data, edges, column, table, "n")
             query = (
                 f"SELECT count(*) FROM {quoted(edges.name)} e JOIN ({rows}) n ON {on}"
                 f" WHERE e.{quoted(edges.time_col)} < n.{quoted(time)}"
@@ -93,6 +92,9 @@ def _ends(edges: EdgeTable) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _are_comparable(data: Data, edges: EdgeTable, column: str, table: str) -> bool:
+    """Whether an end can be found among its table's keys or, where it has none, positions."""
+    if not data.schema.table(table).pkey:
+        return data.types[edges.name][column] in INTEGERS
     ours, theirs = _types(data, edges, column, table)
     return family(ours) == family(theirs) or TEXT in (ours, theirs)
 

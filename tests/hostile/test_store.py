@@ -16,6 +16,7 @@ from relhop.errors import CorruptStore, RelhopError
 from relhop.sampling import SeedSampler
 from relhop.schema import Link, Schema, Table
 from relhop.store import layout
+from relhop.store.manifest import content_checksum
 from relhop.store.reader import Store
 from relhop.store.writer import write_store
 
@@ -81,7 +82,7 @@ def seal(path, **changes):
             with (path / file).open("rb") as opened:
                 checksum = None if entry["blake2b"] is None else layout.checksum_of(opened)
                 entry |= {"bytes": (path / file).stat().st_size, "blake2b": checksum}
-    (path / "manifest.json").write_text(json.dumps(content | {"checksum": layout._checksum(content)}))
+    (path / "manifest.json").write_text(json.dumps(content | {"checksum": content_checksum(content)}))
 
 
 COUNTS = {

@@ -168,3 +168,30 @@ def test_an_unknown_edge_type_of_a_store_is_refused(put):
     store = put(graphs.heterogeneous(), "store")
     with pytest.raises(SchemaError, match=r"^\('author', 'author'\) names 0 edge types"):
         LinkNeighborLoader(store, [1], edge_label_index=("author", "author"))
+
+
+def test_links_of_one_type_are_tensors_arrays_and_pairs_with_no_type(put, place):
+    data, links = put(graphs.homogeneous(), place), torch.tensor([[5, 7], [3, 9]])
+    for given in (links, links.numpy(), (None, links), links.tolist()):
+        batch = next(iter(LinkNeighborLoader(data, [1], edge_label_index=given, batch_size=2)))
+        assert batch.n_id[batch.edge_label_index].tolist() == links.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"edge_label_index": torch.zeros(100, 2, dtype=torch.long)},
+            r"torch\.int64 \[100, 2\]; give the ends",
+        ),
+        (
+            {"edge_label_index": torch.rand(2, 9)},
+            r"torch\.float32 \[2, 9\]; give the ends of links as integers",
+        ),
+        ({"edge_label_index": (("node", "edge", "node"), None)}, "give edge_label_index as the ends"),
+        ({"edge_label": torch.zeros(3)}, "^edge_label has 3 entries for 500 seeds$"),
+    ],
+)
+def test_links_that_are_none_are_refused_when_the_loader_is_made(put, place, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LinkNeighborLoader(put(graphs.homogeneous(), place), [1], **arguments)

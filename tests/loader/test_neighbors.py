@@ -227,6 +227,8 @@ def test_seeds_are_masks_numbers_lists_and_types(put, place):
     mask[[4, 9]] = True
     batch = next(iter(NeighborLoader(data, [1], input_nodes=("paper", mask), batch_size=2)))
     assert batch["paper"].n_id[:2].tolist() == batch["paper"].input_id.tolist() == [4, 9]
+    batch = next(iter(NeighborLoader(data, [1], input_nodes=("paper", mask.numpy()), batch_size=2)))
+    assert batch["paper"].n_id[:2].tolist() == [4, 9]
     batch = next(iter(NeighborLoader(data, [1], input_nodes=("author", [7, 3]), batch_size=2)))
     assert batch["author"].n_id[:2].tolist() == [7, 3]
     assert batch["author"].input_id.tolist() == [0, 1]
@@ -409,6 +411,16 @@ def test_attributes_of_a_store_can_be_chosen(put):
 
 REFUSED = [
     ({"num_neighbors": [-2]}, ValueError, r"num_neighbors of hop 1 is -2; give -1 \(all\), 0 or a count"),
+    ({"num_neighbors": [2.5]}, ValueError, r"num_neighbors of hop 1 is 2.5; give -1 \(all\), 0 or a count"),
+    ({"num_neighbors": 5}, ValueError, r"num_neighbors is 5; give a number for each hop, as in \[12, 12\]"),
+    ({"input_nodes": [0, 100]}, IndexError, "there is no number 100; there are 100"),
+    ({"input_nodes": [0.5, 1.0]}, SchemaError, r"input_nodes is torch.float64 \[2\]; give numbers"),
+    (
+        {"input_nodes": torch.ones(9, dtype=torch.bool)},
+        SchemaError,
+        r"is a mask \[9\], but there are 100 nodes",
+    ),
+    ({"input_nodes": "paper"}, SchemaError, "give input_nodes as numbers or a mask alone"),
     ({"temporal_strategy": "first"}, ValueError, "temporal_strategy is 'first'; choose 'uniform' or 'last'"),
     ({"input_time": torch.zeros(100)}, ValueError, "input_time is set, but not time_attr;"),
     ({"time_attr": "when"}, SchemaError, "no.* 'when'"),
@@ -422,6 +434,21 @@ REFUSED = [
 def test_what_makes_no_sense_is_refused_when_the_loader_is_made(put, place, arguments, error, message):
     with pytest.raises(error, match=message):
         NeighborLoader(put(graphs.homogeneous(), place), **({"num_neighbors": [2]} | arguments))
+
+
+def test_times_are_those_of_the_seeds():
+    data = graphs.homogeneous()
+    data.time = torch.arange(data.num_nodes)
+    with pytest.raises(ValueError, match=r"^input_time has 3 entries for 2 seeds$"):
+        NeighborLoader(data, [2], [1, 2], input_time=torch.zeros(3, dtype=torch.long), time_attr="time")
+
+
+def test_seeds_of_a_type_that_is_not_there_are_refused(put, place):
+    data = put(graphs.heterogeneous(), place)
+    with pytest.raises(SchemaError, match=r"^there are no nodes of type 'papers'\. Did you mean 'paper'\?$"):
+        NeighborLoader(data, [1], input_nodes="papers")
+    with pytest.raises(SchemaError, match=r"^input_nodes are \(node type, numbers\) in a graph with several"):
+        NeighborLoader(data, [1], input_nodes=torch.tensor([3]))
 
 
 def test_other_data_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,5 +92,9 @@ def test_wrong_choices_are_refused(store):
         store.to_hetero_data({"author": "SELECT * FROM paper"})
     with pytest.raises(ValueError, match=r"^numbers of 'paper' repeat; give each once$"):
         store.to_hetero_data({"paper": [1, 1]})
+    with pytest.raises(SchemaError, match=r"^the query for 'paper' cannot be run: .*\"why\""):
+        store.to_hetero_data({"paper": "SELECT * FROM paper WHERE why = 3"})
+    with pytest.raises(SchemaError, match=r"^the mask for 'paper' is \[3\], but there are 100 nodes$"):
+        store.to_hetero_data({"paper": np.ones(3, bool)})
     with pytest.raises(IndexError, match=r"^there is no number 100; there are 100$"):
         store.to_hetero_data({"paper": [100]})

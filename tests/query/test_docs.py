@@ -15,7 +15,7 @@ from relhop.query.checker import FUNCTIONS
 from relhop.schema import Link, Schema, Table
 from tests.query_store import MemoryStore
 
-PAGE = (Path(__file__).parent.parent / "docs" / "query.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "query.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 QUERIES = [
     text.strip()

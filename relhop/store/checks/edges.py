@@ -1,7 +1,4 @@
-"""What makes the edge tables of a store sound; as `relhop.store.checks` for the rest of it.
-
-Every check raises CorruptStore and names the file.
-"""
+"""Whether the files of an edge table fit together."""
 
 from __future__ import annotations
 
@@ -15,19 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore
-from relhop.store import checks, layout, lookup
+from relhop.store import layout, lookup
+from relhop.store.checks.common import check_ascending, check_sums, chunks, is_permutation
+from relhop.store.checks.parquet import check_own_columns
 from relhop.store.stored import StoredEdges, StoredLists, StoredTable
-
-
-def check_ends(folder: Path, stored: StoredEdges) -> None:
-    """Looks at the ends of arrays, where a lie about counts shows."""
-    name = stored.table.name
-    if stored.time is not None:
-        path = folder / layout.edge_file(name, "time.bin")
-        checks.check_null_times(path, stored.time, stored.null_times)
-    for direction, lists in stored.lists.items():
-        path = folder / layout.edge_file(name, f"{direction}/offsets.bin")
-        checks.check_offset_ends(path, lists.offsets, stored.num_edges)
 
 
 def check_edges(folder: Path, stored: StoredEdges, tables: Mapping[str, StoredTable]) -> int:
@@ -40,14 +28,14 @@ def check_edges(folder: Path, stored: StoredEdges, tables: Mapping[str, StoredTa
     """
     name = stored.table.name
     if stored.time is not None:
-        checks.check_ascending(folder / layout.edge_file(name, "time.bin"), "times", stored.time)
-    if stored.order is not None and not checks.is_permutation(stored.order):
+        check_ascending(folder / layout.edge_file(name, "time.bin"), "times", stored.time)
+    if stored.order is not None and not is_permutation(stored.order):
         raise CorruptStore(f"{folder / layout.edge_file(name, 'order.bin')}: not a permutation of rows")
     digests = []
     for direction, owner, listed in layout.directions(stored.table):
         where = folder / layout.edge_file(name, f"{direction}/neighbors.bin")
         lists = stored.lists[direction]
-        checks.check_ascending(where.with_name("offsets.bin"), "offsets", lists.offsets)
+        check_ascending(where.with_name("offsets.bin"), "offsets", lists.offsets)
         digest, seen = 0, np.zeros(stored.num_rows if lists.edge_ids is not None else 0, bool)
         last = _Piece.none()
         for piece in _pieces(lists):
@@ -66,10 +54,10 @@ def check_edges(folder: Path, stored: StoredEdges, tables: Mapping[str, StoredTa
     return digests[0]
 
 
-def check_columns(path: Path, stored: StoredEdges, digest: int) -> None:
+def check_edge_columns(path: Path, stored: StoredEdges, digest: int) -> None:
     """The store's own columns of columns.parquet say what the arrays say; `digest` is `check_edges`'s."""
     times = {} if stored.time is None else {layout.TIME_COLUMN: stored.time}
-    checks.check_own_columns(path, stored.num_rows, times)
+    check_own_columns(path, stored.num_rows, times)
     found = 0
     with lookup.reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(
@@ -82,14 +70,14 @@ def check_columns(path: Path, stored: StoredEdges, digest: int) -> None:
         raise CorruptStore(f"{path}: the ends of edges contradict the store's arrays")
 
 
-def check_weights(folder: Path, stored: StoredEdges, weights: npt.NDArray[np.float64]) -> None:
+def check_edge_weights(folder: Path, stored: StoredEdges, weights: npt.NDArray[np.float64]) -> None:
     """The sums of weights are those of the edges' own, which are given."""
     for direction, lists in stored.lists.items():
         assert lists.weights is not None, "the edge table has weights"
         assert lists.edge_ids is not None, "an edge table with columns has edge ids"
         where = folder / layout.edge_file(stored.table.name, f"{direction}/weights.bin")
         column = f"the column '{stored.table.weight_col}'"
-        checks.check_sums(where, column, lists.offsets, lists.weights, lists.edge_ids, weights)
+        check_sums(where, column, lists.offsets, lists.weights, lists.edge_ids, weights)
 
 
 @dataclass(frozen=True)
@@ -109,9 +97,9 @@ class _Piece:
 
 def _pieces(lists: StoredLists) -> Iterator[_Piece]:
     """All of the lists, whose offsets ascend."""
-    for of_owners in checks.chunks(len(lists.offsets) - 1):
+    for of_owners in chunks(len(lists.offsets) - 1):
         bounds = lists.offsets[of_owners.start : of_owners.stop + 1]
-        for part in checks.chunks(int(bounds[-1]), begin=int(bounds[0])):
+        for part in chunks(int(bounds[-1]), begin=int(bounds[0])):
             places = np.arange(part.start, part.stop)
             owners = of_owners.start + np.searchsorted(bounds, places, side="right") - 1
             yield _Piece(

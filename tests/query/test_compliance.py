@@ -12,7 +12,8 @@ from tests.compliance import load_store, run, task_of
 from tests.query_store import MemoryStore
 
 FILES = {
-    path.stem: json.loads(path.read_text()) for path in sorted(Path(__file__).parent.glob("query/*.json"))
+    path.stem: json.loads(path.read_text())
+    for path in sorted((Path(__file__).parent / "cases").glob("*.json"))
 }
 CASES = [
     pytest.param(name, case, id=f"{name}-{case['query']}")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from relhop.errors import QueryError
+from tests.query.test_properties import assert_same, expected_of
 from tests.query_cases import Case, found, sources, statement, static_case, temporal_case
-from tests.test_query_properties import assert_same, expected_of
 
 Mutant = Callable[[str], str]
 

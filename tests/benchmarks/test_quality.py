@@ -38,6 +38,22 @@ def test_every_system_is_judged_on_the_test_split_under_its_view(tmp_path):
     assert (values["published: somebody"], values["target"]) == ([0.9], [0.95])
 
 
+def test_a_question_of_earlier_years_has_all_its_dates_shifted():
+    question = Question(
+        "clicks",
+        "PREDICT COUNT(clicks.*, 0, 3) > 0 FOR EACH users.user_id",
+        "auroc",
+        {"val_start": "2020-02-01", "test_start": "2020-02-12", "stride": "3 days"},
+        val_seen="2020-02-01",
+        test_seen="2020-02-12",
+        published={"somebody": 0.9},
+        target=0.95,
+    ).years_ago(2)
+    assert question.split == {"val_start": "2018-02-01", "test_start": "2018-02-12", "stride": "3 days"}
+    assert (question.val_seen, question.test_seen) == ("2018-02-01", "2018-02-12")
+    assert (question.name, question.published, question.target) == ("clicks, asked in 2018", {}, None)
+
+
 def test_no_question_reads_a_column_that_was_filled_later():
     frozen = {"Score", "ViewCount", "Reputation", "AcceptedAnswerId", "LastAccessDate", "LastEditorUserId"}
     read = " ".join(travel._TABLES.values()).replace(",", " ").split()

@@ -12,7 +12,7 @@ import pytest
 import relhop as rh
 from tests import array_tables, citations, films, shop
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def test_a_store_of_format_version_6_is_intact():

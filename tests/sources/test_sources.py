@@ -22,8 +22,8 @@ from relhop.sources.fingerprint import fingerprint
 from relhop.sources.paths import sources_in
 from relhop.sources.sqlite import DeclaredKeys, DeclaredLink, SqliteTable, declared_keys
 
-F1 = Path(__file__).parent.parent / "examples/f1/data"
-CHINOOK = Path(__file__).parent / "data/Chinook_Sqlite.sqlite"
+F1 = Path(__file__).parent.parent.parent / "examples/f1/data"
+CHINOOK = Path(__file__).parent.parent / "data/Chinook_Sqlite.sqlite"
 
 
 def refused(kind: type[Exception], message: str) -> Any:
@@ -114,6 +114,23 @@ class TestCsv:
         path = write(tmp_path, "t.csv", "at\n2020-01-01T02:00:00+02:00\n2020-01-01T00:00:00Z\n")
         assert rows(Table("t", source=path, time_col="at")) == [(dt.datetime(2020, 1, 1),)] * 2
 
+    def test_times_in_the_files_own_format_are_times(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "t.csv", "at\n21/07/2020\n05/06/2020\n")
+        with duckdb.connect() as connection:
+            notes = bind_inputs(connection, [Table("t", source=path)], {})
+        assert notes == {"t": ("times are read as %d/%m/%Y",)}
+        with duckdb.connect() as connection:
+            bind(connection, [Table("t", source=path, time_col="at")], {})
+            found = connection.execute('SELECT "at" FROM t').fetchall()
+        assert found == [(dt.datetime(2020, 7, 21),), (dt.datetime(2020, 6, 5),)]
+
+    def test_sql_casts_values_and_not_the_files_text(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "s.csv", "price\n1.50\n2\n")
+        assert inputs(Table("t", sql="SELECT CAST(price AS VARCHAR) AS p FROM s"), s=path) == [
+            ("1.5",),
+            ("2.0",),
+        ]
+
     def test_the_delimiter_is_found(self, tmp_path: Path) -> None:
         path = write(tmp_path, "t.csv", "a;b\n1;x,y\n")
         assert inputs(Table("t", source=path)) == [(1, "x,y")]
@@ -154,6 +171,15 @@ class TestCsv:
 
     def test_a_header_alone_is_an_empty_table(self, tmp_path: Path) -> None:
         assert inputs(Table("t", source=write(tmp_path, "t.csv", "a,b\n"))) == []
+
+    def test_text_that_is_not_in_utf_8_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_bytes("id,name\n1,Müller\n".encode("latin-1"))
+        with refused(
+            SourceError,
+            f"{path} cannot be read as CSV: it is not in UTF-8; convert it, as by iconv -f latin1 -t utf-8",
+        ):
+            inputs(Table("t", source=path))
 
     def test_an_empty_file_is_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path, "t.csv", "")
@@ -223,6 +249,10 @@ class TestFrames:
         path = write(tmp_path, "t.parquet", "no parquet")
         with pytest.raises(SourceError, match=f"^table 't' cannot be read: .*{path}"):
             inputs(Table("t", source=path))
+
+    def test_halves_are_numbers(self) -> None:
+        halves = pd.DataFrame({"x": pd.array([1.5, 2], dtype="float16")})
+        assert inputs(Table("t", source=halves)) == [(1.5,), (2.0,)]
 
 
 class TestSqlite:

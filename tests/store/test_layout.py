@@ -6,6 +6,18 @@ from relhop.edge_table import EdgeTable
 from relhop.errors import CorruptStore, StoreError
 from relhop.schema import Link, Schema, Table
 from relhop.store import layout
+from relhop.store.manifest import (
+    VERSION,
+    EdgeTableEntry,
+    LinkEntry,
+    Manifest,
+    TableEntry,
+    content_checksum,
+    is_store,
+    manifest_text,
+    read_manifest,
+    schema_of,
+)
 
 ENTRY = {
     "rows": 3,
@@ -32,15 +44,15 @@ CONTENT = {
 
 
 def write(folder, **changes):
-    manifest = layout.Manifest.model_validate(CONTENT)
-    content = json.loads(layout.manifest_text(manifest)) | changes
+    manifest = Manifest.model_validate(CONTENT)
+    content = json.loads(manifest_text(manifest)) | changes
     (folder / "manifest.json").write_text(json.dumps(content))
 
 
 def rewrite(folder, content):
     """A manifest whose checksum fits, whatever it says."""
-    full = {"format": "relhop-store", "version": layout.VERSION, **content}
-    (folder / "manifest.json").write_text(json.dumps(full | {"checksum": layout._checksum(full)}))
+    full = {"format": "relhop-store", "version": VERSION, **content}
+    (folder / "manifest.json").write_text(json.dumps(full | {"checksum": content_checksum(full)}))
 
 
 def test_names_that_no_folder_can_have_are_escaped():
@@ -57,11 +69,11 @@ def test_sizes_of_files_follow_from_the_counts():
         [EdgeTable("e", src="a", dst="b", time_col="t", weight_col="w", reverse=True)],
     )
     tables = {
-        "a": layout.TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
-        "b": layout.TableEntry.model_validate(ENTRY | {"rows": 200, "record_order": "hottest first"}),
+        "a": TableEntry.model_validate(ENTRY | {"record_size": 4, "categories": {"c": 2}}),
+        "b": TableEntry.model_validate(ENTRY | {"rows": 200, "record_order": "hottest first"}),
     }
-    links = {"b.a": layout.LinkEntry(edges=150, nulls=49, dangling=1)}
-    edges = layout.EdgeTableEntry(
+    links = {"b.a": LinkEntry(edges=150, nulls=49, dangling=1)}
+    edges = EdgeTableEntry(
         rows=300, edges=40, nulls=260, dangling=0, null_times=260, edge_ids=True, columns=True, attributes={}
     )
     assert layout.file_sizes(schema, tables, links, {"e": edges}) == {
@@ -96,29 +108,29 @@ def test_sizes_of_files_follow_from_the_counts():
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path):
     write(tmp_path)
-    manifest = layout.read_manifest(tmp_path)
+    manifest = read_manifest(tmp_path)
     assert manifest.model_dump(by_alias=True) == CONTENT
-    assert layout.schema_of(manifest, tmp_path) == Schema([Table("a")])
-    assert layout.is_store(tmp_path)
+    assert schema_of(manifest, tmp_path) == Schema([Table("a")])
+    assert is_store(tmp_path)
 
 
 def test_absent_and_foreign_folders_are_told_apart(tmp_path):
     with pytest.raises(StoreError) as caught:
-        layout.read_manifest(tmp_path / "x")
+        read_manifest(tmp_path / "x")
     assert str(caught.value) == f"there is no store at {tmp_path / 'x'}; graph.snapshot makes one"
     with pytest.raises(StoreError) as caught:
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
     assert str(caught.value) == f"{tmp_path} is not a relhop store: it has no manifest.json"
     (tmp_path / "manifest.json").write_text('{"name": "my web app"}')
     with pytest.raises(StoreError) as caught:
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
     assert (
         str(caught.value)
         == f'{tmp_path} is not a relhop store: manifest.json does not say "format": "relhop-store"'
     )
-    assert not layout.is_store(tmp_path)
+    assert not is_store(tmp_path)
     with pytest.raises(StoreError, match=r"^there is no store at .*/manifest.json/x"):
-        layout.read_manifest(tmp_path / "manifest.json" / "x")
+        read_manifest(tmp_path / "manifest.json" / "x")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +144,7 @@ def test_absent_and_foreign_folders_are_told_apart(tmp_path):
 def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice):
     write(tmp_path, version=version)
     with pytest.raises(StoreError) as caught:
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
     assert not isinstance(caught.value, CorruptStore)
     assert str(caught.value) == f"{tmp_path} has format version {text}, this relhop reads version 6; {advice}"
 
@@ -141,7 +153,7 @@ def test_other_versions_are_refused_with_advice(tmp_path, version, text, advice)
 def test_a_changed_manifest_is_damaged(tmp_path, changes):
     write(tmp_path, **changes)
     with pytest.raises(CorruptStore) as caught:
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
     path = tmp_path / "manifest.json"
     assert str(caught.value) == f"{path} is damaged: its checksum does not fit; build the store again"
 
@@ -150,7 +162,7 @@ def test_a_changed_manifest_is_damaged(tmp_path, changes):
 def test_a_manifest_that_is_not_json_is_damaged(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text, errors="surrogateescape")
     with pytest.raises(CorruptStore, match=r"manifest.json is damaged: it is not JSON"):
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +186,7 @@ def test_a_manifest_that_is_not_json_is_damaged(tmp_path, text):
 def test_a_lying_manifest_contradicts_the_format(tmp_path, content, message):
     rewrite(tmp_path, content)
     with pytest.raises(CorruptStore) as caught:
-        layout.read_manifest(tmp_path)
+        read_manifest(tmp_path)
     assert str(caught.value) == f"{tmp_path / 'manifest.json'} contradicts the format at {message}"
 
 
@@ -191,4 +203,4 @@ def test_a_lying_manifest_contradicts_the_format(tmp_path, content, message):
 def test_a_schema_without_meaning_is_damage(tmp_path, schema):
     rewrite(tmp_path, CONTENT | {"schema": schema})
     with pytest.raises(CorruptStore, match=r"manifest.json: the schema has no meaning: "):
-        layout.schema_of(layout.read_manifest(tmp_path), tmp_path)
+        schema_of(read_manifest(tmp_path), tmp_path)

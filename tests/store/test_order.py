@@ -15,6 +15,7 @@ from relhop.features import FeatureReader
 from relhop.loader import SeedLoader
 from relhop.store import layout, order
 from relhop.store.clusters import beside_neighbors
+from relhop.store.manifest import content_checksum
 from relhop.store.order import hottest_first
 from relhop.store.scatter import Scatter
 from relhop.training_table import TrainingTable
@@ -174,7 +175,7 @@ def rewrite(path, change):
     content.pop("checksum")
     with file.open("rb") as opened:
         content["files"]["tables/clicks/slots.bin"]["blake2b"] = layout.checksum_of(opened)
-    (path / "manifest.json").write_text(json.dumps(content | {"checksum": layout._checksum(content)}))
+    (path / "manifest.json").write_text(json.dumps(content | {"checksum": content_checksum(content)}))
 
 
 @pytest.mark.parametrize(("row", "record"), [(5, 6), (5, -1), (5, CLICKS)])

@@ -71,6 +71,12 @@ def test_what_is_no_graph_is_refused() -> None:
     assert str(caught.value) == "a list is no graph of PyG; give a Data or a HeteroData"
 
 
+def test_a_time_that_nothing_has_is_refused() -> None:
+    with pytest.raises(rh.SourceError) as caught:
+        rh.Graph.from_pyg(Data(num_nodes=3, year=torch.arange(3), edge_index=INDEX), time_attr="yaer")
+    assert str(caught.value) == "neither nodes nor edges have the time_attr 'yaer'. Did you mean 'year'?"
+
+
 def test_edges_without_an_index_are_refused() -> None:
     data = HeteroData()
     data["paper"].num_nodes = 2

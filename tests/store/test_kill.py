@@ -19,7 +19,7 @@ import duckdb
 from relhop.errors import StoreError
 from relhop.schema import Link, Schema, Table
 from relhop.store import publish
-from relhop.store.layout import is_store
+from relhop.store.manifest import is_store
 from relhop.store.reader import Store
 from relhop.store.writer import write_store
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from relhop.store import layout, placement
+from relhop.store import placement
+from relhop.store.manifest import FileEntry, Manifest, TableEntry
 from relhop.store.placement import Placement, TablePlacement, parse_size, place, size_text
 
 
-def manifest(**records: int) -> layout.Manifest:
+def manifest(**records: int) -> Manifest:
     """Of a store with 1000 bytes of links and times, and tables with records of so many bytes."""
     sizes = {"links/b.a/children.bin": 600, "tables/b/time.bin": 400, "tables/b/columns.parquet": 10**9}
-    files = {file: layout.FileEntry(bytes=size, blake2b="") for file, size in sizes.items()}
+    files = {file: FileEntry(bytes=size, blake2b="") for file, size in sizes.items()}
     tables = {
-        name: layout.TableEntry.model_construct(rows=size // 10, record_size=10)
-        for name, size in records.items()
+        name: TableEntry.model_construct(rows=size // 10, record_size=10) for name, size in records.items()
     }
-    return layout.Manifest.model_construct(files=files, tables=tables)
+    return Manifest.model_construct(files=files, tables=tables)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_attributes_are_placed_as_records_are():
         "edges/e/attributes/x.bin": 0,
     }
     for file, size in sizes.items():
-        with_attributes.files[file] = layout.FileEntry(bytes=size, blake2b="")
+        with_attributes.files[file] = FileEntry(bytes=size, blake2b="")
     found = place(with_attributes, "disk", 1010 + 1000)
     assert found.tables == {"a": TablePlacement("disk", 1000, 250)}
     assert found.attributes == {
@@ -69,7 +69,7 @@ def test_attributes_are_placed_as_records_are():
 
 def test_links_have_a_part_of_the_pool_by_their_bytes():
     large = manifest(a=3_000_000)
-    large.files["links/b.a/children.bin"] = layout.FileEntry(bytes=999_600, blake2b="")
+    large.files["links/b.a/children.bin"] = FileEntry(bytes=999_600, blake2b="")
     found = place(large, "disk", 400_000)
     assert (found.topology, found.links_pool_bytes) == ("disk", 100_000)
     assert found.tables == {"a": TablePlacement("disk", 3_000_000, 300_000)}

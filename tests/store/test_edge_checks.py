@@ -17,6 +17,7 @@ import relhop as rh
 from relhop._native import PackedRows, pack, width_of
 from relhop.errors import CorruptStore
 from relhop.store import layout
+from relhop.store.manifest import MANIFEST, content_checksum
 from tests import citations
 
 
@@ -33,7 +34,7 @@ def folder(sound: Path, tmp_path: Path) -> Path:
 
 def sealed(folder: Path, change: Callable[[dict[str, Any]], None] = lambda content: None) -> None:
     """Makes all checksums fit what is there, after a change to the manifest."""
-    path = folder / layout.MANIFEST
+    path = folder / MANIFEST
     content = json.loads(path.read_text())
     for file, entry in content["files"].items():
         with (folder / file).open("rb") as opened:
@@ -41,7 +42,7 @@ def sealed(folder: Path, change: Callable[[dict[str, Any]], None] = lambda conte
         entry["bytes"] = (folder / file).stat().st_size
     change(content)
     del content["checksum"]
-    path.write_text(json.dumps(content | {"checksum": layout._checksum(content)}))
+    path.write_text(json.dumps(content | {"checksum": content_checksum(content)}))
 
 
 def rewrite(path: Path, count: int, numbers: Callable[[np.ndarray], None]) -> None:

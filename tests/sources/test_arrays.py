@@ -14,7 +14,7 @@ from relhop.errors import SchemaError, SourceError
 from relhop.schema import Stype
 from relhop.sources.arrays import array_column, array_source
 from relhop.sources.fingerprint import fingerprint
-from tests.test_store_attributes import DTYPES, assert_same_bits, random_rows
+from tests.store.test_attributes import DTYPES, assert_same_bits, random_rows
 
 
 def save_csr(path, dense, *, compressed=True, layout="csr", **changes):
