@@ -60,6 +60,10 @@ class Graph:
         """Of all edge types."""
         return sum(edges.num_edges for edges in self.edge_types)
 
+    def reverse(self, edge_type: int) -> int | None:
+        """The edge type that leads back; the two ways of a foreign key follow each other."""
+        return edge_type ^ 1 if any(edges.offsets is None for edges in self.edge_types) else None
+
     @property
     def max_degree(self) -> int:
         """The length of the longest list."""

@@ -35,6 +35,9 @@ struct Packed {
 
 constexpr uint32_t kNew = uint32_t{1} << 31;
 
+using RowEntry = uint32_t;  // a number
+using KeyEntry = uint64_t;  // a key above a number
+
 }  // namespace
 
 extern "C" {
@@ -52,8 +55,10 @@ struct Step {
   const void* offsets;  // null: row i has one neighbor, the i-th
   const void* neighbors;
   uint64_t offset_width, neighbor_width;  // 0: not packed, 32-bit
-  uint32_t* table;                        // neighbor -> number among the found
+  void* table;                            // neighbor -> number among the found: RowEntry, or KeyEntry where it has keys
   uint64_t table_mask;
+  uint64_t table_has_keys;
+  const int64_t* origins;  // [rows]: the neighbors' numbers, where they are known and nothing is read; else null
   uint64_t first_target;
   int64_t* found;       // of the found table
   int64_t* batch;       // of the found table: each node's seed
@@ -65,9 +70,10 @@ struct Step {
 
 namespace {
 
-template <class Offsets, class Neighbors>
+template <class Entry, class Offsets, class Neighbors>
 uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uint64_t group) {
   const bool lists = step.offsets != nullptr;
+  auto* const table = static_cast<Entry*>(step.table);
   const uint64_t groups = (step.num_rows + group - 1) / group;
   const uint64_t room = group * step.max_count;
   static thread_local std::vector<uint64_t> begins;
@@ -100,7 +106,7 @@ uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uin
         if (step.visible != nullptr && step.visible[i] != 0) seen += neighbors[*begin + step.visible[i] - 1];
         for (uint32_t k = 0; k < step.counts[i]; ++k, ++value) {
           *value = static_cast<uint32_t>(neighbors[*begin + (*read++ & ~kNew)]);
-          __builtin_prefetch(step.table + (*value & step.table_mask), 1);
+          __builtin_prefetch(table + (*value & step.table_mask), 1);
         }
       }
     }
@@ -112,13 +118,13 @@ uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uin
         const uint32_t count = step.counts[i];
         const int64_t seed = batch == nullptr ? 0 : step.seeds[i];
         for (uint32_t k = 0; k < count; ++k, ++value, ++edge) {
-          uint32_t& entry = step.table[*value & step.table_mask];
+          Entry& entry = table[*value & step.table_mask];
           const bool is_new = (*written++ & kNew) != 0;
           found[num_found] = *value;
           if (batch != nullptr) batch[num_found] = seed;
-          entry = is_new ? static_cast<uint32_t>(num_found) : entry;
+          entry = is_new ? static_cast<Entry>(uint64_t{*value} << 32 | num_found) : entry;
           num_found += is_new;
-          step.source[edge] = entry;
+          step.source[edge] = static_cast<uint32_t>(entry);
           step.target[edge] = static_cast<int64_t>(step.first_target + i);
         }
       }
@@ -128,8 +134,25 @@ uint64_t replay_step(const Step& step, Offsets offsets, Neighbors neighbors, uin
   return seen;
 }
 
+// Of rows with one neighbor each that is known, as they were found in its list.
+void return_to_origins(const Step& step) {
+  for (uint64_t i = 0; i < step.num_rows; ++i) {
+    step.source[i] = step.origins[i];
+    step.target[i] = static_cast<int64_t>(step.first_target + i);
+  }
+}
+
 Packed packed(const void* data, uint64_t width) {
   return {static_cast<const uint8_t*>(data), width, (uint64_t{1} << width) - 1};
+}
+
+template <class Entry>
+uint64_t replay_as_stored(const Step& step, uint64_t group) {
+  if (step.neighbor_width != 0)
+    return replay_step<Entry>(step, packed(step.offsets, step.offset_width),
+                              packed(step.neighbors, step.neighbor_width), group);
+  return replay_step<Entry>(step, Plain<uint32_t>{static_cast<const uint32_t*>(step.offsets)},
+                            Plain<uint32_t>{static_cast<const uint32_t*>(step.neighbors)}, group);
 }
 
 }  // namespace
@@ -189,13 +212,10 @@ uint64_t read_times(const uint8_t* blocks, const int64_t* block_bytes, const uin
 uint64_t replay(const Step* steps, uint64_t num_steps, uint64_t group) {
   uint64_t seen = 0;
   for (const Step* step = steps; step != steps + num_steps; ++step) {
-    if (step->neighbor_width == 0) {
-      seen += replay_step(*step, Plain<uint32_t>{static_cast<const uint32_t*>(step->offsets)},
-                          Plain<uint32_t>{static_cast<const uint32_t*>(step->neighbors)}, group);
-    } else {
-      seen += replay_step(*step, packed(step->offsets, step->offset_width),
-                          packed(step->neighbors, step->neighbor_width), group);
-    }
+    if (step->origins != nullptr)
+      return_to_origins(*step);
+    else
+      seen += step->table_has_keys ? replay_as_stored<KeyEntry>(*step, group) : replay_as_stored<RowEntry>(*step, group);
   }
   return seen;
 }

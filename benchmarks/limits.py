@@ -3,14 +3,19 @@
 A replay of a sample reads where each seed's anchor time lies among the times of each table, the offsets of
 each expanded row, the end of its visible prefix if the sample is temporal and each chosen neighbor, probes a
 node table, and writes rows, their seeds if these share no graph, sources and targets, all with prefetch. It
-knows the choices beforehand. Of all ways tried (32-bit or packed arrays; rows a group; for
-disjoint samples a node table of all rows, or one of a few that stays in the cache) the fastest is the limit.
+knows the choices beforehand, and where each visible prefix ends: it draws and searches nothing. Of all ways
+tried (32-bit or packed arrays; rows a group; for disjoint samples hop by hop or block by block) the fastest
+is the limit.
+
+What no sampler can do without is in it, and nothing else. A node table of a merged sample has a number for
+each row. That of a disjoint one, where a row may be a node of each seed, has keys beside the numbers, and
+twice as many entries as nodes are known at once: of the batch where it goes hop by hop, of a block else. The
+key of a row that was found in its parent's list is not read: that parent is known.
 """
 
 from __future__ import annotations
 
 import ctypes
-import itertools
 import mmap
 import time
 from collections.abc import Sequence
@@ -27,7 +32,6 @@ from relhop.store.packed import TIME_BLOCK, TIME_BLOCK_BYTES
 
 GROUPS = (4, 8, 16, 32, 64, 128)
 DISTANCES = (0, 8, 16, 32, 64)
-SMALL_TABLE = 4096
 
 
 class _Step(ctypes.Structure):
@@ -37,7 +41,9 @@ class _Step(ctypes.Structure):
         *[(name, ctypes.c_void_p) for name in ("offsets", "neighbors")],
         *[(name, ctypes.c_uint64) for name in ("offset_width", "neighbor_width")],
         ("table", ctypes.c_void_p),
-        *[(name, ctypes.c_uint64) for name in ("table_mask", "first_target")],
+        *[(name, ctypes.c_uint64) for name in ("table_mask", "table_has_keys")],
+        ("origins", ctypes.c_void_p),
+        ("first_target", ctypes.c_uint64),
         *[(name, ctypes.c_void_p) for name in ("found", "batch", "num_found", "source", "target")],
     ]
 
@@ -156,19 +162,21 @@ class Replay:
     Args:
         arrays: What is read; may be shared.
         traces: All that will be replayed.
-        small_table: Whether node tables have few entries; then numbers of nodes found again may be wrong.
+        disjoint: Whether node tables have keys and room for the nodes that are known at once, instead of a
+            place for each row; then numbers of nodes found again may be wrong, as nothing is compared.
     """
 
-    def __init__(self, arrays: Arrays, traces: Sequence[Trace], *, small_table: bool) -> None:
+    def __init__(self, arrays: Arrays, traces: Sequence[Trace], *, disjoint: bool) -> None:
         self.traces = traces
         tables = range(len(arrays.graph.tables))
         rooms = [max(trace.num_nodes[t] for trace in traces) + 1 for t in tables]
         self.found, self.batch = ([memory(8 * room).view(np.int64) for room in rooms] for _ in range(2))
-        self._masks = [
-            SMALL_TABLE - 1 if small_table else (1 << (table.num_rows - 1).bit_length()) - 1
-            for table in arrays.graph.tables
-        ]
-        self._tables = [memory(4 * (mask + 1)).view(np.uint32) for mask in self._masks]
+        self._has_keys = disjoint
+        most_known = [max(2 * trace.most_known[t] for trace in traces) for t in tables]
+        num_entries = most_known if disjoint else [table.num_rows for table in arrays.graph.tables]
+        self._masks = [(1 << (max(number, 1) - 1).bit_length()) - 1 for number in num_entries]
+        entry = np.dtype(np.uint64 if disjoint else np.uint32)
+        self._tables = [memory(entry.itemsize * (mask + 1)).view(entry) for mask in self._masks]
         self.num_found = np.zeros(len(tables), np.uint64)
         sizes = [_edges_by_type(trace, len(arrays.edge_types)) for trace in traces]
         self.source, self.target = (
@@ -239,6 +247,8 @@ class Replay:
                     neighbor_width=neighbor_width,
                     table=self._tables[found].ctypes.data,
                     table_mask=self._masks[found],
+                    table_has_keys=self._has_keys,
+                    origins=None if step.origins is None else step.origins.ctypes.data,
                     first_target=step.first_target,
                     found=self.found[found].ctypes.data,
                     batch=self.batch[found].ctypes.data,
@@ -256,26 +266,25 @@ class ReplayLimit:
     Args:
         graph: What was sampled.
         orders: By name, the traces of different batches, enough to overflow the caches.
-        small_table: Whether a small node table is tried, too; it serves disjoint samples.
+        disjoint: See `Replay`.
     """
 
-    def __init__(self, graph: Graph, orders: dict[str, list[Trace]], *, small_table: bool) -> None:
+    def __init__(self, graph: Graph, orders: dict[str, list[Trace]], *, disjoint: bool) -> None:
         self.traces = next(iter(orders.values()))
         best, rate = None, 0.0
-        tables = (False, True) if small_table else (False,)
         for packed in (False, True):
             arrays = Arrays(graph, packed=packed)
-            for (order, traces), small in itertools.product(orders.items(), tables):
-                replay = Replay(arrays, traces, small_table=small)
+            for order, traces in orders.items():
+                replay = Replay(arrays, traces, disjoint=disjoint)
                 for group in GROUPS:
                     reached = max(self._rate(replay, group) for _ in range(3))
                     if reached > rate:
-                        best, rate = (arrays, order, small, group), reached
+                        best, rate = (arrays, order, group), reached
         assert best is not None, "something was sampled"
-        arrays, order, small, self._group = best
-        self._replays = [Replay(arrays, orders[order], small_table=small) for _ in range(2)]
+        arrays, order, self._group = best
+        self._replays = [Replay(arrays, orders[order], disjoint=disjoint) for _ in range(2)]
         array = "packed" if arrays.packed else "32-bit"
-        self.way = f"{array}, {order}, {self._group} rows a group{', small table' * small}"
+        self.way = f"{array}, {order}, {self._group} rows a group"
 
     def edges_a_second(self, num_threads: int) -> float:
         """Of one pass over all traces; two threads take every second one each."""

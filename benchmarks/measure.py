@@ -207,7 +207,7 @@ def _limit(data: Path, case: Case, num_batches: int) -> ReplayLimit:
         orders["hop by hop"].append(traced)
         if case.disjoint:
             orders.setdefault("32 seeds a block", []).append(by_blocks(traced, sample, graph, 32))
-    return ReplayLimit(graph, orders, small_table=case.disjoint)
+    return ReplayLimit(graph, orders, disjoint=case.disjoint)
 
 
 def _peak_bytes() -> int:

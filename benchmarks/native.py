@@ -73,8 +73,8 @@ def packed_rows(rows: Array, count: int) -> _native.PackedRows:
 
 def _edge_rows(graph: Graph, number: int) -> _native.EdgeRows:
     edges = graph.edge_types[number]
-    # The two ways of a foreign key follow each other.
-    reverse = number ^ 1 if any(e.offsets is None for e in graph.edge_types) else -1
+    back = graph.reverse(number)
+    reverse = -1 if back is None else back
     neighbors = packed_rows(edges.neighbors, graph.tables[edges.found].num_rows)
     if edges.offsets is None:
         return _native.EdgeRows.parents(edges.name, edges.expanded, edges.found, neighbors, reverse)

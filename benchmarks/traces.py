@@ -6,6 +6,7 @@ Knows graphs and samples as plain arrays; nothing of time measured or of the sam
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ class TraceStep:
         seeds: Whose neighborhood each is in, int64; `None` where all share one.
         picks: Places of the chosen ones in their lists, uint32; plus NEW where a node is first found.
         first_target: Number of the first expanded row among its table's nodes.
+        origins: Of rows that name one parent each, which found them in its list: the parents' numbers, int64.
+            `None` where parents, or lists, have to be read.
     """
 
     edge_type: int
@@ -36,6 +39,21 @@ class TraceStep:
     seeds: Array | None
     picks: Array
     first_target: int
+    origins: Array | None = None
+
+    def part(self, begin: int, end: int) -> TraceStep:
+        """Of the rows begin to end."""
+        edges = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
+        return replace(
+            self,
+            rows=self.rows[begin:end],
+            counts=self.counts[begin:end],
+            visible=None if self.visible is None else self.visible[begin:end],
+            seeds=None if self.seeds is None else self.seeds[begin:end],
+            picks=self.picks[edges[begin] : edges[end]],
+            first_target=self.first_target + begin,
+            origins=None if self.origins is None else self.origins[begin:end],
+        )
 
 
 @dataclass(frozen=True)
@@ -44,12 +62,14 @@ class Trace:
 
     Attributes:
         cuts: By table, how many of its rows each seed may see, int64; `None` where that is all.
+        most_known: By table, the most nodes that are known at once.
     """
 
     steps: list[TraceStep]
     cuts: list[Array | None]
     num_seeds: list[int]
     num_nodes: list[int]
+    most_known: list[int]
 
     @property
     def num_edges(self) -> int:
@@ -94,18 +114,30 @@ def trace(graph: Graph, sample: dict[str, list[dict[str, Any]]], times: Array | 
                     visible = (first_not_below(of_type.neighbors, first, last, bound) - first).astype(
                         np.uint32
                     )
-            steps.append(
-                TraceStep(
-                    number,
-                    rows,
-                    counts,
-                    visible,
-                    seeds,
-                    picks | _new(source, known[of_type.found]),
-                    int(begin),
-                )
-            )
-    return Trace(steps, cuts, [int(ends[1]) for ends in node_ends], [len(of["rows"]) for of in nodes])
+            picks |= _new(source, known[of_type.found])
+            step = TraceStep(number, rows, counts, visible, seeds, picks, int(begin))
+            found_by = graph.reverse(number)
+            if of_type.offsets is not None or found_by is None or hop == 0:
+                steps.append(step)
+                continue
+            listed = slice(*edge_ends[found_by][hop - 1 : hop + 1])
+            origins = np.full(len(rows), -1)
+            members = edges[found_by]["source"][listed] - begin
+            origins[members[members >= 0]] = edges[found_by]["target"][listed][members >= 0]
+            steps += _apart(step, np.where(counts == 1, origins, -1))
+    num_nodes = [len(of["rows"]) for of in nodes]
+    return Trace(steps, cuts, [int(ends[1]) for ends in node_ends], num_nodes, num_nodes)
+
+
+def _apart(step: TraceStep, origins: Array) -> list[TraceStep]:
+    """A step's runs of rows whose parents are known (origins >= 0), and of others."""
+    known = origins >= 0
+    bounds = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
+    runs = [(begin, end) for begin, end in pairwise(bounds) if begin < end]
+    return [
+        replace(step.part(begin, end), origins=origins[begin:end] if known[begin] else None)
+        for begin, end in runs
+    ]
 
 
 def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Graph, seeds: int) -> Trace:
@@ -114,29 +146,13 @@ def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Gra
     for step in traced.steps:
         expanded = graph.edge_types[step.edge_type].expanded
         batch = sample["nodes"][expanded]["batch"][step.first_target : step.first_target + len(step.rows)]
-        edges = np.concatenate([[0], np.cumsum(step.counts, dtype=np.int64)])
         blocks, begins = np.unique(batch // seeds, return_index=True)
         ends = np.append(begins[1:], len(batch))[: len(begins)]  # a step may have no rows at all
-        for block, begin, end in zip(blocks, begins, ends, strict=True):
-            part = slice(begin, end)
-            visible = None if step.visible is None else step.visible[part]
-            picks = step.picks[edges[begin] : edges[end]]
-            first_target = step.first_target + int(begin)
-            steps.append(
-                (
-                    int(block),
-                    TraceStep(
-                        step.edge_type,
-                        step.rows[part],
-                        step.counts[part],
-                        visible,
-                        batch[part],
-                        picks,
-                        first_target,
-                    ),
-                )
-            )
-    return replace(traced, steps=[step for _, step in sorted(steps, key=lambda of: of[0])])
+        for block, begin, end in zip(blocks.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            steps.append((block, step.part(begin, end)))
+    most_known = [int(np.bincount(of["batch"] // seeds, minlength=1).max()) for of in sample["nodes"]]
+    in_order = [step for _, step in sorted(steps, key=lambda of: of[0])]
+    return replace(traced, steps=in_order, most_known=most_known)
 
 
 def first_not_below(values: Array, begin: Array, end: Array, bound: Array) -> Array:

@@ -51,8 +51,8 @@ MUTANTS = {
     ),
     "takes the first seed's cut for all": (
         "sampling/lists.h",
-        "order.count_below(item.begin, item.end, expansion_.order_cuts[item.seed])",
-        "order.count_below(item.begin, item.end, expansion_.order_cuts[0])",
+        "const uint64_t cut = expansion_.order_cuts[item.seed];",
+        "const uint64_t cut = expansion_.order_cuts[0];",
     ),
     "returns to an origin of the future": (
         "sampling/parents.h",

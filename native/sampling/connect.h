@@ -68,8 +68,8 @@ class Connector {
       all_seeds[i] = seed;
     }
     added_ += count;
-    if (added_ - read_ >= 2 * kLag) read(added_ - kLag);
-    if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
+    if (added_ - read_ >= kLag + kChunk) read(added_ - kLag);
+    if (read_ - inserted_ >= kLag + kChunk) insert(read_ - kLag);
   }
   // Room for `count` edges from nodes that are known, behind all that was added; good until anything else is.
   struct Edges {
@@ -97,7 +97,7 @@ class Connector {
     if (lookup_ != Lookup::never)
       for (size_t i = 0; i < count; ++i) table.prefetch(key(all_rows[i], all_seeds[i]));
     read_ = added_ += count;
-    if (read_ - inserted_ >= 2 * kLag) insert(read_ - kLag);
+    if (read_ - inserted_ >= kLag + kChunk) insert(read_ - kLag);
   }
   void finish() {
     read(added_);
@@ -106,7 +106,9 @@ class Connector {
   }
 
  private:
-  static constexpr size_t kLag = 32, kQueue = 4096;
+  // Chunks are small for requests to come evenly: a burst of them waits for the core's miss buffers, and while a long
+  // run of neighbors is inserted none are made.
+  static constexpr size_t kLag = 64, kChunk = 16, kQueue = 4096;
 
   void grow(size_t count) {
     finish();

@@ -69,20 +69,28 @@ struct ListScratch {
   struct Item {
     uint32_t node, seed;
     uint64_t row;
-    uint64_t begin, end;  // of its list, or of what is visible of it
-    bool searched;        // whether they are of what is visible
+    uint64_t begin, end;  // of its list; after the search of what is visible of it
   };
-  // A search in a list that is too long to be fetched whole: the answer is in [low, high].
-  struct Search {
+  // Of what is visible of an item's list: where it ends, or else begins. How many of the list's rows lie below it.
+  struct Bound {
     uint32_t item;
-    bool for_end;  // of what is visible; else for its beginning
-    uint64_t bound, low, high;
+    bool for_end;
+    uint64_t bound;
+  };
+  // In the part of a list where the answer was expected: it is in [low, low + length].
+  struct NearSearch : Bound {
+    uint64_t begin, low, length, size;
+  };
+  // In what may be all of a list: the answer is in [low, high].
+  struct FarSearch : Bound {
+    uint64_t low, high;
     uint64_t probe, stride;  // where to look next; how far to go from there, 0 once the bound was passed
     bool rising;             // whether the search goes up from its first guess
   };
   struct Group {
     std::vector<Item> items;
-    std::vector<Search> searches;
+    std::vector<NearSearch> near;
+    std::vector<FarSearch> far;
   };
   Group groups[3];
   std::vector<uint64_t> ranks;

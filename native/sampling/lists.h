@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <span>
 
 #include "sampling/connect.h"
@@ -15,7 +16,11 @@ template <class Table>
 class ListFollower {
  public:
   ListFollower(const Expansion& expansion, ListScratch& scratch, Connector<Table>& connector)
-      : expansion_(expansion), edges_(expansion.edges), scratch_(scratch), connector_(connector) {}
+      : expansion_(expansion),
+        edges_(expansion.edges),
+        scratch_(scratch),
+        connector_(connector),
+        share_of_row_(1 / static_cast<double>(std::max<uint64_t>(expansion.num_ordered, 1))) {}
 
   // Expands the nodes [first, last).
   void run(uint32_t first, uint32_t last) {
@@ -24,7 +29,7 @@ class ListFollower {
       if (i < num_groups) collect(first + i * size, std::min(first + (i + 1) * size, last), scratch_.groups[i % 3]);
       if (i >= 1 && i <= num_groups) locate(scratch_.groups[(i - 1) % 3]);
       if (i >= 2) {
-        search_long_lists(scratch_.groups[(i - 2) % 3]);
+        search(scratch_.groups[(i - 2) % 3]);
         choose(scratch_.groups[(i - 2) % 3].items);
       }
     }
@@ -32,11 +37,13 @@ class ListFollower {
 
  private:
   using Item = ListScratch::Item;
-  using Search = ListScratch::Search;
+  using Bound = ListScratch::Bound;
+  using NearSearch = ListScratch::NearSearch;
+  using FarSearch = ListScratch::FarSearch;
 
   static constexpr uint64_t kLineBits = 64 * 8;
-  static constexpr uint64_t kNearBits = 4 * kLineBits;  // lists up to this size are fetched whole, others probed
-  static constexpr uint64_t kPiece = 1024;              // of a list that is taken whole
+  static constexpr uint64_t kNearLines = 3, kNearBits = kNearLines * kLineBits;
+  static constexpr uint64_t kPiece = 1024;  // of a list that is taken whole
 
   void collect(uint32_t begin, uint32_t end, ListScratch::Group& group) {
     const BlockNodes& nodes = expansion_.expanded;
@@ -48,57 +55,93 @@ class ListFollower {
       if (!expansion_.is_expanded(node)) continue;
       const auto row = static_cast<uint64_t>(rows[node]);
       offsets.prefetch(row);
-      group.items.push_back({node, seeds == nullptr ? 0 : seeds[node], row, 0, 0, false});
+      group.items.push_back({node, seeds == nullptr ? 0 : seeds[node], row, 0, 0});
     }
   }
 
-  // Reads where the lists lie, and asks for those that have to be searched for their visible part.
+  // Reads where the lists lie, and asks for where the visible parts of those end that the seed may not see whole.
   void locate(ListScratch::Group& group) {
-    const PackedRows offsets = edges_.offsets, order = edges_.order();
-    group.searches.clear();
-    for (Item& item : group.items) {
+    const PackedRows offsets = edges_.offsets;
+    const uint64_t num_neighbors = edges_.order().size;
+    group.near.clear();
+    group.far.clear();
+    for (uint32_t i = 0; i < group.items.size(); ++i) {
+      Item& item = group.items[i];
       item.begin = offsets[item.row];
       item.end = offsets[item.row + 1];
-      if (item.begin > item.end || item.end > order.size) throw_corrupt(edges_, "offsets", item.end);
-      const uint64_t length = item.end - item.begin, bits = length * order.width;
+      if (item.begin > item.end || item.end > num_neighbors) throw_corrupt(edges_, "offsets", item.end);
+      if (item.begin == item.end) continue;
       const uint64_t cut = expansion_.order_cuts[item.seed];
-      item.searched = length == 0 || (cut >= expansion_.num_ordered && expansion_.low_cuts == nullptr);
-      if (item.searched) continue;
-      if (bits <= kNearBits) {
-        prefetch_lines(order.data + item.begin * order.width / 8, order.data + (item.end * order.width - 1) / 8);
-        continue;
-      }
-      item.searched = true;
-      const auto number = static_cast<uint32_t>(&item - group.items.data());
-      begin_search(group, number, true, item, cut);
-      if (expansion_.low_cuts != nullptr) begin_search(group, number, false, item, expansion_.low_cuts[item.seed]);
+      if (cut < expansion_.num_ordered) begin_search(group, i, true, cut);
+      if (expansion_.low_cuts != nullptr) begin_search(group, i, false, expansion_.low_cuts[item.seed]);
     }
   }
 
-  static void prefetch_lines(const uint8_t* first, const uint8_t* last) {
-    for (; first < last; first += kLineBits / 8) __builtin_prefetch(first);
-    __builtin_prefetch(last);
-  }
-
-  // Rows are spread over a list about as over the table, so that the bound's place can be guessed.
-  void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, const Item& item, uint64_t bound) {
-    const PackedRows& order = edges_.order();
-    const double share = static_cast<double>(bound) / static_cast<double>(expansion_.num_ordered);
+  // A list of a few lines of memory is asked for whole. Of a longer one, rows are spread over it about as over the
+  // table: the bound's place can be guessed, and is off by some sqrt(length) / 2. Where two to four times that, to both
+  // sides, are a few lines, these are asked for.
+  void begin_search(ListScratch::Group& group, uint32_t number, bool for_end, uint64_t bound) {
+    const PackedRows order = edges_.order();
+    const Item& item = group.items[number];
     const uint64_t length = item.end - item.begin;
-    const auto guess = static_cast<uint64_t>(static_cast<double>(length) * std::min(share, 1.0));
-    const uint64_t probe = item.begin + std::min(guess, length - 1);
-    order.prefetch(probe);
-    group.searches.push_back({number, for_end, bound, item.begin, item.end, probe, kLineBits / order.width, false});
+    uint64_t first = 0, last = length;
+    if (length * order.width > kNearBits) {
+      const double share = static_cast<double>(bound) * share_of_row_;
+      const uint64_t guess = std::min(static_cast<uint64_t>(static_cast<double>(length) * share), length - 1);
+      const uint64_t margin = uint64_t{1} << (std::bit_width(length) + 1) / 2;
+      if (2 * margin * order.width > kNearBits)
+        return begin_far_search(group, {number, for_end, bound}, item.begin, item.end, item.begin + guess);
+      first = guess - std::min(guess, margin);
+      last = std::min(guess + margin, length);
+    }
+    const uint64_t begin = item.begin + first, size = last - first;
+    for (uint64_t i = 0; i <= kNearLines; ++i) order.prefetch(begin + size * i / kNearLines);
+    group.near.push_back({{number, for_end, bound}, begin, begin, size, size});
   }
 
-  // The searches go in step: each asks for its next probe's memory before any of them waits for it. They go from their
-  // guess in longer and longer strides until they have passed the bound, and then halve what is left.
-  void search_long_lists(ListScratch::Group& group) {
+  void begin_far_search(ListScratch::Group& group, const Bound& bound, uint64_t low, uint64_t high, uint64_t probe) {
+    const PackedRows order = edges_.order();
+    order.prefetch(probe);
+    group.far.push_back({bound, low, high, probe, kLineBits / order.width, false});
+  }
+
+  void search(ListScratch::Group& group) {
+    search_near(group);
+    search_far(group);
+  }
+
+  // The searches go in step, without a branch that depends on what is found.
+  void search_near(ListScratch::Group& group) {
+    const PackedRows order = edges_.order();
+    uint64_t longest = 0;
+    for (const NearSearch& search : group.near) longest = std::max(longest, search.length);
+    for (; longest > 0; longest /= 2)
+      for (NearSearch& search : group.near) {
+        const uint64_t half = (search.length + 1) / 2;
+        search.length -= half;
+        const uint64_t probe = search.low + half - (half != 0);
+        search.low += only_if(order[probe] < search.bound, half);
+      }
+    for (const NearSearch& search : group.near) {
+      const uint64_t end = search.begin + search.size;
+      Item& item = group.items[search.item];
+      if (search.low == search.begin && search.begin > item.begin)
+        begin_far_search(group, search, item.begin, search.begin, search.begin - 1);
+      else if (search.low == end && end < item.end)
+        begin_far_search(group, search, end, item.end, end);
+      else
+        (search.for_end ? item.end : item.begin) = search.low;
+    }
+  }
+
+  // In step, too: each asks for its next probe's memory before any of them waits for it. They go from their guess in
+  // longer and longer strides until they have passed the bound, and then halve what is left.
+  void search_far(ListScratch::Group& group) {
     const PackedRows order = edges_.order();
     const uint64_t line = kLineBits / order.width;
-    for (bool is_first = true, going = !group.searches.empty(); going; is_first = false) {
+    for (bool is_first = true, going = !group.far.empty(); going; is_first = false) {
       going = false;
-      for (Search& search : group.searches) {
+      for (FarSearch& search : group.far) {
         if (search.low == search.high) continue;
         const bool below = order[search.probe] < search.bound;
         (below ? search.low : search.high) = search.probe + below;
@@ -117,12 +160,12 @@ class ListFollower {
         going = true;
       }
     }
-    for (const Search& search : group.searches)
+    for (const FarSearch& search : group.far)
       (search.for_end ? group.items[search.item].end : group.items[search.item].begin) = search.low;
   }
 
   // What shares the probe's line of memory is there already: its farthest element on the bound's side.
-  void look_along_line(Search& search, bool below) const {
+  void look_along_line(FarSearch& search, bool below) const {
     constexpr uint64_t kLastLoad = kLineBits - 64;  // bits from here on may take a load that goes into the next line
     const PackedRows& order = edges_.order();
     const uint64_t bit = search.probe * order.width % kLineBits;
@@ -135,13 +178,7 @@ class ListFollower {
 
   void choose(std::span<const Item> items) {
     const Rule& rule = expansion_.rule;
-    const PackedRows order = edges_.order();
-    for (Item item : items) {
-      if (!item.searched) {
-        item.end = item.begin + order.count_below(item.begin, item.end, expansion_.order_cuts[item.seed]);
-        if (expansion_.low_cuts != nullptr)
-          item.begin += order.count_below(item.begin, item.end, expansion_.low_cuts[item.seed]);
-      }
+    for (const Item& item : items) {
       if (item.begin >= item.end) continue;
       const uint64_t visible = item.end - item.begin;
       const int64_t wanted = expansion_.fanouts == nullptr ? rule.fanout : expansion_.fanouts[item.seed];
@@ -205,6 +242,7 @@ class ListFollower {
   const EdgeRows& edges_;
   ListScratch& scratch_;
   Connector<Table>& connector_;
+  const double share_of_row_;  // of the rows that lists are ordered by
 };
 
 }  // namespace relhop

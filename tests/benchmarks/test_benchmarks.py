@@ -165,9 +165,7 @@ def test_a_temporal_trace_says_how_much_of_each_list_was_visible() -> None:
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("group", [1, 2, 3, 64])
 def test_a_replay_gives_the_sample_again(packed: bool, group: int) -> None:
-    replay = Replay(
-        Arrays(TINY, packed=packed), [trace(TINY, TINY_SAMPLE, np.array([30]))], small_table=False
-    )
+    replay = Replay(Arrays(TINY, packed=packed), [trace(TINY, TINY_SAMPLE, np.array([30]))], disjoint=False)
     _, seen = replay.run(0, group, [np.array([1])])
     assert seen == 2 + 0 + 2, "the ends of the visible prefixes of rows 1, 3 and 0"
     assert replay.num_found.tolist() == [4]
@@ -182,7 +180,7 @@ def test_replays_of_merged_samples_give_relhops_nodes_and_edges(packed: bool) ->
     sampler, batches = Relhop(graph), [seeds(STATIC, graph, number) for number in range(3)]
     samples = [sampler.sample(STATIC, batch, number) for number, batch in enumerate(batches)]
     replay = Replay(
-        Arrays(graph, packed=packed), [trace(graph, sample, None) for sample in samples], small_table=False
+        Arrays(graph, packed=packed), [trace(graph, sample, None) for sample in samples], disjoint=False
     )
     for number, (sample, batch) in enumerate(zip(samples, batches, strict=True)):
         for group in GROUPS:
@@ -194,10 +192,8 @@ def test_replays_of_merged_samples_give_relhops_nodes_and_edges(packed: bool) ->
             assert (replay.target[0][: len(edges["target"])] == edges["target"]).all()
 
 
-@pytest.mark.parametrize("small_table", [False, True])
-def test_replays_of_temporal_samples_read_the_ends_of_visible_prefixes(
-    shop: Graph, small_table: bool
-) -> None:
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_replays_of_temporal_samples_read_the_ends_of_visible_prefixes(shop: Graph, disjoint: bool) -> None:
     batch = seeds(TIMED, shop, 0)
     sample = Relhop(shop).sample(TIMED, batch, 0)
     traced = trace(shop, sample, batch.times)
@@ -211,12 +207,23 @@ def test_replays_of_temporal_samples_read_the_ends_of_visible_prefixes(
     blocks = by_blocks(traced, sample, shop, 8)
     assert blocks.num_edges == traced.num_edges
     assert len(blocks.steps) > len(traced.steps)
-    replay = Replay(Arrays(shop, packed=True), [traced, blocks], small_table=small_table)
+    replay = Replay(Arrays(shop, packed=True), [traced, blocks], disjoint=disjoint)
     for number in (1, 0):
         assert replay.run(number, 8)[1] == expected
         assert replay.num_found.tolist() == traced.num_nodes
     for edge_type, edges in enumerate(sample["edges"]):
         assert (replay.target[edge_type] == edges["target"]).all()
+
+
+def test_a_trace_knows_the_parents_of_rows_that_were_found_in_their_lists(shop: Graph) -> None:
+    batch = seeds(TIMED, shop, 0)
+    sample = Relhop(shop).sample(TIMED, batch, 0)
+    known = [step for step in trace(shop, sample, batch.times).steps if step.origins is not None]
+    assert known
+    for step in known:
+        edges = sample["edges"][step.edge_type]
+        of_step = np.isin(edges["target"], step.first_target + np.arange(len(step.rows)))
+        assert (edges["source"][of_step] == step.origins).all()
 
 
 def test_bisection_finds_the_first_value_not_below() -> None:
