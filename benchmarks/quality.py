@@ -88,7 +88,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
     def line(system: str, values: list[float], val: float | None = None) -> Line:
         return Line(question.name, question.metric, system, values, val)
 
-    vals, tests, scores, alone = [], [], [], []
+    vals, tests, scores = [], [], []
     for seed in range(seeds):
         trainer = rh.Trainer(
             plan.with_overrides({"training_job.seed": seed}), out=folder / f"{seed}", progress=False
@@ -97,10 +97,7 @@ def lines_of(question: Question, store: rh.Store, seeds: int, folder: Path, quic
         vals.append(result.metrics["val"][question.metric])
         tests.append(result.metrics["test"][question.metric])
         scores.append(trainer.predict(splits["test"], seen["test"]).scores)
-        alone.append(result.baselines["test"].get("network alone", {}).get(question.metric))
     yield line("relhop", tests, statistics.median(vals))
-    if plan.training_job.boosted_half:
-        yield line("relhop, network alone", alone)
     if seeds > 1:
         yield line(f"relhop, mean score of {seeds} seeds", [judged(np.mean(scores, axis=0))])
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from relhop.baselines import baseline_scores
+from relhop.boosting import boosted_scores
 from relhop.checkpoint import Description, Task
 from relhop.metrics import FALLBACK_METRIC, TUNED_METRIC, Metrics, compute_metrics
 from relhop.predictor import Predictor
 from relhop.ranking.predictor import RankingPredictor, judge_baselines, ranks_of
-from relhop.score_training import trees_of
 from relhop.store.reader import Store
 from relhop.training_result import Judgement, Run
 from relhop.training_table import TaskType, TrainingTable
@@ -33,11 +35,7 @@ def judge(
     baselines = _baselines(table.before(split), asked, store, run.described)
     if isinstance(predictor, RankingPredictor):
         return Judgement(predictor.predict(asked, store).metrics(), baselines)
-    parts = predictor.parts(asked, store)
-    if len(parts) > 1:
-        alone = {f"{name} alone": metrics_of(scores, asked).values for name, scores in parts.items()}
-        baselines = {**alone, **baselines}
-    judged = metrics_of(np.mean(list(parts.values()), axis=0), asked)
+    judged = metrics_of(predictor.predict(asked, store).scores, asked)
     run.notes.extend(f"{split}: {note}" for note in judged.notes)
     return Judgement(judged.values, baselines)
 
@@ -71,8 +69,9 @@ def _baselines(
     found = baseline_scores(known, asked)
     plan = described.plan
     if plan.training_job.boosted_baseline and len(asked):
-        trees = trees_of(plan, known, store)
+        unseen = plan.column_processing.unseen(known.withheld, store.schema)
+        delay = plan.neighbor_sampling.resolve_delay(training=True)
+        trees = boosted_scores(replace(known, withheld=unseen), asked, store, delay)
         if trees is not None:
-            delay = plan.neighbor_sampling.resolve_delay(training=False)
-            found["boosted trees"] = trees.scores(asked, store, delay)
+            found["boosted trees"] = trees
     return {name: metrics_of(scores, asked).values for name, scores in found.items()}

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from relhop.aggregate_features import AggregateFeatures
-from relhop.boosting import BoostedTrees
 from relhop.checkpoint import Description, Task, schema_difference
 from relhop.errors import TrainingError
 from relhop.nn.model import BatchEncoder
@@ -98,17 +97,10 @@ class Predictor:
         model: Maps a batch to [B, out_channels]; is moved to `device`.
         described: Its plan, task, schema and statistics.
         device: Where it runs.
-        trees: Those whose scores are half of each prediction; `None`: there are none.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        described: Description,
-        device: str = "cpu",
-        trees: BoostedTrees | None = None,
-    ) -> None:
-        self.model, self.described, self.device, self.trees = model, described, device, trees
+    def __init__(self, model: nn.Module, described: Description, device: str = "cpu") -> None:
+        self.model, self.described, self.device = model, described, device
 
     def predict(self, table: TrainingTable, store: Store) -> Predictions:
         """Scores of all examples of a table.
@@ -119,20 +111,8 @@ class Predictor:
             TrainingError: If the table asks another thing than the model answers, or the store has another
                 schema than the one that the model was trained on; names the difference.
         """
-        parts = self.parts(table, store)
-        return Predictions(table, self.described.task, np.mean(list(parts.values()), axis=0))
-
-    def parts(self, table: TrainingTable, store: Store) -> dict[str, NDArray[np.float64]]:
-        """Scores of the network and, where there are any, of the trees, whose mean `predict` gives."""
-        check_asked(self.described, table, store)
-        found = {"network": self._network_scores(table, store)}
-        if self.trees is not None and len(table):
-            delay = self.described.plan.neighbor_sampling.resolve_delay(training=False)
-            found["trees"] = self.trees.scores(table, store, delay)
-        return found
-
-    def _network_scores(self, table: TrainingTable, store: Store) -> NDArray[np.float64]:
         task = self.described.task
+        check_asked(self.described, table, store)
         bind(self.model, self.described, store)
         self.model.to(self.device).eval()
         scores = np.empty((len(table), task.out_channels))
@@ -141,7 +121,7 @@ class Predictor:
             for batch in copied_ahead(loader, self.device):
                 ids = batch[task.entity_table].input_id.cpu().numpy()
                 scores[ids] = to_scores(self.model(batch), task)
-        return scores if task.has_columns else scores[:, 0]
+        return Predictions(table, task, scores if task.has_columns else scores[:, 0])
 
 
 def _beside(frame: pd.DataFrame, scores: NDArray[np.float64], names: Iterable[Any]) -> pd.DataFrame:

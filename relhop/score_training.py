@@ -13,7 +13,6 @@ from torch import nn
 
 from relhop.aggregate_features import AggregateFeatures
 from relhop.aggregates import Seen
-from relhop.boosting import BoostedTrees
 from relhop.checkpoint import Description
 from relhop.fitting import Course, Fitting, fit_weights
 from relhop.nn.model import build_model
@@ -54,13 +53,6 @@ def fit_aggregates(plan: ModelPlan, table: TrainingTable, store: Store) -> Aggre
         table.train_cut,
         plan.column_processing.unseen(table.withheld, store.schema),
     )
-
-
-def trees_of(plan: ModelPlan, known: TrainingTable, store: Store) -> BoostedTrees | None:
-    """Trees on the examples of a table that see what the plan's network may see."""
-    unseen = plan.column_processing.unseen(known.withheld, store.schema)
-    delay = plan.neighbor_sampling.resolve_delay(training=True)
-    return BoostedTrees.grow(replace(known, withheld=unseen), store, delay)
 
 
 def fit_scores(

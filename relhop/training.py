@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from relhop.boosting import BoostedTrees, require_lightgbm
+from relhop.boosting import require_lightgbm
 from relhop.checkpoint import Description, TargetScale, Task, read_weights, write_weights
 from relhop.errors import PlanError, TrainingError
 from relhop.fitting import Course
@@ -25,7 +25,7 @@ from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor
 from relhop.ranking.training import fit_ranking
 from relhop.run_folder import open_run
-from relhop.score_training import fit_aggregates, fit_scores, plan_model, trees_of
+from relhop.score_training import fit_aggregates, fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
 from relhop.training_result import Run
@@ -107,8 +107,6 @@ class Training:
             notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
         fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
         predictor, history = fit(described, course, splits, views, network)
-        if isinstance(predictor, Predictor) and predictor.trees is not None:
-            predictor.trees.write(course.folder)
         write_weights(course.folder, predictor.model.state_dict())
         return predictor, Run(described, course.folder, course.monitor, history, notes)
 
@@ -146,11 +144,8 @@ class Training:
     def _require_possible(self, task_type: TaskType) -> None:
         """Raises PlanError if the plan needs what this machine does not have."""
         job = self.plan.training_job
-        for setting in ("boosted_baseline", "boosted_half"):
-            if getattr(job, setting):
-                require_lightgbm(f"training_job.{setting}")
-        if job.boosted_half and task_type == TaskType.link_prediction:
-            raise PlanError("training_job.boosted_half is true, but trees rank nothing; set it to false")
+        if job.boosted_baseline:
+            require_lightgbm()
         require_loggers(self.plan)
         if job.precision == "16" and device_of(self.accelerator) == "cpu":
             raise PlanError(
@@ -197,10 +192,7 @@ class Training:
     ) -> tuple[Predictor, list[dict[str, float]]]:
         """A predictor of trained scores, and the course of training."""
         history = fit_scores(model, described, course, splits, {"train": views.train, "val": views.val})
-        trees = None
-        if self.plan.training_job.boosted_half:
-            trees = trees_of(self.plan, splits["train"], views.train)
-        return Predictor(model, described, device_of(self.accelerator), trees), history
+        return Predictor(model, described, device_of(self.accelerator)), history
 
     def _fit_ranking(
         self,
@@ -237,7 +229,7 @@ def load_predictor(path: Path, model: nn.Module | None, accelerator: str) -> Pre
         return RankingPredictor(ranking, described, device_of(accelerator))
     model = model if model is not None else plan_model(described)
     model.load_state_dict(weights)
-    return Predictor(model, described, device_of(accelerator), BoostedTrees.read(path))
+    return Predictor(model, described, device_of(accelerator))
 
 
 def _target_scale(train: TrainingTable) -> TargetScale | None:

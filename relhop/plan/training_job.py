@@ -71,13 +71,6 @@ class TrainingJob(Part):
         description="Whether gradient-boosted trees on the entity's columns and simple aggregates stand"
         " beside the model. Needs LightGBM. Price: time, some seconds for a hundred thousand examples.",
     )
-    boosted_half: bool = Field(
-        default=False,
-        description="Whether each prediction is the mean of the network's score and of such trees', grown on"
-        " the same examples. Worth a try where the two are about as good, for they err differently. Needs"
-        " LightGBM, not for rankings. Price: as of boosted_baseline, and a query of DuckDB for each"
-        " prediction.",
-    )
 
     @field_validator("precision", mode="before")
     @classmethod
