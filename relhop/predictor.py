@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from relhop.statistics import code_maps, misfit
 from relhop.store.reader import Store
 from relhop.training_table import TaskType, TrainingTable
 from relhop.transfer import copied_ahead
+from relhop.whole_file import whole_file
 from relhop.withholding import WithholdingLoader, by_table, check_strategies
 
 
@@ -150,11 +150,8 @@ def check_asked(described: Description, table: TrainingTable, store: Store) -> N
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
     """Writes a frame as Parquet; the file appears when it is whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), partial)
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
 
 
 @contextmanager

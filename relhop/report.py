@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from relhop.metrics import SMALLER_IS_BETTER
 from relhop.schema import Schema
 from relhop.store.reader import Store
+from relhop.whole_file import whole_file
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 
@@ -91,15 +92,15 @@ class Report:
         return self
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the page and returns its path."""
-        target = Path(path)
+        """Writes the page and returns its path; the file appears when it is whole."""
         body = "\n".join(self._parts)
-        target.write_text(
+        page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            f"<title>{html.escape(self._title)}</title><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n",
-            encoding="utf-8",
+            f"<title>{html.escape(self._title)}</title><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
         )
-        return target
+        with whole_file(path) as file:
+            file.write_text(page, encoding="utf-8")
+        return Path(path)
 
 
 def draw_schema(store: Store) -> Figure:

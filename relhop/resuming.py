@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from relhop.whole_file import whole_file
 
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 """In a run's folder: the newest state that was kept."""
@@ -43,20 +44,14 @@ class LastCheckpoint(Checkpoint):  # type: ignore[misc]
 
 
 class WholeFiles(TorchCheckpointIO):  # type: ignore[misc]
-    """Checkpoints that are there whole, the older or the newer one, whenever the machine stops."""
+    """Checkpoints that are there whole; see `relhop.whole_file`."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
         """Writes beside the place of the file, and then exchanges them."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with whole_file(path) as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
 
 
 class Patience(EarlyStopping):  # type: ignore[misc]

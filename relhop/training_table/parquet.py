@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from relhop.errors import TrainingError
 from relhop.sources.quoting import first_line
 from relhop.training_table.given import rows_of
 from relhop.training_table.tasks import SPLIT_NAMES, TaskType
+from relhop.whole_file import whole_file
 
 if TYPE_CHECKING:
     from relhop.store.reader import Store
@@ -31,14 +31,12 @@ _TOLD = ("entity_table", "task_type", "query", "notes", "item_table", "top_k", "
 
 def write(table: TrainingTable, path: Path) -> None:
     """Writes the examples, and the task beside. The file appears when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     told = {name: getattr(table, name) for name in _TOLD}
     schema = _columns(table.take(slice(0, 0))).schema
-    with pq.ParquetWriter(partial, schema.with_metadata({_METADATA: json.dumps(told)})) as writer:
+    metadata = {_METADATA: json.dumps(told)}
+    with whole_file(path) as file, pq.ParquetWriter(file, schema.with_metadata(metadata)) as writer:
         for begin in range(0, max(1, len(table)), _PIECE_ROWS):
             writer.write_table(_columns(table.take(slice(begin, begin + _PIECE_ROWS))))
-    os.replace(partial, path)
 
 
 def _columns(part: TrainingTable) -> pa.Table:
