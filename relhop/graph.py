@@ -74,6 +74,9 @@ class Graph:
         described, edge_tables = list(tables), list(edges)
         if not described:
             raise SchemaError("a graph needs at least one table")
+        for table in described:
+            if not isinstance(table, Table):
+                raise SchemaError(f"tables are rh.Table(name, source=...), not {table!r}")
         # Refuses names given twice, and ends that are no tables, before anything is read.
         Schema(described, edge_tables=edge_tables)
         as_tables = [as_table(e) for e in edge_tables]

@@ -218,6 +218,10 @@ class TestByHand:
         with refused(SchemaError, "a graph needs at least one table"):
             Graph([])
 
+    def test_a_name_is_no_table(self) -> None:
+        with refused(SchemaError, "tables are rh.Table(name, source=...), not 'users'"):
+            Graph(["users"])
+
     def test_two_tables_of_one_name_are_refused(self) -> None:
         with refused(SchemaError, "two tables are named 'a'"):
             Graph([Table("a"), Table("a")])

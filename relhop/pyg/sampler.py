@@ -323,6 +323,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
         if self.graph.is_homogeneous:
             by_type = [list(self.num_neighbors.get_values())]
         else:
+            self._refuse_unknown_edge_types()
             by_type = list(self.num_neighbors.get_values(list(self.graph.edges)).values())
         per_hop = []
         for hop in range(self.num_neighbors.num_hops):
@@ -336,6 +337,17 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]
                 rules.append(self._rule(fanout, edges.is_weighted))
             per_hop.append(rules)
         return per_hop
+
+    def _refuse_unknown_edge_types(self) -> None:
+        values = self.num_neighbors.values
+        for named in values if isinstance(values, dict) else ():
+            edge_type = named.to_tuple()
+            if edge_type not in self.graph.edges:
+                known = ["__".join(e) for e in self.graph.edges if e is not None]
+                raise ValueError(
+                    f"num_neighbors has the edge type {edge_type}, which the graph has not."
+                    f"{nearest(str(named), known)}"
+                )
 
     def _rule(self, fanout: int, is_weighted: bool) -> _native.Rule:
         if fanout == -1:

@@ -451,6 +451,13 @@ def test_seeds_of_a_type_that_is_not_there_are_refused(put, place):
         NeighborLoader(data, [1], input_nodes=torch.tensor([3]))
 
 
+def test_an_edge_type_that_is_not_there_is_refused(put, place):
+    data = put(graphs.heterogeneous(), place)
+    message = r"^num_neighbors has the edge type \('paper', 'cite', 'paper'\), which the graph has not\. Did you mean"
+    with pytest.raises(ValueError, match=message):
+        NeighborLoader(data, {("paper", "cite", "paper"): [1]}, input_nodes="paper")
+
+
 def test_other_data_are_refused():
     with pytest.raises(TypeError, match=r"^data is dict; give a relhop\.Store"):
         NeighborLoader({}, [2])
