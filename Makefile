@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 MODULES := $(shell find relhop -name '*.py' | LC_ALL=C sort | cksum | cut -d ' ' -f 1)
 INSTALLED := $(VENV)/installed-$(MODULES)
 NATIVE := $(wildcard native/*/*.cpp native/*/*.h) CMakeLists.txt
-SMALLEST_SUITE := 3700
+SMALLEST_SUITE := 3900
 
 .PHONY: demo test lint fuzz sanitize bench clean
 
