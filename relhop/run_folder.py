@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,8 +23,10 @@ STUDY = "study.db"
 """In the folder of a search: the SQLite file of its Optuna study."""
 
 
-def open_run(final: Path, described: Description, *, resume: bool) -> Path:
-    """The folder of a run under way, with the description of its model in it.
+@contextmanager
+def under_way(final: Path, described: Description, *, resume: bool) -> Iterator[Path]:
+    """The folder of a run under way, with the description of its model in it; no other run takes it before
+    the block ends.
 
     Args:
         final: Where the model will be.
@@ -29,15 +34,42 @@ def open_run(final: Path, described: Description, *, resume: bool) -> Path:
         resume: Whether to go on with a run that was interrupted.
 
     Raises:
-        TrainingError: If something else is in the place, or the interrupted run was another one.
+        TrainingError: If something else is in the place, another run is under way there, or the interrupted
+            run was another one.
     """
+    folder = final.with_name(final.name + ".partial")
+    if folder.is_dir():
+        with _held(folder):
+            pass  # Nothing of a run that goes on is discarded.
+    _open(folder, final, described, resume=resume)
+    with _held(folder):
+        yield folder
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(
+                f"another training is under way in {folder}; wait for its end, or choose another out"
+            ) from None
+        except OSError:
+            log.debug("the file system of %s has no locks", folder)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _open(folder: Path, final: Path, described: Description, *, resume: bool) -> None:
     if final.is_file():
         raise TrainingError(f"{final} is a file, so no model is written there; choose another out")
     if final.is_dir() and any(final.iterdir()) and not (final / "task.json").is_file():
         raise TrainingError(
             f"{final} is not empty and holds no model, so no model is written there; choose another out"
         )
-    folder = final.with_name(final.name + ".partial")
     is_interrupted = (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
     if is_interrupted and resume:
         if not described.matches(folder):
@@ -45,7 +77,7 @@ def open_run(final: Path, described: Description, *, resume: bool) -> Path:
                 f"the interrupted run in {folder} has another plan or other data; resume it with these,"
                 " or start anew with resume=False"
             )
-        return folder
+        return
     if is_interrupted:
         log.warning("the interrupted run in %s is discarded; resume=True would have gone on with it", folder)
     if (folder / "task.json").is_file():
@@ -58,7 +90,6 @@ def open_run(final: Path, described: Description, *, resume: bool) -> Path:
         (Path(new) / folder.name).mkdir()
         described.write(Path(new) / folder.name)
         (Path(new) / folder.name).rename(folder)
-    return folder
 
 
 def publish(

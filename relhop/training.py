@@ -24,7 +24,7 @@ from relhop.query.findings import constant_label
 from relhop.ranking.model import RankingModel
 from relhop.ranking.predictor import RankingPredictor
 from relhop.ranking.training import fit_ranking
-from relhop.run_folder import open_run
+from relhop.run_folder import under_way
 from relhop.score_training import fit_aggregates, fit_scores, plan_model
 from relhop.statistics import fit_statistics
 from relhop.store.reader import Store
@@ -92,23 +92,25 @@ class Training:
         if earlier is not None:
             check_start(earlier.described, described)
         notes: list[str] = []
-        course = Course(
-            plan=self.plan,
-            task=described.task,
-            monitor=monitored(splits["val"], described.task, notes),
-            folder=open_run(self.folder_of(described.task), described, resume=resume),
-            accelerator=self.accelerator,
-            progress=self.progress,
-            callbacks=tuple(callbacks),
-            epochs=epochs,
-        )
-        network = self._network(described, splits, views, model)
-        if earlier is not None:
-            notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
-        fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
-        predictor, history = fit(described, course, splits, views, network)
-        write_weights(course.folder, predictor.model.state_dict())
-        return predictor, Run(described, course.folder, course.monitor, history, notes)
+        monitor = monitored(splits["val"], described.task, notes)
+        with under_way(self.folder_of(described.task), described, resume=resume) as folder:
+            course = Course(
+                plan=self.plan,
+                task=described.task,
+                monitor=monitor,
+                folder=folder,
+                accelerator=self.accelerator,
+                progress=self.progress,
+                callbacks=tuple(callbacks),
+                epochs=epochs,
+            )
+            network = self._network(described, splits, views, model)
+            if earlier is not None:
+                notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
+            fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
+            predictor, history = fit(described, course, splits, views, network)
+            write_weights(folder, predictor.model.state_dict())
+        return predictor, Run(described, folder, monitor, history, notes)
 
     def checked_splits(self, table: TrainingTable, needed: Sequence[str]) -> dict[str, TrainingTable]:
         """The splits of a table that can be trained on; refuses others with the reason."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from relhop.errors import PlanError, TrainingError
 from relhop.plan import ModelPlan
@@ -187,6 +188,20 @@ def test_a_new_model_replaces_an_older_one(store, table, tmp_path):
     assert len(first.history) == 1
     assert len(trainer(out, optimization__max_epochs=2).fit(table, store).history) == 2
     assert Trainer.load(out).plan.optimization.max_epochs == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_second_training_in_a_folder_is_refused_while_one_is_under_way(store, table, tmp_path):
+    class Second(Callback):
+        def on_train_epoch_end(self, *_):
+            with pytest.raises(TrainingError) as error:
+                trainer(tmp_path / "model").fit(table, store)
+            assert str(error.value) == (
+                f"another training is under way in {tmp_path / 'model.partial'}; wait for its end, or choose"
+                " another out"
+            )
+
+    trainer(tmp_path / "model", optimization__max_epochs=1).fit(table, store, callbacks=[Second()])
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -25,7 +25,7 @@ from relhop.judging import judge, monitored
 from relhop.plan import ModelPlan
 from relhop.predictor import Predictor
 from relhop.ranking.predictor import RankingPredictor
-from relhop.run_folder import STUDY, discard_checkpoints, open_run, publish
+from relhop.run_folder import STUDY, discard_checkpoints, publish, under_way
 from relhop.search.space import Space
 from relhop.search.study import Reporter, Study
 from relhop.training import Training, Views, load_predictor
@@ -59,25 +59,25 @@ def fit_best(
     described = training.describe(table, views.train, own_module=model is not None)
     metric = monitored(splits["val"], described.task, [])
     final = training.folder_of(described.task)
-    folder = open_run(final, described, resume=resume)
-    trainings = _Trainings(training, folder, table, views, model, callbacks)
-    with closing(Study(space, folder / STUDY, metric)) as study:
-        _run_experiments(trainings, study)
-        experiments, best = study.experiments, study.best
-        if best is None:
-            raise TrainingError(f"no experiment came to an end; the first: {experiments[0].error}")
-        plan = space.plan_of(study.choice_of(best))
-        run = trainings.finished(f"experiments/{best.number}", plan, metric, *study.course_of(best))
-    chosen = trainings.load(run)
-    judged = {"val": judge(chosen, "val", run, table, views.val)}
-    if plan.training_job.refit:
-        chosen, run = _refit(trainings, plan, run, best.best_epoch)
-    judged["test"] = judge(chosen, "test", run, table, views.test)
-    searched = training.plan.training_job.num_experiments > 1
-    if searched:
-        shutil.copyfile(folder / STUDY, run.folder / STUDY)
-    result = publish(run, final, judged, experiments if searched else ())
-    shutil.rmtree(folder)
+    with under_way(final, described, resume=resume) as folder:
+        trainings = _Trainings(training, folder, table, views, model, callbacks)
+        with closing(Study(space, folder / STUDY, metric)) as study:
+            _run_experiments(trainings, study)
+            experiments, best = study.experiments, study.best
+            if best is None:
+                raise TrainingError(f"no experiment came to an end; the first: {experiments[0].error}")
+            plan = space.plan_of(study.choice_of(best))
+            run = trainings.finished(f"experiments/{best.number}", plan, metric, *study.course_of(best))
+        chosen = trainings.load(run)
+        judged = {"val": judge(chosen, "val", run, table, views.val)}
+        if plan.training_job.refit:
+            chosen, run = _refit(trainings, plan, run, best.best_epoch)
+        judged["test"] = judge(chosen, "test", run, table, views.test)
+        searched = training.plan.training_job.num_experiments > 1
+        if searched:
+            shutil.copyfile(folder / STUDY, run.folder / STUDY)
+        result = publish(run, final, judged, experiments if searched else ())
+        shutil.rmtree(folder)
     return chosen, result
 
 
