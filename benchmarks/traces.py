@@ -5,6 +5,7 @@ Knows graphs and samples as plain arrays; nothing of time measured or of the sam
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -41,19 +42,20 @@ class TraceStep:
     first_target: int
     origins: Array | None = None
 
-    def part(self, begin: int, end: int) -> TraceStep:
-        """Of the rows begin to end."""
+    def parts(self, bounds: Iterable[tuple[int, int]]) -> Iterator[TraceStep]:
+        """Of the rows begin to end, for each (begin, end)."""
         edges = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
-        return replace(
-            self,
-            rows=self.rows[begin:end],
-            counts=self.counts[begin:end],
-            visible=None if self.visible is None else self.visible[begin:end],
-            seeds=None if self.seeds is None else self.seeds[begin:end],
-            picks=self.picks[edges[begin] : edges[end]],
-            first_target=self.first_target + begin,
-            origins=None if self.origins is None else self.origins[begin:end],
-        )
+        for begin, end in bounds:
+            yield replace(
+                self,
+                rows=self.rows[begin:end],
+                counts=self.counts[begin:end],
+                visible=None if self.visible is None else self.visible[begin:end],
+                seeds=None if self.seeds is None else self.seeds[begin:end],
+                picks=self.picks[edges[begin] : edges[end]],
+                first_target=self.first_target + begin,
+                origins=None if self.origins is None else self.origins[begin:end],
+            )
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ def _apart(step: TraceStep, origins: Array) -> list[TraceStep]:
     bounds = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
     runs = [(begin, end) for begin, end in pairwise(bounds) if begin < end]
     return [
-        replace(step.part(begin, end), origins=origins[begin:end] if known[begin] else None)
-        for begin, end in runs
+        replace(part, origins=origins[begin:end] if known[begin] else None)
+        for part, (begin, end) in zip(step.parts(runs), runs, strict=True)
     ]
 
 
@@ -148,8 +150,8 @@ def by_blocks(traced: Trace, sample: dict[str, list[dict[str, Any]]], graph: Gra
         batch = sample["nodes"][expanded]["batch"][step.first_target : step.first_target + len(step.rows)]
         blocks, begins = np.unique(batch // seeds, return_index=True)
         ends = np.append(begins[1:], len(batch))[: len(begins)]  # a step may have no rows at all
-        for block, begin, end in zip(blocks.tolist(), begins.tolist(), ends.tolist(), strict=True):
-            steps.append((block, step.part(begin, end)))
+        parts = step.parts(zip(begins.tolist(), ends.tolist(), strict=True))
+        steps += zip(blocks.tolist(), parts, strict=True)
     most_known = [int(np.bincount(of["batch"] // seeds, minlength=1).max()) for of in sample["nodes"]]
     in_order = [step for _, step in sorted(steps, key=lambda of: of[0])]
     return replace(traced, steps=in_order, most_known=most_known)

@@ -107,8 +107,7 @@ class Training:
             network = self._network(described, splits, views, model)
             if earlier is not None:
                 notes += [f"warm start: {note}" for note in take_over(network, earlier.model)]
-            fit = self._fit_ranking if table.task_type == TaskType.link_prediction else self._fit_scores
-            predictor, history = fit(described, course, splits, views, network)
+            predictor, history = self._fit(described, course, splits, views, network)
             write_weights(folder, predictor.model.state_dict())
         return predictor, Run(described, folder, monitor, history, notes)
 
@@ -184,31 +183,22 @@ class Training:
         train_cut = int(splits["train"].anchor_times.max())
         return RankingModel.before_training(described, views.train, train_cut)
 
-    def _fit_scores(
+    def _fit(
         self,
         described: Description,
         course: Course,
         splits: dict[str, TrainingTable],
         views: Views,
         model: nn.Module,
-    ) -> tuple[Predictor, list[dict[str, float]]]:
-        """A predictor of trained scores, and the course of training."""
+    ) -> tuple[Predictor | RankingPredictor, list[dict[str, float]]]:
+        """A predictor of trained scores or rankings, and the course of training."""
+        device = device_of(self.accelerator)
+        if isinstance(model, RankingModel):
+            model.bind(described, views.train)
+            history = fit_ranking(model, course, splits, views.train)
+            return RankingPredictor(model, described, device), history
         history = fit_scores(model, described, course, splits, {"train": views.train, "val": views.val})
-        return Predictor(model, described, device_of(self.accelerator)), history
-
-    def _fit_ranking(
-        self,
-        described: Description,
-        course: Course,
-        splits: dict[str, TrainingTable],
-        views: Views,
-        model: nn.Module,
-    ) -> tuple[RankingPredictor, list[dict[str, float]]]:
-        """A predictor of trained rankings, and the course of training."""
-        assert isinstance(model, RankingModel)
-        model.bind(described, views.train)
-        history = fit_ranking(model, course, splits, views.train)
-        return RankingPredictor(model, described, device_of(self.accelerator)), history
+        return Predictor(model, described, device), history
 
 
 def load_predictor(path: Path, model: nn.Module | None, accelerator: str) -> Predictor | RankingPredictor:

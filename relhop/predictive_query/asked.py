@@ -42,11 +42,6 @@ class Asked:
     schema: Schema
     store: Store
 
-    @property
-    def entity_table(self) -> str:
-        """The table of FOR EACH."""
-        return self.compiled.query.entity.table
-
     def table(
         self,
         found: Examples,
@@ -58,13 +53,13 @@ class Asked:
         """A table of what was found, without labels."""
         task = self.compiled.task
         return TrainingTable(
-            entity_table=self.entity_table,
+            entity_table=self.compiled.entity_table,
             task_type=task_type,
             rows=found.rows,
             anchor_times=times,
             target=None,
             split=split,
-            keys_of=partial(self.store.keys_of, self.entity_table),
+            keys_of=partial(self.store.keys_of, self.compiled.entity_table),
             query=self.text,
             notes=notes,
             item_table=None if task.item_link is None else task.item_link.parent,
@@ -76,7 +71,7 @@ class Asked:
         """How the rows that a ranking lists point at the entity, and at the item."""
         query = self.compiled.query
         assert isinstance(query.target, Aggregation)
-        return entity_link(query, self.schema, query.target, self.entity_table).name, item_link.name
+        return entity_link(query, self.schema, query.target, self.compiled.entity_table).name, item_link.name
 
     def newest_label_time(self) -> int | None:
         """Up to when labels are known. A calendar of coming events in another table must not stretch it."""
@@ -94,7 +89,7 @@ class Asked:
 
     def times(self, rows: NDArray[np.int64], anchor: int) -> NDArray[np.int64]:
         """The anchor time of each row: its own, or the one given."""
-        own = self.store.tables[self.entity_table].time
+        own = self.store.tables[self.compiled.entity_table].time
         if not self.compiled.uses_row_times or own is None:
             return np.full(len(rows), anchor, np.int64)
         times: NDArray[np.int64] = own[rows]
@@ -125,5 +120,5 @@ class Asked:
     def _rows_per_anchor(self, num_anchors: int) -> int:
         """About how many rows an anchor needs: all entities, and its share of those that come and go."""
         rows = {name: self.store.tables[name].num_rows for name in self.compiled.tables}
-        entities = rows.pop(self.entity_table)
+        entities = rows.pop(self.compiled.entity_table)
         return entities + sum(rows.values()) // max(1, num_anchors)

@@ -24,7 +24,7 @@ def marked(
     notes = []
     with closing(asked.store.connect()) as connection:
         if split is not None:
-            codes = split_of_rows(connection, asked.entity_table, split)[table.rows]
+            codes = split_of_rows(connection, asked.compiled.entity_table, split)[table.rows]
             kept = codes != PREDICTION
             if not kept.all():
                 notes.append(
@@ -34,6 +34,6 @@ def marked(
             table = replace(table, split=codes).take(np.flatnonzero(kept))
             target = target.filter(pa.array(kept))
         if weight is not None:
-            weights = weight_of_rows(connection, asked.entity_table, weight)[table.rows]
+            weights = weight_of_rows(connection, asked.compiled.entity_table, weight)[table.rows]
             table = table.with_weight(weights, weight)
     return replace(table, notes=(*table.notes, *notes)), target

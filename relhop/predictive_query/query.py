@@ -72,7 +72,7 @@ class PredictiveQuery:
     @property
     def entity_table(self) -> str:
         """The table of FOR EACH."""
-        return self._compiled.query.entity.table
+        return self._compiled.entity_table
 
     def sql(self, dialect: Dialect | None = None) -> str:
         """The statement that finds training examples.

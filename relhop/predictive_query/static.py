@@ -40,7 +40,9 @@ def static_examples(
     elif asked.compiled.uses_row_times:
         split = split_by_time(times, dates)
     elif dates.val_start is not None or dates.test_start is not None or dates.train_start is not None:
-        raise TrainingError(f"the rows of '{asked.entity_table}' have no times, so no dates can split them")
+        raise TrainingError(
+            f"the rows of '{asked.compiled.entity_table}' have no times, so no dates can split them"
+        )
     else:
         split = split_at_random(found.rows, dates.shares)
     one_anchor = Anchors(np.array([anchor]), np.array([TRAIN], np.int8), ())

@@ -49,6 +49,11 @@ class CompiledQuery:
         """What kind of labels it yields."""
         return self.task.type
 
+    @property
+    def entity_table(self) -> str:
+        """The table of FOR EACH."""
+        return self.query.entity.table
+
     def label_end(self, anchor: int) -> int:
         """The time up to which the label of an anchor needs data, in microseconds since 1970."""
         return max(horizon.after(anchor) for horizon in self.horizons)

@@ -93,7 +93,7 @@ def _moved(duration: Duration) -> str:
 
 
 def _entities(compiled: CompiledQuery, schema: Schema) -> str:
-    table = compiled.query.entity.table
+    table = compiled.entity_table
     is_timed = schema.tables[table].time_col is not None
     rows = f"rows of {table}"
     if is_timed and not compiled.uses_row_times:
@@ -111,7 +111,7 @@ def _links(compiled: CompiledQuery, schema: Schema, part: Condition | None, owne
 
 def _anchors(compiled: CompiledQuery) -> str:
     if compiled.uses_row_times:
-        return f"the time of each row of {compiled.query.entity.table}"
+        return f"the time of each row of {compiled.entity_table}"
     if compiled.stride is None:
         return "one, the newest time of the data"
     return f"every {compiled.stride} unless a stride is given"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from relhop.errors import CorruptStore
 from relhop.store import layout, lookup
-from relhop.store.checks.common import check_ascending, check_sums, chunks, is_permutation
+from relhop.store.checks.common import CHUNK_ROWS, check_ascending, check_sums, chunks, is_permutation
 from relhop.store.checks.parquet import check_own_columns
 from relhop.store.stored import StoredEdges, StoredLists, StoredTable
 
@@ -60,9 +60,8 @@ def check_edge_columns(path: Path, stored: StoredEdges, digest: int) -> None:
     check_own_columns(path, stored.num_rows, times)
     found = 0
     with lookup.reading(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(
-            1 << 20, columns=[layout.SRC_COLUMN, layout.DST_COLUMN, layout.ROW_COLUMN]
-        ):
+        own = [layout.SRC_COLUMN, layout.DST_COLUMN, layout.ROW_COLUMN]
+        for batch in file.iter_batches(CHUNK_ROWS, columns=own):
             whole = batch.drop_null()
             src, dst, ids = (whole.column(i).cast(pa.int64()).to_numpy() for i in range(3))
             found += _digest(src, dst, ids)
