@@ -85,10 +85,15 @@ class AggregateFeatures:
         marks = sum(known.has_nulls for known in self.numbers.values())
         return 2 * len(self.numbers) + marks + sum(map(len, self.categories.values()))
 
+    @property
+    def num_ranks(self) -> int:
+        """How many of these are ranks; they come last."""
+        return len(self.numbers)
+
     def of(self, store: Store, seen: Seen) -> NDArray[np.float32]:
         """Numbers of examples, float32 [n, width]: standardised, null as 0; a mark for each null where
-        training has nulls; ranks among training examples, null as the middle, since counts and ages spread
-        over orders of magnitude; 1 for the category that it is.
+        training has nulls; 1 for the category that it is; ranks among training examples, null as the middle,
+        since counts and ages spread over orders of magnitude.
 
         The same examples and store give the same bits.
         """
@@ -101,11 +106,11 @@ class AggregateFeatures:
         parts = [
             standard.clip(-LARGEST_DEVIATION, LARGEST_DEVIATION),
             is_null[:, [s.has_nulls for s in known]],
-            *(_ranks(values[:, [i]], self.quantiles[name]) for i, name in enumerate(self.numbers)),
         ]
         for name, categories in self.categories.items():
             texts = frame[name].astype(object).to_numpy()
             parts.append(texts[:, None] == np.array(categories, object)[None, :])
+        parts += [_ranks(values[:, [i]], self.quantiles[name]) for i, name in enumerate(self.numbers)]
         return np.hstack([part.astype(np.float32) for part in parts])
 
     @classmethod

@@ -25,7 +25,7 @@ from relhop.schema import Schema
 from relhop.statistics import Statistics
 from relhop.training_table import TaskType, TrainingTable
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)

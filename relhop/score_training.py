@@ -25,13 +25,15 @@ from relhop.training_table import TrainingTable
 
 def plan_model(described: Description) -> nn.Module:
     """The network of a plan, with the weights that its seed gives."""
+    aggregates = described.aggregates
     return build_model(
         described.plan,
         described.schema,
         described.statistics,
         entity_table=described.task.entity_table,
         out_channels=described.task.out_channels,
-        num_aggregates=0 if described.aggregates is None else described.aggregates.width,
+        num_aggregates=0 if aggregates is None else aggregates.width,
+        num_ranks=0 if aggregates is None else aggregates.num_ranks,
     )
 
 

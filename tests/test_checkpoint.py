@@ -77,7 +77,7 @@ def test_a_model_of_another_version_is_refused(described, tmp_path):
     with pytest.raises(TrainingError) as error:
         Description.read(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path} holds a model of format version 99; this relhop reads 1, so train it again"
+        f"{tmp_path} holds a model of format version 99; this relhop reads 2, so train it again"
     )
 
 

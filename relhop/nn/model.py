@@ -151,6 +151,7 @@ class RelationalModel(NeighborhoodEncoder):
         out_channels: Numbers per seed.
         num_aggregates: Numbers of each seed's past that batches bring along, which are added to what its
             neighborhood says.
+        num_ranks: So many of them, the last ones, are ranks.
     """
 
     def __init__(
@@ -162,12 +163,13 @@ class RelationalModel(NeighborhoodEncoder):
         entity_table: str,
         out_channels: int,
         num_aggregates: int = 0,
+        num_ranks: int = 0,
     ) -> None:
         num_hops = plan.neighbor_sampling.num_hops
         super().__init__(plan, schema, statistics, entity_table=entity_table, num_hops=num_hops)
         architecture = plan.model_architecture
         self.past = (
-            AggregateEncoder(num_aggregates, architecture.channels, architecture.dropout)
+            AggregateEncoder(num_aggregates, num_ranks, architecture.channels, architecture.dropout)
             if num_aggregates
             else None
         )
@@ -190,6 +192,7 @@ def build_model(
     entity_table: str,
     out_channels: int,
     num_aggregates: int = 0,
+    num_ranks: int = 0,
 ) -> RelationalModel:
     """The network of a plan; its weights are a function of the plan's seed, and torch's random state is left
     as it was.
@@ -205,4 +208,5 @@ def build_model(
             entity_table=entity_table,
             out_channels=out_channels,
             num_aggregates=num_aggregates,
+            num_ranks=num_ranks,
         )
