@@ -250,6 +250,29 @@ class TestFrames:
         with pytest.raises(SourceError, match=f"^table 't' cannot be read: .*{path}"):
             inputs(Table("t", source=path))
 
+    def test_columns_that_do_not_go_by_their_names_are_told_of(self, tmp_path: Path) -> None:
+        csv = write(tmp_path, "t.csv", "\ufeffid; a ;a;;ID\n1;2;3;4;5\n")
+        arrow = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "X"])
+        pq.write_table(arrow, tmp_path / "p.parquet")
+        tables = [
+            Table("t", source=csv),
+            Table("p", source=tmp_path / "p.parquet"),
+            Table("q", sql="SELECT l.id, r.id FROM t l JOIN t r USING (id)"),
+            Table("sound", sql="SELECT id, a AS b FROM t"),
+        ]
+        with duckdb.connect() as connection:
+            notes = bind_inputs(connection, tables, {})
+            assert list(input_types(connection, "t")) == ["id", "a", "a_1", "column3", "ID_1"]
+        assert notes == {
+            "t": (
+                "column 3 is named 'a', as column 2 is; it is read as 'a_1'",
+                "column 4 has no name; it is read as 'column3'",
+                "column 5 is named 'ID', as column 1 is; it is read as 'ID_1'",
+            ),
+            "p": ("column 2 is named 'X', as column 1 is; it is read as 'X_1'",),
+            "q": ("column 2 is named 'id', as column 1 is; it is read as 'id_1'",),
+        }
+
     def test_halves_are_numbers(self) -> None:
         halves = pd.DataFrame({"x": pd.array([1.5, 2], dtype="float16")})
         assert inputs(Table("t", source=halves)) == [(1.5,), (2.0,)]
