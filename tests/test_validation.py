@@ -283,3 +283,27 @@ def test_decimal_commas_are_a_warning() -> None:
         "if they are numbers, read them with sql:"
         """ SELECT * REPLACE (TRY_CAST(replace("price", ',', '.') AS DOUBLE) AS "price") FROM "t\""""
     )
+
+
+@pytest.mark.parametrize(
+    ("far", "shown"),
+    [
+        (
+            ["9999-12-31", "9999-12-31"],
+            "7,979 years from all others: 2 of 5 rows, such as 9999-12-31 00:00:00",
+        ),
+        (["1900-01-01"], "119 years from all others: 1 of 4 rows, such as 1900-01-01 00:00:00"),
+    ],
+)
+def test_times_far_from_all_others_are_a_warning(far: list[str], shown: str) -> None:
+    at = [*DAYS.strftime("%Y-%m-%d"), *far]
+    (found,) = report(table("t", {"at": at}, time_col="at")).warnings
+    assert str(found) == (
+        f"warning: t.at: {shown}; anchor times stretch so far; if such a time stands for none, make it null"
+        " with sql"
+    )
+
+
+def test_data_of_centuries_are_no_finding() -> None:
+    at = [f"{year}-01-01" for year in range(1800, 2000, 20)]
+    assert report(table("t", {"at": at}, time_col="at")).findings == ()

@@ -27,6 +27,7 @@ from relhop.sources.quoting import quoted, quoted_list
 from relhop.validation.data import MOST_EXAMPLES, Data, Finding, Severity, family, shown
 from relhop.validation.edges import delayed_edges, end_types, missing_ends, unused_times
 from relhop.validation.names import near_keys, near_numbers, unread_times
+from relhop.validation.times import far_times
 
 __all__ = ["Finding", "Severity", "ValidationReport", "refuse_errors", "validate"]
 
@@ -309,7 +310,8 @@ _ERROR_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
 )
 _WARNING_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
     _dangling, _null_times, _null_weights, _empty_columns, _links_into_the_future, _timeless_children,
-    _filled_later, near_keys, near_numbers, unread_times, missing_ends, delayed_edges, unused_times,
+    _filled_later, near_keys, near_numbers, unread_times, far_times, missing_ends, delayed_edges,
+    unused_times,
 )  # fmt: skip
 
 
