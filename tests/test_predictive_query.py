@@ -553,3 +553,14 @@ def test_a_few_rows_long_before_all_others_are_told_of():
     )
     assert note in asked.generate_training_table(store).notes
     assert note not in asked.generate_training_table(store, train_start="2020-01-01").notes
+
+
+def test_anchors_before_the_first_label_are_told_of():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
+    table = asked.generate_training_table(with_times(holidays=["2019-10-01", "2019-12-01"]))
+    assert (
+        "at 8 of 15 training anchors there is no row of orders yet, of which the first is at 2020-01-01;"
+        " train_start='2020-01-01' leaves them out"
+    ) in table.notes
+    later = asked.generate_training_table(STORE, train_start="2020-01-01")
+    assert not any("there is no row of" in note for note in later.notes)

@@ -307,3 +307,21 @@ def test_times_far_from_all_others_are_a_warning(far: list[str], shown: str) -> 
 def test_data_of_centuries_are_no_finding() -> None:
     at = [f"{year}-01-01" for year in range(1800, 2000, 20)]
     assert report(table("t", {"at": at}, time_col="at")).findings == ()
+
+
+def test_dates_written_as_integers_are_a_warning_that_says_how_to_read_them() -> None:
+    days = pd.DataFrame({"day": [20240131, 20231105, 20240229], "sum": [20240131, 20240132, 5]})
+    (found,) = report(table("t", dict(days))).warnings
+    assert str(found) == (
+        "warning: t.day: integers that look like dates, taken for amounts: 3 of 3 rows, such as 20240131,"
+        " 20231105, 20240229; read them with sql if they are: SELECT * REPLACE"
+        """ (CAST(try_strptime(CAST("day" AS VARCHAR), '%Y%m%d') AS DATE) AS "day") FROM "t\""""
+    )
+    read = Graph([Table("t", sql=found.advice.partition("are: ")[2])], sources={"t": days})
+    assert read.schema.table("t").time_col == "day"
+
+
+def test_keys_of_an_empty_table_match_any_type() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    orders = table("orders", {"user_id": pd.Series([], dtype=str)})
+    assert report(users, orders, links=[Link("orders", "user_id", "users")]).findings == ()

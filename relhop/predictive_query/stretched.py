@@ -1,7 +1,8 @@
-"""A few rows far from all others in time, as at 9999-12-31: anchors between would look at nothing."""
+"""Anchors that would look at nothing: few rows lie far from all others, as at 9999-12-31; labels begin late."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relhop.errors import TrainingError
+from relhop.query.anchors import Anchors
 from relhop.query.duration import Duration
 from relhop.times import END_OF_TIME, format_time
+from relhop.training_table import TRAIN
 
 if TYPE_CHECKING:
     from relhop.predictive_query.asked import Asked
     from relhop.store.reader import Store
 
 _MOST_EMPTY_STRIDES = 100
+_SHARE_TOLD = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,21 @@ def far_start_note(asked: Asked, stride: Duration, start: int | None) -> tuple[s
     return (
         f"{rows} lie at {begin} or before, and no row of any table from then to {end}; train_start={end!r}"
         " leaves out the anchors between",
+    )
+
+
+def early_anchors_note(asked: Asked, anchors: Anchors) -> tuple[str, ...]:
+    """What is said of training anchors whose label windows end before the first row that makes labels."""
+    names = asked.compiled.label_tables
+    times = [time for name in names if (time := asked.store.tables[name].time) is not None and len(time)]
+    first = min(int(time[0]) for time in times)
+    train = anchors.times[anchors.split == TRAIN].tolist()
+    early = bisect_left(train, first, key=asked.compiled.label_end)
+    if early < len(train) * _SHARE_TOLD:
+        return ()
+    return (
+        f"at {early:,} of {len(train):,} training anchors there is no row of {', '.join(names)} yet, of which"
+        f" the first is at {format_time(first)}; train_start={format_time(first)!r} leaves them out",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,12 @@ class _Dialect(NamedTuple):
         lines = as_text.query(path, "null_padding = true, parallel = false", header=False)
         written = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone() or ()
         names = renamed(written, [column["name"] for column in self.columns])
-        return (*(f"times are read as {found}" for found in formats), *names)
+        told = [f"times are read as {found}" for found in formats]
+        if written and all(re.fullmatch(r"[-+.\d]+", name or "") for name in written):
+            told.append(
+                f"its first line is taken for a header, though it is {', '.join(written)}; give it one"
+            )
+        return (*told, *names)
 
     def query(self, path: str, options: str, *, header: bool = True) -> str:
         """The relation of the file; without `header`, its first line is a row, too."""

@@ -27,7 +27,7 @@ from relhop.sources.quoting import quoted, quoted_list
 from relhop.validation.data import MOST_EXAMPLES, Data, Finding, Severity, family, shown
 from relhop.validation.edges import delayed_edges, end_types, missing_ends, unused_times
 from relhop.validation.names import near_keys, near_numbers, unread_times
-from relhop.validation.times import far_times
+from relhop.validation.times import far_times, integer_dates
 
 __all__ = ["Finding", "Severity", "ValidationReport", "refuse_errors", "validate"]
 
@@ -160,7 +160,7 @@ def _key_types(data: Data) -> Iterator[Finding]:
     for link in data.schema.links:
         for column, key in zip(link.columns, data.schema.table(link.parent).pkey, strict=True):
             ours, theirs = data.types[link.child][column], data.types[link.parent][key]
-            if family(ours) == family(theirs):
+            if family(ours) == family(theirs) or (TEXT in (ours, theirs) and not data.rows(link.child)):
                 continue
             problem = f"key type mismatch: {ours} here, {theirs} in {link.parent}.{key}"
             rows = data.rows(link.child)
@@ -311,7 +311,7 @@ _ERROR_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
 _WARNING_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
     _dangling, _null_times, _null_weights, _empty_columns, _links_into_the_future, _timeless_children,
     _filled_later, near_keys, near_numbers, unread_times, far_times, missing_ends, delayed_edges,
-    unused_times,
+    integer_dates, unused_times,
 )  # fmt: skip
 
 

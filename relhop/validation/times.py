@@ -1,11 +1,13 @@
-"""Times that lie far from all others, as dates that stand for no end or for an unknown time."""
+"""Times that lie far from all others, as dates that stand for no end; dates that are written as integers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relhop.schema import Stype
+from relhop.sources.columns import INTEGERS
 from relhop.sources.quoting import quoted
-from relhop.validation.data import Data, Finding
+from relhop.validation.data import MOST_EXAMPLES, Data, Finding
 
 _LEAST_YEARS = 20
 _MICROS_PER_YEAR = 31_556_952_000_000
@@ -34,3 +36,24 @@ def far_times(data: Data) -> Iterator[Finding]:
         yield data.finding(
             "warning", (table.name, [table.time_col]), problem, min(before, rows - before), advice, examples
         )
+
+
+def integer_dates(data: Data) -> Iterator[Finding]:
+    """Columns of integers that are all dates of about our time, written as 20240131."""
+    for table in data.schema.tables.values():
+        for column, kind in data.types[table.name].items():
+            if kind not in INTEGERS or table.stypes[column] != Stype.numerical:
+                continue
+            name, view = quoted(column), quoted(table.name)
+            query = f"SELECT count({name}), min({name}), max({name}), count(DISTINCT {name}) FROM {view}"
+            values, low, high, different = data.ask(query)[0]
+            if different < MOST_EXAMPLES or low < 1900_01_01 or high > 2099_12_31:
+                continue
+            read = f"CAST(try_strptime(CAST({name} AS VARCHAR), '%Y%m%d') AS DATE)"
+            if data.ask(f"SELECT count({read}) FROM {view}")[0][0] < values:
+                continue
+            source = view if table.sql is None else "(...)"
+            problem = "integers that look like dates, taken for amounts"
+            advice = f"read them with sql if they are: SELECT * REPLACE ({read} AS {name}) FROM {source}"
+            examples = [v for (v,) in data.ask(f"SELECT {name} FROM {view} LIMIT {MOST_EXAMPLES}")]
+            yield data.finding("warning", (table.name, [column]), problem, values, advice, examples)

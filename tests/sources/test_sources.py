@@ -250,6 +250,20 @@ class TestFrames:
         with pytest.raises(SourceError, match=f"^table 't' cannot be read: .*{path}"):
             inputs(Table("t", source=path))
 
+    def test_times_with_a_zone_are_read_from_parquet_in_nanoseconds(self, tmp_path: Path) -> None:
+        at = pa.array([dt.datetime(1960, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("ns", "Europe/Oslo"))
+        pq.write_table(pa.table({"at": at}), tmp_path / "t.parquet")
+        found = rows(Table("t", source=tmp_path / "t.parquet", time_col="at"))
+        assert found == [(dt.datetime(1960, 1, 1),), (None,)]
+
+    def test_a_header_of_numbers_is_told_of(self, tmp_path: Path) -> None:
+        with duckdb.connect() as connection:
+            notes = bind_inputs(
+                connection, [Table("t", source=write(tmp_path, "t.csv", "1,-2.5\n4,5\n"))], {}
+            )
+        note = "its first line is taken for a header, though it is 1, -2.5; give it one"
+        assert notes == {"t": (note,)}
+
     def test_columns_that_do_not_go_by_their_names_are_told_of(self, tmp_path: Path) -> None:
         csv = write(tmp_path, "t.csv", "\ufeffid; a ;a;;ID\n1;2;3;4;5\n")
         arrow = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "X"])
@@ -279,6 +293,13 @@ class TestFrames:
 
 
 class TestSqlite:
+    def test_a_view_is_read_where_it_is_named(self, tmp_path: Path) -> None:
+        path = self.file(
+            tmp_path, "CREATE TABLE t AS SELECT 1 AS x", "CREATE VIEW v AS SELECT x + 1 AS y FROM t"
+        )
+        assert list(sources_in(path)) == ["t"]
+        assert inputs(Table("v", source=path)) == [(2,)]
+
     def file(self, folder: Path, *statements: str) -> Path:
         path = folder / "a shop?.sqlite"
         connection = sqlite3.connect(path)
