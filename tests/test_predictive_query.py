@@ -544,17 +544,6 @@ def test_a_far_label_is_named_by_its_key():
         asked.generate_training_table(store)
 
 
-def test_a_few_rows_long_before_all_others_are_told_of():
-    store = with_times(orders=["1900-01-01"], holidays=["1900-01-01", "1901-01-01"])
-    asked = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
-    note = (
-        "1 of 102 rows of orders, 2 of 4 rows of holidays lie at 1901-01-01 or before, and no row of any"
-        " table from then to 2020-01-01; train_start='2020-01-01' leaves out the anchors between"
-    )
-    assert note in asked.generate_training_table(store).notes
-    assert note not in asked.generate_training_table(store, train_start="2020-01-01").notes
-
-
 def test_anchors_before_the_first_label_are_told_of():
     asked = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
     table = asked.generate_training_table(with_times(holidays=["2019-10-01", "2019-12-01"]))
