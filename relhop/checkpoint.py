@@ -168,7 +168,11 @@ class Description:
         """
         for name in ("model.pt", "plan.yaml", "task.json"):
             if not (folder / name).is_file():
-                raise TrainingError(f"{folder} holds no trained model: there is no {name}")
+                partial = folder.with_name(folder.name + ".partial")
+                hint = f"; a training that is under way or was interrupted is in {partial}, to be resumed"
+                raise TrainingError(
+                    f"{folder} holds no trained model: there is no {name}{hint if partial.is_dir() else ''}"
+                )
         described = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         if described["format_version"] != FORMAT_VERSION:
             raise TrainingError(

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
+from relhop.run_folder import is_interrupted, partial_of
 from relhop.store import layout
 from relhop.store.precision import Precision
 from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, TableSummary
@@ -132,6 +133,12 @@ def train(  # noqa: PLR0913
     test_start: TestStart = None,
 ) -> None:
     """Makes a training table from a query and trains a model on it, or searches for the best one."""
+    partial = partial_of(output)
+    if is_interrupted(partial) and not resume:
+        raise rh.TrainingError(
+            f"an interrupted training is in {partial}: go on with it by --resume, with the same settings or"
+            f" --plan {partial / 'plan.yaml'}; to start anew, remove that folder"
+        )
     opened, question, table = _asked(store, query, val_start, test_start)
     out.print(table.explain(), highlight=False, markup=False)
     chosen = (

@@ -116,7 +116,8 @@ class Fitted(pl.LightningModule):  # type: ignore[misc]
         self._train_loss.persistent(True)
 
     def on_train_epoch_start(self) -> None:
-        """Keys the epoch's order and draws."""
+        """Keys the epoch's order and draws; forgets the loss of the last, which a resumed run still has."""
+        self._train_loss.reset()
         self._train_loader.set_epoch(self.current_epoch)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

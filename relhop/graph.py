@@ -114,7 +114,8 @@ class Graph:
     ) -> Graph:
         """A graph of the tables in a folder, or in a single CSV, Parquet or SQLite file.
 
-        Each file is a table, each table of a SQLite file too. A `graph.yaml` in the folder (see
+        Each file is a table, each table of a SQLite file too; a view is one where `tables` names it, with the
+        file as its source. A `graph.yaml` in the folder (see
         `relhop.sources.description`) says what should not be inferred; arguments come before it.
 
         Args:

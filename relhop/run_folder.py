@@ -37,13 +37,23 @@ def under_way(final: Path, described: Description, *, resume: bool) -> Iterator[
         TrainingError: If something else is in the place, another run is under way there, or the interrupted
             run was another one.
     """
-    folder = final.with_name(final.name + ".partial")
+    folder = partial_of(final)
     if folder.is_dir():
         with _held(folder):
             pass  # Nothing of a run that goes on is discarded.
     _open(folder, final, described, resume=resume)
     with _held(folder):
         yield folder
+
+
+def partial_of(final: Path) -> Path:
+    """Where a run is until its model is whole."""
+    return final.with_name(final.name + ".partial")
+
+
+def is_interrupted(folder: Path) -> bool:
+    """Whether a run in that folder can be resumed."""
+    return (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
 
 
 @contextmanager
@@ -70,15 +80,14 @@ def _open(folder: Path, final: Path, described: Description, *, resume: bool) ->
         raise TrainingError(
             f"{final} is not empty and holds no model, so no model is written there; choose another out"
         )
-    is_interrupted = (folder / LAST_CHECKPOINT).is_file() or (folder / STUDY).is_file()
-    if is_interrupted and resume:
+    if is_interrupted(folder) and resume:
         if not described.matches(folder):
             raise TrainingError(
-                f"the interrupted run in {folder} has another plan or other data; resume it with these,"
-                " or start anew with resume=False"
+                f"the interrupted run in {folder} has another plan ({folder / 'plan.yaml'}) or other data;"
+                " resume it with these, or start anew with resume=False"
             )
         return
-    if is_interrupted:
+    if is_interrupted(folder):
         log.warning("the interrupted run in %s is discarded; resume=True would have gone on with it", folder)
     if (folder / "task.json").is_file():
         shutil.rmtree(folder)

@@ -138,6 +138,24 @@ def test_train_searches_with_settings_of_the_command_line(folder: Path, tmp_path
     )
 
 
+def test_an_interrupted_training_is_not_discarded(folder: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "m.partial" / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    refused = relhop("train", folder / "clicks.rh", QUERY, "-o", tmp_path / "m")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"error: an interrupted training is in {tmp_path}/m.partial: go on with it by --resume, with the same"
+        f" settings or --plan {tmp_path}/m.partial/plan.yaml; to start anew, remove that folder\n"
+    )
+    assert checkpoint.exists()
+    refused = relhop("predict", tmp_path / "m", folder / "clicks.rh", "-o", tmp_path / "scores.parquet")
+    assert refused.stderr == (
+        f"error: {tmp_path}/m holds no trained model: there is no model.pt; a training that is under way or"
+        f" was interrupted is in {tmp_path}/m.partial, to be resumed\n"
+    )
+
+
 def test_predict_writes_a_score_for_each_entity(model: Path, folder: Path) -> None:
     scores = folder / "scores.parquet"
     done = relhop("predict", model, folder / "clicks.rh", "-o", scores, "--anchor-time", "2020-02-20")

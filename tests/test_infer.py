@@ -510,3 +510,12 @@ def test_a_key_is_counted_exactly_where_the_estimate_is_near() -> None:
         assert facts.is_key(["a"])
         assert not facts.is_key(["b"])
         assert facts.is_key(["b", "a"])
+
+
+def test_columns_that_no_model_can_see_are_told_of_where_people_look() -> None:
+    found = graph(t=frame(x=[1, 2], place=[{"lat": 1.0}, {"lat": 2.0}], vector=[[1.0, 2.0], [3.0]]))
+    seen = "is kept for queries, and no model sees it"
+    assert why(found, "t", "place")[1] == ("left out", f"a STRUCT(lat DOUBLE) {seen}")
+    assert why(found, "t", "vector")[1] == (
+        "left out", f"a DOUBLE[] {seen}; give it as an array if it is a vector"
+    )  # fmt: skip

@@ -505,3 +505,51 @@ def test_splits_and_weights_that_cannot_be_are_refused(options, message):
     with pytest.raises(TrainingError) as caught:
         query(COUNTS).generate_training_table(WITH_PARTS, **options)
     assert str(caught.value) == message
+
+
+def with_times(**added: list[str]) -> MemoryStore:
+    """The store with orders of cy, or holidays, at more times."""
+    orders = pd.DataFrame({"user": "cy", "at": added.get("orders", []), "price": 1.0, "kind": "late"})
+    holidays = pd.DataFrame({"day": added.get("holidays", []), "name": "x"})
+    more = {"orders": orders, "holidays": holidays}
+    return MemoryStore(
+        SCHEMA, {name: pd.concat([f, more[name]]) if name in more else f for name, f in FRAMES.items()}
+    )
+
+
+@pytest.mark.parametrize("options", [{}, DATES])
+def test_a_few_labels_far_behind_all_others_are_refused(options):
+    store = with_times(orders=["9999-12-31", "9999-12-31"])
+    asked = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
+    message = (
+        "^2 of 103 rows of orders lie at 9999-12-31 or later, and none after 2020-04-10 until then, so most"
+        " anchors would look at a time without rows; if that time stands for none, make it null with sql, or"
+        r" use store.as_of\('2020-04-10'\), which leaves these rows out$"
+    )
+    with pytest.raises(TrainingError, match=message):
+        asked.generate_training_table(store, **options)
+    with pytest.raises(TrainingError, match=message):
+        asked.generate_prediction_table(store)
+    assert len(asked.generate_prediction_table(store, anchor_time="2020-04-10")) == 3
+
+
+def test_a_far_label_is_named_by_its_key():
+    schema = Schema(
+        [Table("users", pkey_col="id"), Table("orders", pkey_col=("user", "at"), time_col="at")],
+        [Link("orders", "user", "users")],
+    )
+    asked = PredictiveQuery(schema, "PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
+    store = MemoryStore(schema, with_times(orders=["9999-12-31"]).frames)
+    with pytest.raises(TrainingError, match=r"rows of orders lie at 9999-12-31 \(user cy, at 9999-12-31 "):
+        asked.generate_training_table(store)
+
+
+def test_anchors_before_the_first_label_are_told_of():
+    asked = query("PREDICT COUNT(orders.*, 0, 10) > 0 FOR EACH users.id")
+    table = asked.generate_training_table(with_times(holidays=["2019-10-01", "2019-12-01"]))
+    assert (
+        "at 8 of 15 training anchors there is no row of orders yet, of which the first is at 2020-01-01;"
+        " train_start='2020-01-01' leaves them out"
+    ) in table.notes
+    later = asked.generate_training_table(STORE, train_start="2020-01-01")
+    assert not any("there is no row of" in note for note in later.notes)

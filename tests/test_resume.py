@@ -51,8 +51,8 @@ def train(folder: Path, callbacks: list[Callback]) -> None:
 
 
 def run_all(folder: Path) -> None:
-    """An unbroken run; one that is killed in its first and its second epoch."""
-    kills = {"unbroken": [None], "broken": [(0, 4), (1, 8), None]}
+    """An unbroken run; one that is killed in its first epoch, and at the beginning and in the middle of its second."""
+    kills = {"unbroken": [None], "broken": [(0, 4), (1, 0), (1, 8), None]}
     for name, places in kills.items():
         (folder / name).mkdir()
         for place in places:
@@ -62,7 +62,7 @@ def run_all(folder: Path) -> None:
             assert (folder / name / "model.partial" / LAST_CHECKPOINT).exists() == (place is not None)
 
 
-def test_a_run_that_is_killed_twice_in_mid_epoch_ends_with_the_weights_of_an_unbroken_one(
+def test_a_run_that_is_killed_thrice_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path,
 ) -> None:
     subprocess.run(

@@ -160,8 +160,8 @@ def test_an_interrupted_run_of_another_plan_is_not_resumed_but_can_be_discarded(
         changed.fit(table, store, resume=True)
     partial = tmp_path / "model.partial"
     assert str(error.value) == (
-        f"the interrupted run in {partial} has another plan or other data; resume it with these, or start"
-        " anew with resume=False"
+        f"the interrupted run in {partial} has another plan ({partial}/plan.yaml) or other data; resume it"
+        " with these, or start anew with resume=False"
     )
     with caplog.at_level(logging.WARNING, logger="relhop.trainer"):
         assert changed.fit(table, store).path.exists()

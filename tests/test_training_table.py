@@ -21,7 +21,7 @@ STORE = MemoryStore(
     SCHEMA,
     {
         "users": pd.DataFrame(
-            {"id": ["bob", "ann", "eve"], "joined": ["2020-02-01", "2020-01-01", None], "age": 1.0}
+            {"id": ["bob", "ann", "eve"], "joined": ["2020-02-01", "2020-01-01", "2020-02-05"], "age": 1.0}
         ),
         "seats": pd.DataFrame({"row": [1, 1, 2], "number": ["a", "b", "a"]}),
     },
@@ -299,9 +299,8 @@ def test_weights_that_cannot_be_used_are_refused(weight, message):
 def many(target: list) -> pd.DataFrame:
     count = len(target)
     split = ["train"] * (count - 2) + ["val", "test"]
-    return pd.DataFrame(
-        {"id": ["ann"] * count, "anchor_time": range(count), "target": target, "split": split}
-    )
+    anchors = to_micros("2020-03-01") + np.arange(count)
+    return pd.DataFrame({"id": ["ann"] * count, "anchor_time": anchors, "target": target, "split": split})
 
 
 def test_balancing_keeps_all_of_the_rarest_class_and_so_many_times_more_of_others():
@@ -365,3 +364,26 @@ def test_other_files_are_no_tables(tmp_path):
         TrainingError, match=r"was not written by TrainingTable\.to_parquet; use from_pandas$"
     ):
         TrainingTable.from_parquet(tmp_path / "other.parquet", STORE)
+
+
+def test_examples_that_are_older_than_their_row_are_counted():
+    joined = ["2020-02-01", "2020-01-01", None]
+    users = pd.DataFrame({"id": ["bob", "ann", "eve"], "joined": joined, "age": 1.0})
+    store = MemoryStore(SCHEMA, {**STORE.frames, "users": users})
+    frame = labels(anchor_time=["2020-01-01", "2020-01-31T12", "2020-04-01", "2020-05-01"])
+    table = TrainingTable.from_pandas(frame, store, entity_table="users")
+    note = (
+        "2 of 4 examples are older than the row of users that they ask about, such as bob at"
+        " 2020-01-31 12:00:00, whose row is of 2020-02-01: a model sees what is in that row all the same;"
+        " leave them out, or ask later"
+    )
+    assert table.notes == (note,)
+    assert table.explain().endswith(note)
+    predicted = frame[frame["id"] == "eve"].drop(columns="target")
+    of_eve = TrainingTable.from_pandas(predicted, store, entity_table="users", task_type="binary")
+    assert of_eve.notes[0].startswith(
+        "1 of 1 examples are older than the row of users that they ask about, such as eve at 2020-05-01,"
+        " whose row has no time: "
+    )
+    seats = pd.DataFrame({"row": [1], "number": ["a"], "anchor_time": ["1950-01-01"]})
+    assert TrainingTable.from_pandas(seats, store, entity_table="seats", task_type="binary").notes == ()

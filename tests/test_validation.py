@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from relhop.edge_table import EdgeTable
 from relhop.errors import SourceError
 from relhop.graph import Graph
 from relhop.schema import Link, Schema, Table
@@ -220,3 +221,107 @@ def test_all_errors_are_refused_at_once_and_warnings_are_not() -> None:
         bind(connection, [described], {})
         with pytest.raises(SourceError, match=f"^{re.escape(message)}$"):
             refuse_errors(connection, Schema([described]))
+
+
+def test_float_keys_that_may_have_been_other_integers_are_an_error() -> None:
+    users = table("users", {"id": [2**53, 2**53 + 1, 5]}, pkey_col="id")
+    orders = table("orders", {"user_id": [2**53 + 1, None, 5], "x": [1e300, 2, 3]})
+    found = report(users, orders, links=[Link("orders", "user_id", "users")])
+    assert [str(f) for f in found.errors] == [
+        "error: orders.user_id: key of type DOUBLE, which from 2^53 on makes different integers one:"
+        " 1 of 3 rows, such as 9007199254740992.0; read it as integers (pandas: Int64), or cast it with sql"
+        " if these are the keys"
+    ]
+    small = table("orders", {"user_id": pd.array([2**24, 5], "float32"), "x": [1, 2]})
+    (refused,) = report(users, small, links=[Link("orders", "user_id", "users")]).errors
+    assert refused.problem == "key of type FLOAT, which from 2^24 on makes different integers one"
+
+
+def test_ends_of_edges_that_may_have_been_other_integers_are_an_error() -> None:
+    users = table("users", {"id": [2**53, 5]}, pkey_col="id")
+    edges = EdgeTable(
+        "e", src="users", dst="users", source=pd.DataFrame({"a": [-(2.0**53), 5.0], "b": [5, 5]})
+    )
+    (found,) = Graph([users], edges=[edges]).validate().errors
+    assert (found.table, found.column, found.examples) == ("e", "a", ("-9007199254740992.0",))
+
+
+def test_text_that_is_numbers_but_for_words_is_a_warning_that_says_how_to_read_them() -> None:
+    values = ["1.5", "NA", "2", "n/a", "3"]
+    (found,) = report(table("t", {"x": values, "code": ["07", "08", "NA", "09", "10"]})).warnings
+    assert str(found) == (
+        "warning: t.x: no number, in a column of numbers but for these: 2 of 5 rows, such as 'NA' in row 1,"
+        " 'n/a' in row 3; if they mean no value, read them with sql:"
+        ' SELECT * REPLACE (TRY_CAST("x" AS DOUBLE) AS "x") FROM "t"'
+    )
+    advice = found.advice.partition("with sql: ")[2]
+    read = Graph([Table("t", sql=advice)], sources={"t": pd.DataFrame({"x": values})})
+    assert read.schema.table("t").stypes["x"] == "numerical"
+    assert read.validate().findings == ()
+
+
+def test_whole_numbers_stay_whole_where_words_are_read_as_null() -> None:
+    found = Graph(
+        [Table("t", sql="SELECT * FROM s")], sources={"s": pd.DataFrame({"user_id": ["12", "-", "7", "8"]})}
+    ).validate()
+    assert found.warnings[0].advice == (
+        "if they mean no value, read them with sql:"
+        ' SELECT * REPLACE (TRY_CAST("user_id" AS BIGINT) AS "user_id") FROM (...)'
+    )
+
+
+def test_many_different_words_beside_numbers_are_no_finding() -> None:
+    tickets = ["113803", "373450", "330877", "17463", "A/5 21171", "PC 17599", "CA 2144", "W./C. 6608"]
+    assert report(table("t", {"ticket": tickets})).findings == ()
+
+
+def test_decimal_commas_are_a_warning() -> None:
+    (found,) = report(table("t", {"price": ["3,14", "2", "-0,5", None]})).warnings
+    assert (found.problem, found.count) == ("numbers with decimal commas, taken for text", 2)
+    assert found.examples == ("'3,14' in row 0", "'-0,5' in row 2")
+    assert found.advice == (
+        "if they are numbers, read them with sql:"
+        """ SELECT * REPLACE (TRY_CAST(replace("price", ',', '.') AS DOUBLE) AS "price") FROM "t\""""
+    )
+
+
+@pytest.mark.parametrize(
+    ("far", "shown"),
+    [
+        (
+            ["9999-12-31", "9999-12-31"],
+            "7,979 years from all others: 2 of 5 rows, such as 9999-12-31 00:00:00",
+        ),
+        (["1900-01-01"], "119 years from all others: 1 of 4 rows, such as 1900-01-01 00:00:00"),
+    ],
+)
+def test_times_far_from_all_others_are_a_warning(far: list[str], shown: str) -> None:
+    at = [*DAYS.strftime("%Y-%m-%d"), *far]
+    (found,) = report(table("t", {"at": at}, time_col="at")).warnings
+    assert str(found) == (
+        f"warning: t.at: {shown}; anchor times stretch so far; if such a time stands for none, make it null"
+        " with sql"
+    )
+
+
+def test_data_of_centuries_are_no_finding() -> None:
+    at = [f"{year}-01-01" for year in range(1800, 2000, 20)]
+    assert report(table("t", {"at": at}, time_col="at")).findings == ()
+
+
+def test_dates_written_as_integers_are_a_warning_that_says_how_to_read_them() -> None:
+    days = pd.DataFrame({"day": [20240131, 20231105, 20240229], "sum": [20240131, 20240132, 5]})
+    (found,) = report(table("t", dict(days))).warnings
+    assert str(found) == (
+        "warning: t.day: integers that look like dates, taken for amounts: 3 of 3 rows, such as 20240131,"
+        " 20231105, 20240229; read them with sql if they are: SELECT * REPLACE"
+        """ (CAST(try_strptime(CAST("day" AS VARCHAR), '%Y%m%d') AS DATE) AS "day") FROM "t\""""
+    )
+    read = Graph([Table("t", sql=found.advice.partition("are: ")[2])], sources={"t": days})
+    assert read.schema.table("t").time_col == "day"
+
+
+def test_keys_of_an_empty_table_match_any_type() -> None:
+    users = table("users", {"id": [1, 2]}, pkey_col="id")
+    orders = table("orders", {"user_id": pd.Series([], dtype=str)})
+    assert report(users, orders, links=[Link("orders", "user_id", "users")]).findings == ()

@@ -214,7 +214,9 @@ class _Guess:
             self.note(table.name, [column.name], str(stypes[column.name]), why)
             if stypes[column.name] == Stype.text and why != GIVEN and column.name not in exclude:
                 unseen = why_unseen(facts, column)
-                if unseen is not None:
+                if not column.is_text:
+                    self.note(table.name, [column.name], "left out", why)
+                elif unseen is not None:
                     exclude.append(column.name)
                     hint = f"; with stypes={{'{column.name}': 'text'}} models see it"
                     self.note(table.name, [column.name], "left out", unseen + hint)

@@ -48,7 +48,8 @@ def stype_of(table: TableFacts, column: ColumnFacts, *, is_reference: bool) -> t
         parts = _parts(table, column, None)
         if parts is not None:
             return Stype.multicategorical, f"lists of {parts:,} different values"
-    return Stype.text, f"a {column.kind} is kept for queries, and no model sees it"
+    hint = "; give it as an array if it is a vector" if column.kind.startswith(("FLOAT[", "DOUBLE[")) else ""
+    return Stype.text, f"a {column.kind} is kept for queries, and no model sees it{hint}"
 
 
 def _of_numbers(column: ColumnFacts) -> tuple[Stype, str]:

@@ -16,6 +16,7 @@ from relhop.predictive_query.arguments import micros_of, shares_of, stride_of
 from relhop.predictive_query.asked import Asked
 from relhop.predictive_query.marked import marked
 from relhop.predictive_query.static import static_examples
+from relhop.predictive_query.stretched import refuse_far_end
 from relhop.predictive_query.temporal import temporal_examples
 from relhop.query.anchors import Dates
 from relhop.query.compiler import compile_query
@@ -135,7 +136,8 @@ class PredictiveQuery:
 
         Raises:
             QueryError: If a constant does not fit the column that it is compared with.
-            TrainingError: If the data cannot fill the three splits, or no example is left to train on.
+            TrainingError: If the data cannot fill the three splits, a few rows lie far behind all others in
+                time, or no example is left to train on.
         """
         dated = val_start is not None or test_start is not None
         if split is not None and dated:
@@ -178,9 +180,11 @@ class PredictiveQuery:
 
         Raises:
             QueryError: If a constant does not fit the column that it is compared with.
-            TrainingError: If there is no anchor time.
+            TrainingError: If there is no anchor time, or the newest lies far behind all other times.
         """
         asked = self._of(store)
+        if anchor_time is None:
+            refuse_far_end(asked)
         newest = asked.newest_time() if self._compiled.task.is_static else asked.newest_label_time()
         anchor = newest if anchor_time is None else micros_of(anchor_time)
         if anchor is None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from relhop.errors import TrainingError
 from relhop.predictive_query.asked import Asked
 from relhop.predictive_query.fates import fates_of, unsplit
+from relhop.predictive_query.stretched import early_anchors_note, refuse_far_end
 from relhop.query.anchors import Dates, all_anchors, place_anchors
 from relhop.query.duration import Duration
 from relhop.training_table import TrainingTable
@@ -33,10 +34,11 @@ def temporal_examples(
         raise TrainingError(
             f"no row of {', '.join(compiled.label_tables)} has a time, so there are no labels"
         )
+    refuse_far_end(asked)
     place = place_anchors if splits else all_anchors
     anchors = place(compiled, oldest, newest, stride, dates)
     found, task_type = asked.evaluate(compiled.training_sql, anchors.times, memory_limit)
     fates = fates_of(found, anchors)
-    notes = (*anchors.notes, *(fates if splits else unsplit(fates)))
+    notes = (*anchors.notes, *early_anchors_note(asked, anchors), *(fates if splits else unsplit(fates)))
     times, split = found.by_anchor(anchors.times), found.by_anchor(anchors.split)
     return asked.table(found, task_type, times, split, notes), found.target

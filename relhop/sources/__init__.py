@@ -7,6 +7,7 @@
     numbered   graphs whose nodes are numbers; pyg and ogb: those of PyG and of the Open Graph Benchmark
     kuzu       databases of Kùzu and Ladybug, by their own packages
     sqlite     the same for a table of a SQLite file, with the keys that it declares
+    names      columns that go by other names than their source has
     columns    one column → the SQL that gives it the type its meaning asks for
     binding    all tables of a graph → views in a DuckDB connection
     edges      edge tables as tables to read

@@ -15,6 +15,7 @@ import duckdb
 from relhop.errors import SchemaError, SourceError, nearest
 from relhop.schema import Table
 from relhop.sources.columns import typed, types_of
+from relhop.sources.names import renamed
 from relhop.sources.quoting import first_line, quoted, quoted_list
 from relhop.sources.reading import Relation, normalized, relation
 
@@ -77,12 +78,18 @@ def bind_inputs(
         name: relation(connection, normalized(source, name), f"_rh_source_{i}")
         for i, (name, source) in enumerate(used.items())
     }
+    notes = {t.name: relations[t.name].notes for t in tables if t.sql is None}
     for table in tables:
         query = (
             f"SELECT * FROM {relations[table.name].sql}" if table.sql is None else _query(table, relations)
         )
         try:
             connection.execute(f"CREATE VIEW {input_view(table.name)} AS {query}")
+            if table.sql is not None:
+                asked = connection.execute(f"DESCRIBE {_with(relations)}{_bare(table)}").fetchall()
+                notes[table.name] = tuple(
+                    renamed([name for name, *_ in asked], input_types(connection, table.name))
+                )
         except duckdb.Error as error:
             if table.sql is None:
                 raise SourceError(f"table '{table.name}' cannot be read: {first_line(error)}") from error
@@ -90,7 +97,7 @@ def bind_inputs(
             raise SourceError(
                 f"table '{table.name}': its SQL cannot be run: {first_line(error)}; {known}"
             ) from error
-    return {t.name: relations[t.name].notes for t in tables if t.sql is None and relations[t.name].notes}
+    return {name: found for name, found in notes.items() if found}
 
 
 def bind(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], sources: Mapping[str, Any]) -> None:
@@ -141,11 +148,18 @@ def _configure(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _query(table: Table, relations: Mapping[str, Relation]) -> str:
     """The user's SELECT with the sources under their names, in an order that does not depend on threads."""
-    sql = (table.sql or "").strip().rstrip(";")
-    named = ", ".join(
-        f"{quoted(n)} AS NOT MATERIALIZED (SELECT * FROM {r.sql})" for n, r in relations.items()
-    )
-    query = f"SELECT * FROM ({sql}\n)"
+    sql = _bare(table)
+    query = f"{_with(relations)}SELECT * FROM ({sql}\n)"
     if not re.search(r"\border\s+by\b", sql, re.IGNORECASE):
         query += f" ORDER BY {quoted_list(table.pkey) if table.pkey else 'ALL'}"
-    return f"WITH {named} {query}" if named else query
+    return query
+
+
+def _bare(table: Table) -> str:
+    return (table.sql or "").strip().rstrip(";")
+
+
+def _with(relations: Mapping[str, Relation]) -> str:
+    """The sources under their names, for a SELECT to follow."""
+    named = (f"{quoted(n)} AS NOT MATERIALIZED (SELECT * FROM {r.sql})" for n, r in relations.items())
+    return f"WITH {', '.join(named)} " if relations else ""

@@ -29,9 +29,8 @@ INTEGERS = frozenset(
         "UHUGEINT",
     }
 )
-TIMES = frozenset(
-    {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
-)
+_ZONED = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"})
+TIMES = _ZONED | {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 TEXT = "VARCHAR"
 _WIDE = frozenset({"HUGEINT", "UHUGEINT"})
@@ -131,7 +130,8 @@ def _timestamp(table: Table, column: str, kind: str) -> str:
         return f"make_timestamp(epoch_us(TRY_CAST({value} AS TIMESTAMPTZ)))"
     if kind == "TIMESTAMP":
         return value
-    if kind == "TIMESTAMP WITH TIME ZONE":
+    if kind in _ZONED:
+        value = f"CAST({value} AS TIMESTAMPTZ)"
         return f"CASE WHEN isfinite({value}) THEN make_timestamp(epoch_us({value})) END"
     if kind in TIMES:
         return f"TRY_CAST({value} AS TIMESTAMP)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from relhop._native import is_integers
 from relhop.errors import SourceError
 from relhop.sources.arrays import POSITION_COLUMN, ArraySource, array_source
+from relhop.sources.columns import types_of
 from relhop.sources.edge_arrays import EdgeArrays, edge_source
+from relhop.sources.names import renamed
 from relhop.sources.paths import CSV_SUFFIXES, SQLITE_SUFFIXES, suffix_of
 from relhop.sources.quoting import first_line, literal, path_literal, quoted
 from relhop.sources.sqlite import SqliteTable, read_batches
@@ -103,7 +107,7 @@ def relation(
         if suffix_of(source) in CSV_SUFFIXES:
             status = source.stat()
             return _csv(str(source), status.st_size, status.st_mtime_ns)
-        return Relation(f"read_parquet({path_literal(source)}, hive_partitioning = false)")
+        return _parquet(connection, source)
     if isinstance(source, ArraySource):
         table = source.table()
         if table is None:
@@ -111,6 +115,15 @@ def relation(
         source = table
     connection.register(alias, source)
     return Relation(quoted(alias))
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> Relation:
+    query = f"read_parquet({path_literal(path)}, hive_partitioning = false)"
+    try:
+        read = types_of(connection.execute(f"SELECT * FROM {query} LIMIT 0").description)
+        return Relation(query, tuple(renamed(pq.read_schema(path).names, read)))
+    except (duckdb.Error, pa.ArrowException, OSError):
+        return Relation(query)  # Fails when it is read, with the table's name.
 
 
 class _Dialect(NamedTuple):
@@ -124,13 +137,25 @@ class _Dialect(NamedTuple):
     date_format: str | None
     timestamp_format: str | None
 
-    def notes(self) -> tuple[str, ...]:
-        """Which way round days, months and years are taken, where text alone does not tell."""
+    def notes(self, connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...]:
+        """Which way round days, months and years are taken, where text alone does not tell; columns that go
+        by other names than in the header.
+        """
         formats = [f for f in (self.date_format, self.timestamp_format) if f and not f.startswith("%Y")]
-        return tuple(f"times are read as {found}" for found in formats)
+        places = [{"name": str(i), "type": "VARCHAR"} for i in range(len(self.columns))]
+        as_text = self._replace(columns=places)
+        lines = as_text.query(path, "null_padding = true, parallel = false", header=False)
+        written = connection.execute(f"SELECT * FROM {lines} LIMIT 1").fetchone() or ()
+        names = renamed(written, [column["name"] for column in self.columns])
+        told = [f"times are read as {found}" for found in formats]
+        if written and all(re.fullmatch(r"[-+.\d]+", name or "") for name in written):
+            told.append(
+                f"its first line is taken for a header, though it is {', '.join(written)}; give it one"
+            )
+        return (*told, *names)
 
-    def query(self, path: str, options: str) -> str:
-        """The relation of the file."""
+    def query(self, path: str, options: str, *, header: bool = True) -> str:
+        """The relation of the file; without `header`, its first line is a row, too."""
         # Neither Parquet nor a double keeps all digits of a HUGEINT; as text they are kept.
         types = {c["name"]: "VARCHAR" if c["type"] == "HUGEINT" else c["type"] for c in self.columns}
         written = {
@@ -147,7 +172,7 @@ class _Dialect(NamedTuple):
             if value is not None
         ]
         columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
-        fixed = f"auto_detect = false, header = true, skip = 0, nullstr = {_NULLS}"
+        fixed = f"auto_detect = false, header = {header}, skip = 0, nullstr = {_NULLS}"
         return (
             f"read_csv({path_literal(path)}, {fixed}, {', '.join(known)}, columns = {{{columns}}}, {options})"
         )
@@ -165,7 +190,7 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
             return numbers
         strict = _sniff(connection, path, null_padding=False)
         if isinstance(strict, _Dialect) and not _is_misread(strict):
-            return Relation(strict.query(path, "null_padding = false"), strict.notes())
+            return Relation(strict.query(path, "null_padding = false"), strict.notes(connection, path))
         padded = _sniff(connection, path, null_padding=True)
         if not isinstance(padded, _Dialect):
             reason = first_line(padded)
@@ -182,9 +207,10 @@ def _csv(path: str, size: int, mtime_ns: int) -> Relation:
         rows, whole_rows = (
             connection.execute(f"SELECT count(*) FROM {q}").fetchall()[0][0] for q in (query, whole)
         )
+        notes = padded.notes(connection, path)
     short = rows - whole_rows
     note = f"{short:,} lines have fewer fields than the header; the missing ones are read as null"
-    return Relation(query, (*padded.notes(), note) if short else padded.notes())
+    return Relation(query, (*notes, note) if short else notes)
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | None:
@@ -200,7 +226,7 @@ def _numbers(connection: duckdb.DuckDBPyConnection, path: str) -> Relation | Non
     types = {column["name"]: column["type"] for column in found.columns}
     if not set(types.values()) <= {"BIGINT", "DOUBLE"}:
         return None
-    relation = Relation(found.query(path, "null_padding = false"))
+    relation = Relation(found.query(path, "null_padding = false"), found.notes(connection, path))
     if set(types.values()) == {"BIGINT"} and len(found.delimiter) == 1:
         text = np.memmap(path, np.uint8, mode="r")
         if is_integers(text, ord(found.delimiter), len(types)):

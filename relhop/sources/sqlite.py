@@ -53,13 +53,19 @@ class DeclaredKeys:
     links: tuple[DeclaredLink, ...]
 
 
-def table_names(path: Path) -> list[str]:
+def table_names(path: Path, kinds: str = "'table'") -> list[str]:
     """The tables of a SQLite file, without SQLite's own, in the order of their making.
+
+    Args:
+        path: The file.
+        kinds: What counts as one, as SQL has it: tables alone, or views, too.
 
     Raises:
         SourceError: If it is no SQLite file.
     """
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    query = (
+        f"SELECT name FROM sqlite_master WHERE type IN ({kinds}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
     with _opened(path) as file:
         return [name for (name,) in file.execute(query)]
 
@@ -81,7 +87,7 @@ def declared_keys(source: SqliteTable) -> DeclaredKeys:
 
 
 def read_batches(source: SqliteTable) -> pa.RecordBatchReader:
-    """All rows of a table in its order, as a stream.
+    """All rows of a table or a view in its order, as a stream.
 
     SQLite lets any value into any column. So a column's type is what its values are: integers; doubles, where
     some are; text, where any value is; what the column declares, where it holds no value.
@@ -90,7 +96,7 @@ def read_batches(source: SqliteTable) -> pa.RecordBatchReader:
         SourceError: If the file or the table cannot be read.
     """
     with _opened(source.path) as file:
-        known = table_names(source.path)
+        known = table_names(source.path, "'table', 'view'")
         name = next((n for n in known if n.lower() == source.table.lower()), None)
         if name is None:
             raise SourceError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from relhop.errors import TrainingError
 from relhop.sources.quoting import first_line
-from relhop.times import END_OF_TIME
+from relhop.times import END_OF_TIME, NULL_TIME, format_time
 from relhop.training_table.tasks import SPLIT_NAMES, TaskType
 
 if TYPE_CHECKING:
@@ -56,6 +56,27 @@ def times_of(column: pd.Series[Any]) -> NDArray[np.int64]:
         )
     micros: NDArray[np.int64] = times.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     return np.minimum(micros, END_OF_TIME)
+
+
+def early_note(
+    store: Store, entity_table: str, keys: pd.DataFrame, rows: NDArray[np.int64], times: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """What is said of examples [n] whose entity is not there yet at their anchor time."""
+    own = store.tables[entity_table].time
+    begin = times if own is None else own[rows]
+    early = np.flatnonzero(times < begin)
+    if not len(early):
+        return ()
+    first = early[0]
+    key = keys.iloc[first].tolist()
+    shown = f"{key[0] if len(key) == 1 else tuple(key)} at {format_time(int(times[first]))}"
+    since = int(begin[first])
+    there = "has no time" if since == NULL_TIME else f"is of {format_time(since)}"
+    return (
+        f"{len(early):,} of {len(rows):,} examples are older than the row of {entity_table} that they ask"
+        f" about, such as {shown}, whose row {there}: a model sees what is in that row all the same; leave"
+        " them out, or ask later",
+    )
 
 
 def splits_of(column: pd.Series[Any]) -> NDArray[np.int8]:

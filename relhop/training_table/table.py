@@ -115,14 +115,16 @@ class TrainingTable:
                 hint = nearest(column, map(str, df.columns))
                 raise TrainingError(f"the table of labels has no column '{column}'; it needs the primary key"
                                     f" of '{entity_table}', an anchor time and a split.{hint}")  # fmt: skip
+        rows, times = given.rows_of(store, entity_table, df[pkey]), given.times_of(df[time_col])
         table = cls(
             entity_table=entity_table,
             task_type=TaskType(task_type) if task_type is not None else TaskType.binary,
-            rows=given.rows_of(store, entity_table, df[pkey]),
-            anchor_times=given.times_of(df[time_col]),
+            rows=rows,
+            anchor_times=times,
             target=None,
             split=np.full(len(df), PREDICTION, np.int8),
             keys_of=partial(store.keys_of, entity_table),
+            notes=given.early_note(store, entity_table, df[pkey], rows, times),
         )
         if not has_target:
             if task_type is None:

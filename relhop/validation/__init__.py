@@ -26,7 +26,8 @@ from relhop.sources.columns import (
 from relhop.sources.quoting import quoted, quoted_list
 from relhop.validation.data import MOST_EXAMPLES, Data, Finding, Severity, family, shown
 from relhop.validation.edges import delayed_edges, end_types, missing_ends, unused_times
-from relhop.validation.names import near_keys, unread_times
+from relhop.validation.names import near_keys, near_numbers, unread_times
+from relhop.validation.times import far_times, integer_dates
 
 __all__ = ["Finding", "Severity", "ValidationReport", "refuse_errors", "validate"]
 
@@ -136,11 +137,30 @@ def _parsing(data: Data) -> Iterator[Finding]:
                 yield data.finding("error", (table.name, [column]), what, count, advice, examples)
 
 
+def _rounded_keys(data: Data) -> Iterator[Finding]:
+    """Keys and ends kept as floats that may have been other integers: different ones became one."""
+    keys = [(name, column) for name, table in data.schema.tables.items() for column in table.pkey]
+    keys += [(link.child, column) for link in data.schema.links for column in link.columns]
+    keys += [(name, end) for name in data.schema.edge_tables for end in data.tables[name].stypes]
+    for name, column in dict.fromkeys(keys):
+        kind = input_types(data.connection, name)[column]
+        if kind not in FLOATS:
+            continue
+        digits = 53 if kind == "DOUBLE" else 24
+        lost = f"FROM {input_view(name)} WHERE abs({quoted(column)}) >= {1 << digits}"
+        count = data.ask(f"SELECT count(*) {lost}")[0][0]
+        if count:
+            examples = [v for (v,) in data.ask(f"SELECT {quoted(column)} {lost} LIMIT {MOST_EXAMPLES}")]
+            problem = f"key of type {kind}, which from 2^{digits} on makes different integers one"
+            advice = "read it as integers (pandas: Int64), or cast it with sql if these are the keys"
+            yield data.finding("error", (name, [column]), problem, count, advice, examples)
+
+
 def _key_types(data: Data) -> Iterator[Finding]:
     for link in data.schema.links:
         for column, key in zip(link.columns, data.schema.table(link.parent).pkey, strict=True):
             ours, theirs = data.types[link.child][column], data.types[link.parent][key]
-            if family(ours) == family(theirs):
+            if family(ours) == family(theirs) or (TEXT in (ours, theirs) and not data.rows(link.child)):
                 continue
             problem = f"key type mismatch: {ours} here, {theirs} in {link.parent}.{key}"
             rows = data.rows(link.child)
@@ -283,13 +303,15 @@ def _filled_later(data: Data) -> Iterator[Finding]:
 _ERROR_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
     _keys,
     _parsing,
+    _rounded_keys,
     _key_types,
     _weights,
     end_types,
 )
 _WARNING_CHECKS: tuple[Callable[[Data], Iterator[Finding]], ...] = (
     _dangling, _null_times, _null_weights, _empty_columns, _links_into_the_future, _timeless_children,
-    _filled_later, near_keys, unread_times, missing_ends, delayed_edges, unused_times,
+    _filled_later, near_keys, near_numbers, unread_times, far_times, missing_ends, delayed_edges,
+    integer_dates, unused_times,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Columns whose names promise what their values do not keep: keys that repeat, times that do not parse."""
+"""Columns that promise what they do not keep: keys that repeat, times and numbers that do not parse."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 from relhop.infer.names import is_bare_key_name, names_table
 from relhop.infer.times import looks_like_time
+from relhop.schema import Stype
 from relhop.sources.columns import TEXT
 from relhop.sources.quoting import literal, quoted
 from relhop.validation.data import MOST_EXAMPLES, Data, Finding
 
 _FEW = 0.1
+_MOST_WORDS = 3
+_NUMBER = r"\s*[+-]?([1-9]\d*|0)(\.\d*)?([eE][+-]?\d+)?\s*"  # Zeros in front are of codes.
+_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+\s*"
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _DATE = rf"(?i)\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}|\d{{1,2}}[-/. ]*{_MONTH}|{_MONTH}[a-z]*[. ]+\d"
 
@@ -51,3 +55,39 @@ def unread_times(data: Data) -> Iterator[Finding]:
             problem = "named like a time, but does not parse, so its rows are always visible"
             advice = "parse it with sql (strptime), and name it in time_col, if it says when a row came to be"
             yield data.finding("warning", (table.name, [column]), problem, count, advice, examples)
+
+
+def near_numbers(data: Data) -> Iterator[Finding]:
+    """Text that is numbers with decimal commas, or numbers but for a few words, as for no value."""
+    for table in data.schema.tables.values():
+        for column, kind in data.types[table.name].items():
+            if kind != TEXT or table.stypes[column] == Stype.numerical:
+                continue
+            name, view = quoted(column), quoted(table.name)
+            number = f"regexp_full_match({name}, {literal(_NUMBER)})"
+            comma = f"regexp_full_match({name}, {literal(_DECIMAL_COMMA)})"
+            point = f"{number} AND contains({name}, '.')"
+            counts = ", ".join(f"count(*) FILTER ({condition})" for condition in (number, comma, point))
+            values, numbers, commas, broken = data.ask(f"SELECT count({name}), {counts} FROM {view}")[0]
+            if commas and numbers + commas == values:
+                lost, read = comma, f"TRY_CAST(replace({name}, ',', '.') AS DOUBLE)"
+                problem, advice = "numbers with decimal commas, taken for text", "if they are numbers"
+            elif values <= 2 * numbers < 2 * values and _are_words(data, name, view, number, values):
+                lost, read = f"NOT {number}", f"TRY_CAST({name} AS {'DOUBLE' if broken else 'BIGINT'})"
+                problem, advice = "no number, in a column of numbers but for these", "if they mean no value"
+            else:
+                continue
+            numbered = f"SELECT {name}, row_number() OVER () - 1 AS _rh_row FROM {view}"
+            found = data.ask(f"FROM ({numbered}) WHERE {lost} ORDER BY _rh_row LIMIT {MOST_EXAMPLES}")
+            examples = [f"{value!r} in row {row}" for value, row in found]
+            source = view if table.sql is None else "(...)"
+            advice += f", read them with sql: SELECT * REPLACE ({read} AS {name}) FROM {source}"
+            count = commas or values - numbers
+            yield data.finding("warning", (table.name, [column]), problem, count, advice, examples)
+
+
+def _are_words(data: Data, name: str, view: str, number: str, values: int) -> bool:
+    """Whether what is no number is little, or a few words, as for no value, and no other way of writing."""
+    counts = f"count({name}), count(DISTINCT {name}), count(*) FILTER (regexp_matches({name}, '\\d'))"
+    others, different, with_digits = data.ask(f"SELECT {counts} FROM {view} WHERE NOT {number}")[0]
+    return others <= _FEW * values or (different <= _MOST_WORDS and not with_digits)

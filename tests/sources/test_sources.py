@@ -250,12 +250,56 @@ class TestFrames:
         with pytest.raises(SourceError, match=f"^table 't' cannot be read: .*{path}"):
             inputs(Table("t", source=path))
 
+    def test_times_with_a_zone_are_read_from_parquet_in_nanoseconds(self, tmp_path: Path) -> None:
+        at = pa.array([dt.datetime(1960, 1, 1, tzinfo=dt.UTC), None], pa.timestamp("ns", "Europe/Oslo"))
+        pq.write_table(pa.table({"at": at}), tmp_path / "t.parquet")
+        found = rows(Table("t", source=tmp_path / "t.parquet", time_col="at"))
+        assert found == [(dt.datetime(1960, 1, 1),), (None,)]
+
+    def test_a_header_of_numbers_is_told_of(self, tmp_path: Path) -> None:
+        with duckdb.connect() as connection:
+            notes = bind_inputs(
+                connection, [Table("t", source=write(tmp_path, "t.csv", "1,-2.5\n4,5\n"))], {}
+            )
+        note = "its first line is taken for a header, though it is 1, -2.5; give it one"
+        assert notes == {"t": (note,)}
+
+    def test_columns_that_do_not_go_by_their_names_are_told_of(self, tmp_path: Path) -> None:
+        csv = write(tmp_path, "t.csv", "\ufeffid; a ;a;;ID\n1;2;3;4;5\n")
+        arrow = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "X"])
+        pq.write_table(arrow, tmp_path / "p.parquet")
+        tables = [
+            Table("t", source=csv),
+            Table("p", source=tmp_path / "p.parquet"),
+            Table("q", sql="SELECT l.id, r.id FROM t l JOIN t r USING (id)"),
+            Table("sound", sql="SELECT id, a AS b FROM t"),
+        ]
+        with duckdb.connect() as connection:
+            notes = bind_inputs(connection, tables, {})
+            assert list(input_types(connection, "t")) == ["id", "a", "a_1", "column3", "ID_1"]
+        assert notes == {
+            "t": (
+                "column 3 is named 'a', as column 2 is; it is read as 'a_1'",
+                "column 4 has no name; it is read as 'column3'",
+                "column 5 is named 'ID', as column 1 is; it is read as 'ID_1'",
+            ),
+            "p": ("column 2 is named 'X', as column 1 is; it is read as 'X_1'",),
+            "q": ("column 2 is named 'id', as column 1 is; it is read as 'id_1'",),
+        }
+
     def test_halves_are_numbers(self) -> None:
         halves = pd.DataFrame({"x": pd.array([1.5, 2], dtype="float16")})
         assert inputs(Table("t", source=halves)) == [(1.5,), (2.0,)]
 
 
 class TestSqlite:
+    def test_a_view_is_read_where_it_is_named(self, tmp_path: Path) -> None:
+        path = self.file(
+            tmp_path, "CREATE TABLE t AS SELECT 1 AS x", "CREATE VIEW v AS SELECT x + 1 AS y FROM t"
+        )
+        assert list(sources_in(path)) == ["t"]
+        assert inputs(Table("v", source=path)) == [(2,)]
+
     def file(self, folder: Path, *statements: str) -> Path:
         path = folder / "a shop?.sqlite"
         connection = sqlite3.connect(path)
