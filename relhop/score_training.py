@@ -15,7 +15,7 @@ from relhop.aggregate_features import AggregateFeatures
 from relhop.aggregates import Seen
 from relhop.checkpoint import Description
 from relhop.fitting import Course, Fitting, fit_weights
-from relhop.nn.model import build_model
+from relhop.nn.model import RelationalModel, seeded
 from relhop.plan import ModelPlan
 from relhop.predictor import bind, model_loader
 from relhop.processes import READY, beside, require_importable
@@ -26,15 +26,16 @@ from relhop.training_table import TrainingTable
 def plan_model(described: Description) -> nn.Module:
     """The network of a plan, with the weights that its seed gives."""
     aggregates = described.aggregates
-    return build_model(
-        described.plan,
-        described.schema,
-        described.statistics,
-        entity_table=described.task.entity_table,
-        out_channels=described.task.out_channels,
-        num_aggregates=0 if aggregates is None else aggregates.width,
-        num_ranks=0 if aggregates is None else aggregates.num_ranks,
-    )
+    with seeded(described.plan):
+        return RelationalModel(
+            described.plan,
+            described.schema,
+            described.statistics,
+            entity_table=described.task.entity_table,
+            out_channels=described.task.out_channels,
+            num_aggregates=0 if aggregates is None else aggregates.width,
+            num_ranks=0 if aggregates is None else aggregates.num_ranks,
+        )
 
 
 def fit_aggregates(plan: ModelPlan, table: TrainingTable, store: Store) -> AggregateFeatures:

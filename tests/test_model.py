@@ -6,7 +6,7 @@ import torch
 
 from relhop.errors import PlanError
 from relhop.loader import SeedLoader
-from relhop.nn.model import build_model
+from relhop.nn.model import RelationalModel, seeded
 from relhop.plan import ModelPlan
 from relhop.statistics import code_maps, fit_statistics
 from tests import clicks
@@ -29,7 +29,10 @@ def statistics(store, table):
 
 def build(store, statistics, overrides=None, out_channels=1):
     plan = ModelPlan().with_overrides({"model_architecture.channels": 8, **(overrides or {})})
-    model = build_model(plan, store.schema, statistics, entity_table="users", out_channels=out_channels)
+    with seeded(plan):
+        model = RelationalModel(
+            plan, store.schema, statistics, entity_table="users", out_channels=out_channels
+        )
     model.set_code_maps(code_maps(statistics, store))
     return model.eval()
 

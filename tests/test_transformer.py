@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from relhop.loader import SeedLoader
-from relhop.nn.model import build_model
+from relhop.nn.model import RelationalModel, seeded
 from relhop.nn.ragged_attention import all_at_once, one_by_one
 from relhop.nn.tokens import tokens_of
 from relhop.plan import ModelPlan
@@ -33,7 +33,8 @@ def statistics(store, table):
 def build(store, statistics, **settings):
     overrides = {"body": "transformer", "channels": 8, "num_heads": 2, **settings}
     plan = ModelPlan().with_overrides({f"model_architecture.{name}": v for name, v in overrides.items()})
-    model = build_model(plan, store.schema, statistics, entity_table="users", out_channels=1)
+    with seeded(plan):
+        model = RelationalModel(plan, store.schema, statistics, entity_table="users", out_channels=1)
     model.set_code_maps(code_maps(statistics, store))
     return model.eval()
 

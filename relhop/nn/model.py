@@ -5,7 +5,8 @@ Any `torch.nn.Module` that maps a batch of `relhop.loader.SeedLoader` to [B, out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -184,29 +185,11 @@ class RelationalModel(NeighborhoodEncoder):
         return out
 
 
-def build_model(
-    plan: ModelPlan,
-    schema: Schema,
-    statistics: Statistics,
-    *,
-    entity_table: str,
-    out_channels: int,
-    num_aggregates: int = 0,
-    num_ranks: int = 0,
-) -> RelationalModel:
-    """The network of a plan; its weights are a function of the plan's seed, and torch's random state is left
-    as it was.
-
-    The arguments are those of `RelationalModel`.
+@contextmanager
+def seeded(plan: ModelPlan) -> Iterator[None]:
+    """Within it, networks are made whose weights are a function of the plan's seed; torch's random state
+    is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training_job.seed)
-        return RelationalModel(
-            plan,
-            schema,
-            statistics,
-            entity_table=entity_table,
-            out_channels=out_channels,
-            num_aggregates=num_aggregates,
-            num_ranks=num_ranks,
-        )
+        yield
