@@ -85,15 +85,10 @@ class AggregateFeatures:
         marks = sum(known.has_nulls for known in self.numbers.values())
         return 2 * len(self.numbers) + marks + sum(map(len, self.categories.values()))
 
-    @property
-    def num_ranks(self) -> int:
-        """How many of these are ranks; they come last."""
-        return len(self.numbers)
-
     def of(self, store: Store, seen: Seen) -> NDArray[np.float32]:
         """Numbers of examples, float32 [n, width]: standardised, null as 0; a mark for each null where
-        training has nulls; 1 for the category that it is; ranks among training examples, null as the middle,
-        since counts and ages spread over orders of magnitude.
+        training has nulls; 1 for the category that it is; last, for each of `numbers`, its rank among training
+        examples, null as the middle, since counts and ages spread over orders of magnitude.
 
         The same examples and store give the same bits.
         """

@@ -34,7 +34,7 @@ def plan_model(described: Description) -> nn.Module:
             entity_table=described.task.entity_table,
             out_channels=described.task.out_channels,
             num_aggregates=0 if aggregates is None else aggregates.width,
-            num_ranks=0 if aggregates is None else aggregates.num_ranks,
+            num_ranks=0 if aggregates is None else len(aggregates.numbers),
         )
 
 

@@ -68,7 +68,7 @@ def test_ranks_spread_skewed_numbers_evenly_whose_equals_share_one():
 def test_ranks_come_last(store, features):
     examples = seen(store, "2020-02-01")
     counts = aggregates(store, "users", examples, features.frequent)["clicks_user_id_count_30"]
-    place = features.width - features.num_ranks + list(features.numbers).index("clicks_user_id_count_30")
+    place = features.width - len(features.numbers) + list(features.numbers).index("clicks_user_id_count_30")
     ranks = features.of(store, examples)[:, place]
     assert np.corrcoef(ranks, counts.rank())[0, 1] > 0.99
     assert abs(ranks).max() == pytest.approx(3**0.5, rel=1e-6)
@@ -79,7 +79,7 @@ def test_frequent_categories_are_told_apart(store, monkeypatch):
     fitted = AggregateFeatures.fit(store, "users", seen(store, "2020-02-01"), CUT)
     assert fitted.categories["users_city"] == ("Bern", "Oslo", "Rome")
     numbers = fitted.of(store, seen(store, "2020-02-01", [0, 1, 2, 3]))
-    places = fitted.width - fitted.num_ranks - sum(map(len, fitted.categories.values()))
+    places = fitted.width - len(fitted.numbers) - sum(map(len, fitted.categories.values()))
     before = list(fitted.categories)[: list(fitted.categories).index("users_city")]
     places += sum(len(fitted.categories[name]) for name in before)
     assert numbers[:, places : places + 3].tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]

@@ -37,9 +37,8 @@ def refuse_far_end(asked: Asked) -> None:
     begin = max(int(times[name][cut - 1]) for name, cut in cuts.items() if cut)
     behind = {name: ends[name] - cut for name, cut in cuts.items() if cut < ends[name]}
     end = min((int(times[name][cuts[name]]) for name in behind), default=begin)
-    if end - begin <= max((newest - oldest) / 2, _MOST_EMPTY_STRIDES * stride.seconds * 1e6):
-        return
-    if sum(behind.values()) >= sum(cuts.values()):
+    is_far = end - begin > max((newest - oldest) / 2, _MOST_EMPTY_STRIDES * stride.seconds * 1e6)
+    if not is_far or sum(behind.values()) >= sum(cuts.values()):
         return
     [(name, count), *_] = behind.items()
     first = np.array([cuts[name]])
