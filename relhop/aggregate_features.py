@@ -87,8 +87,8 @@ class AggregateFeatures:
 
     def of(self, store: Store, seen: Seen) -> NDArray[np.float32]:
         """Numbers of examples, float32 [n, width]: standardised, null as 0; a mark for each null where
-        training has nulls; 1 for the category that it is; last, for each of `numbers`, its rank among training
-        examples, null as the middle, since counts and ages spread over orders of magnitude.
+        training has nulls; 1 for the category that it is; last, for each of `numbers`, its rank among
+        training examples, null as the middle, since counts and ages spread over orders of magnitude.
 
         The same examples and store give the same bits.
         """
