@@ -1,6 +1,7 @@
 """Other ways to rows of a matrix that may not fit memory. They are found, never required.
 
-- NumPy memmap: an index into a mapped file; the system's page cache is the pool.
+- NumPy memmap: an index into a mapped file; the system's page cache is the pool, which is told that accesses
+  are random: faults would else read megabytes ahead.
 - Kùzu (kuzu 0.3.2, the last whose remote backend for PyTorch Geometric works): a node table with an INT64 key
   and a FLOAT[] property. COPY does not keep the rows' order, so they are matched by keys that are read once.
 - GraphBolt (DGL): `DiskBasedFeature` behind `CPUCachedFeature`.
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+import mmap
 import shutil
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,6 +48,7 @@ class Memmap:
 
     def __init__(self, matrix: Matrix, folder: Path, pool_bytes: int) -> None:
         self._values = np.memmap(matrix.path, np.float32, "r", shape=(matrix.rows, matrix.width))
+        self._values._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
 
     def rows(self, wanted: Array) -> Array:
         """See `Peer`."""
