@@ -148,7 +148,7 @@ def test_another_search_is_not_resumed(store, table, tmp_path, monkeypatch):
         with pytest.raises(Killed):
             trainer(tmp_path / "model").fit(table, store)
     other = PLAN.with_overrides({"optimization.base_lr": [0.5, 0.1]})
-    with pytest.raises(TrainingError, match=r"has another plan or other data"):
+    with pytest.raises(TrainingError, match=r"has another plan \(.*plan\.yaml\) or other data"):
         trainer(tmp_path / "model", other).fit(table, store, resume=True)
 
 
