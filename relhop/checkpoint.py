@@ -28,6 +28,11 @@ from relhop.training_table import TaskType, TrainingTable
 FORMAT_VERSION = 2
 
 
+def partial_of(final: Path) -> Path:
+    """Where a run is until its model is whole."""
+    return final.with_name(final.name + ".partial")
+
+
 @dataclass(frozen=True)
 class TargetScale:
     """How a regression or forecasting target is standardised, and the range that predictions are kept in."""
@@ -168,7 +173,7 @@ class Description:
         """
         for name in ("model.pt", "plan.yaml", "task.json"):
             if not (folder / name).is_file():
-                partial = folder.with_name(folder.name + ".partial")
+                partial = partial_of(folder)
                 hint = f"; a training that is under way or was interrupted is in {partial}, to be resumed"
                 raise TrainingError(
                     f"{folder} holds no trained model: there is no {name}{hint if partial.is_dir() else ''}"

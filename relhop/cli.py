@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 import relhop as rh
-from relhop.run_folder import is_interrupted, partial_of
+from relhop.checkpoint import partial_of
+from relhop.run_folder import is_interrupted
 from relhop.store import layout
 from relhop.store.precision import Precision
 from relhop.store.summary import EdgeTableSummary, LinkSummary, StoreSummary, TableSummary

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from relhop.checkpoint import Description, write_metrics
+from relhop.checkpoint import Description, partial_of, write_metrics
 from relhop.errors import TrainingError
 from relhop.resuming import LAST_CHECKPOINT
 from relhop.training_result import Experiment, Judgement, Run, TrainingResult
@@ -44,11 +44,6 @@ def under_way(final: Path, described: Description, *, resume: bool) -> Iterator[
     _open(folder, final, described, resume=resume)
     with _held(folder):
         yield folder
-
-
-def partial_of(final: Path) -> Path:
-    """Where a run is until its model is whole."""
-    return final.with_name(final.name + ".partial")
 
 
 def is_interrupted(folder: Path) -> bool:

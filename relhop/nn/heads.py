@@ -35,9 +35,8 @@ class Head(nn.Module):
 class AggregateEncoder(nn.Module):
     """Aggregates of seeds' past -> vectors of seeds: two linear layers.
 
-    A rank enters as `PIECES` numbers, too, each of which grows from 0 to 1 within its piece: the piecewise
-    linear encoding of Gorishniy et al. 2022 (arXiv 2203.05556), by which a layer tells thresholds as easily
-    as a tree.
+    A rank enters as `PIECES` numbers, too, each growing from 0 to 1 within its piece: the piecewise linear
+    encoding of Gorishniy et al. 2022 (arXiv 2203.05556), by which a layer tells thresholds as a tree does.
 
     Args:
         num_aggregates: Numbers a seed; see `relhop.aggregate_features`.

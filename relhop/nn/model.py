@@ -187,9 +187,7 @@ class RelationalModel(NeighborhoodEncoder):
 
 @contextmanager
 def seeded(plan: ModelPlan) -> Iterator[None]:
-    """Within it, networks are made whose weights are a function of the plan's seed; torch's random state
-    is left as it was.
-    """
+    """Networks made within it have weights by the plan's seed; torch's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training_job.seed)
         yield

@@ -87,9 +87,8 @@ def bind_inputs(
             connection.execute(f"CREATE VIEW {input_view(table.name)} AS {query}")
             if table.sql is not None:
                 asked = connection.execute(f"DESCRIBE {_with(relations)}{_bare(table)}").fetchall()
-                notes[table.name] = tuple(
-                    renamed([name for name, *_ in asked], input_types(connection, table.name))
-                )
+                written = [name for name, *_ in asked]
+                notes[table.name] = tuple(renamed(written, input_types(connection, table.name)))
         except duckdb.Error as error:
             if table.sql is None:
                 raise SourceError(f"table '{table.name}' cannot be read: {first_line(error)}") from error

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import duckdb
 
-from relhop.schema import Schema
+from relhop.schema import Schema, Table
 from relhop.sources.columns import TIMES, is_number, types_of
 from relhop.sources.edges import as_table
 from relhop.sources.quoting import quoted
@@ -47,6 +47,12 @@ class Finding:
         shown = f", such as {', '.join(self.examples)}" if self.examples else ""
         counted = f"{self.count:,} of {self.rows:,} rows{shown}"
         return f"{self.severity}: {where}: {self.problem}: {counted}; {self.advice}"
+
+
+def read_as(table: Table, column: str, read: str) -> str:
+    """The SQL of a table that reads one of its columns by another expression."""
+    source = quoted(table.name) if table.sql is None else "(...)"
+    return f"SELECT * REPLACE ({read} AS {quoted(column)}) FROM {source}"
 
 
 class Data:

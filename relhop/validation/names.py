@@ -9,7 +9,7 @@ from relhop.infer.times import looks_like_time
 from relhop.schema import Stype
 from relhop.sources.columns import TEXT
 from relhop.sources.quoting import literal, quoted
-from relhop.validation.data import MOST_EXAMPLES, Data, Finding
+from relhop.validation.data import MOST_EXAMPLES, Data, Finding, read_as
 
 _FEW = 0.1
 _MOST_WORDS = 3
@@ -80,8 +80,7 @@ def near_numbers(data: Data) -> Iterator[Finding]:
             numbered = f"SELECT {name}, row_number() OVER () - 1 AS _rh_row FROM {view}"
             found = data.ask(f"FROM ({numbered}) WHERE {lost} ORDER BY _rh_row LIMIT {MOST_EXAMPLES}")
             examples = [f"{value!r} in row {row}" for value, row in found]
-            source = view if table.sql is None else "(...)"
-            advice += f", read them with sql: SELECT * REPLACE ({read} AS {name}) FROM {source}"
+            advice += f", read them with sql: {read_as(table, column, read)}"
             count = commas or values - numbers
             yield data.finding("warning", (table.name, [column]), problem, count, advice, examples)
 

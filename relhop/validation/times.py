@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from relhop.schema import Stype
 from relhop.sources.columns import INTEGERS
 from relhop.sources.quoting import quoted
-from relhop.validation.data import MOST_EXAMPLES, Data, Finding
+from relhop.validation.data import MOST_EXAMPLES, Data, Finding, read_as
 
 _LEAST_YEARS = 20
 _MICROS_PER_YEAR = 31_556_952_000_000
@@ -33,9 +33,8 @@ def far_times(data: Data) -> Iterator[Finding]:
         examples = [time for (time,) in data.ask(f"SELECT CAST(#1 AS VARCHAR) FROM ({shown})")]
         problem = f"{(end - begin) // _MICROS_PER_YEAR:,} years from all others"
         advice = "anchor times stretch so far; if such a time stands for none, make it null with sql"
-        yield data.finding(
-            "warning", (table.name, [table.time_col]), problem, min(before, rows - before), advice, examples
-        )
+        count = min(before, rows - before)
+        yield data.finding("warning", (table.name, [table.time_col]), problem, count, advice, examples)
 
 
 def integer_dates(data: Data) -> Iterator[Finding]:
@@ -52,8 +51,7 @@ def integer_dates(data: Data) -> Iterator[Finding]:
             read = f"CAST(try_strptime(CAST({name} AS VARCHAR), '%Y%m%d') AS DATE)"
             if data.ask(f"SELECT count({read}) FROM {view}")[0][0] < values:
                 continue
-            source = view if table.sql is None else "(...)"
             problem = "integers that look like dates, taken for amounts"
-            advice = f"read them with sql if they are: SELECT * REPLACE ({read} AS {name}) FROM {source}"
+            advice = f"read them with sql if they are: {read_as(table, column, read)}"
             examples = [v for (v,) in data.ask(f"SELECT {name} FROM {view} LIMIT {MOST_EXAMPLES}")]
             yield data.finding("warning", (table.name, [column]), problem, values, advice, examples)
